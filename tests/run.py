@@ -1,0 +1,388 @@
+"""Runs the suites one after another, each within its minutes, and adds up what they say.
+
+`python -m tests.run` runs them all, `python -m tests.run unit sql` those two, `--quick` the short ones
+(`make check`).
+To add a suite, add a row to SUITES.
+
+Rules:
+1. A suite runs in a process group of its own. When its minutes are over it is interrupted, then
+   killed: it failed.
+2. What a suite started and left behind is killed before the next suite starts.
+3. A suite that runs no test has failed.
+4. A suite that needs a package which can neither be found nor installed is left out, by name and with the
+   reason. With CI=true a suite left out has failed.
+5. The last line is `N passed, N failed`, with `, N skipped` where tests were skipped. It sums up the
+   suites. The exit code is 1 where any failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+POLICY = Path("/usr/sbin/policy-rc.d")
+# Time for pytest to stop the servers that its fixtures started, once it was interrupted.
+STOP_SECONDS = 20
+# As many as the smallest machine that the budgets were set on has cores.
+WORKERS = 2
+PR_SET_CHILD_SUBREAPER = 36
+
+Command = tuple[str, ...]
+
+
+def pytest(*arguments: str) -> Command:
+    """A pytest run; its tests are counted from its own report."""
+    return (str(BIN / "pytest"), *arguments)
+
+
+def program(name: str, *arguments: str) -> Command:
+    """A program of the environment; it counts as one test."""
+    return (str(BIN / name), *arguments)
+
+
+PARALLEL = ("-n", str(WORKERS))
+NOT_UNIT = tuple(f"--ignore=unit_tests/{name}" for name in ("scenarios", "mutations"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Commands that run in order, together within `minutes`; `packages` is what Debian calls their needs."""
+
+    name: str
+    minutes: float
+    commands: tuple[Command, ...]
+    packages: tuple[str, ...] = ()
+    quick: bool = False
+
+
+SUITES = (
+    Suite(
+        name="lint",
+        minutes=2,
+        quick=True,
+        commands=(
+            program("ruff", "format", "--check", "."),
+            program("ruff", "check", "."),
+            program("mypy"),
+            program("lint-imports", "--no-logo"),
+        ),
+    ),
+    Suite(name="unit", minutes=2, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
+    Suite(
+        name="scenarios",
+        minutes=3,
+        quick=True,
+        commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
+    ),
+    Suite(
+        name="storm", minutes=2.5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)
+    ),
+    Suite(name="demo", minutes=4, commands=(pytest("tests/demo"),)),
+    Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="bmc", minutes=2, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
+    Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
+    Suite(
+        name="cloud",
+        minutes=7,
+        commands=(pytest("tests/cloud"),),
+        packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
+    ),
+    Suite(name="crash", minutes=3, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many tests passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        """The two together."""
+        return Count(
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+        )
+
+    def __str__(self) -> str:
+        """The plain line that ends a run."""
+        line = f"{self.passed} passed, {self.failed} failed"
+        return f"{line}, {self.skipped} skipped" if self.skipped else line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one suite came to; `word` is passed, failed or left out, and `why` says more of the last two."""
+
+    name: str
+    word: str
+    seconds: float
+    budget_minutes: float
+    count: Count
+    why: str = ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the suites that were asked for and return the exit code."""
+    names = [suite.name for suite in SUITES]
+    parser = argparse.ArgumentParser(prog="tests.run", description="Runs the test suites.")
+    parser.add_argument(
+        "--quick", action="store_true", help="only the suites, and the tests, that take seconds"
+    )
+    parser.add_argument("suite", nargs="*", help=f"one of {', '.join(names)}; all of them when none is named")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.suite) - set(names))
+    if unknown:
+        parser.error(f"no such suite: {', '.join(unknown)}; there are {', '.join(names)}")
+    chosen = [suite for suite in SUITES if suite.name in (options.suite or names)]
+    if options.quick:
+        chosen = [suite for suite in chosen if suite.quick]
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    started = time.monotonic()
+    adopt_orphans()
+    missing = install(sorted({package for suite in chosen for package in suite.packages}))
+    outcomes = [run(suite, missing=missing, quick=options.quick) for suite in chosen]
+    return report(outcomes, minutes=(time.monotonic() - started) / 60)
+
+
+def run(suite: Suite, *, missing: dict[str, str], quick: bool) -> Outcome:
+    """Run one suite, or say why it cannot run."""
+    reasons = sorted({missing[package] for package in suite.packages if package in missing})
+    if reasons:
+        return left_out(suite, "; ".join(reasons))
+    print(f"\n=== {suite.name}: at most {suite.minutes:g} minutes", flush=True)
+    started = time.monotonic()
+    count, why = Count(), ""
+    for command in suite.commands:
+        seconds = suite.minutes * 60 - (time.monotonic() - started)
+        found, trouble = run_command(command, seconds=seconds, quick=quick)
+        count, why = count + found, why or trouble
+    if not count.passed and not count.failed:
+        count, why = count + Count(failed=1), why or "it ran no test"
+    return Outcome(
+        name=suite.name,
+        word="failed" if count.failed else "passed",
+        seconds=time.monotonic() - started,
+        budget_minutes=suite.minutes,
+        count=count,
+        why=why,
+    )
+
+
+def left_out(suite: Suite, why: str) -> Outcome:
+    """Name a suite that cannot run here; in CI that is a failure."""
+    ci = os.environ.get("CI", "").lower() in ("true", "1")
+    print(f"\n=== {suite.name}: left out: {why}", flush=True)
+    return Outcome(
+        name=suite.name,
+        word="failed" if ci else "left out",
+        seconds=0,
+        budget_minutes=suite.minutes,
+        count=Count(failed=1 if ci else 0),
+        why=f"left out: {why}" if ci else why,
+    )
+
+
+def run_command(command: Command, *, seconds: float, quick: bool) -> tuple[Count, str]:
+    """Run one command with its output on our own, and return what it counted and what was wrong with it."""
+    if Path(command[0]).name != "pytest":
+        code = run_process(command, seconds=seconds)
+        return (Count(passed=1), "") if code == 0 else (Count(failed=1), said(command, code))
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results.xml"
+        only = ("-m", "not slow") if quick else ()
+        code = run_process((*command, *only, f"--junit-xml={results}"), seconds=seconds)
+        count = read_results(results)
+    if code == 0 or count.failed:
+        return count, "" if code in (0, 1) else said(command, code)
+    return count + Count(failed=1), said(command, code)
+
+
+def said(command: Command, code: int | None) -> str:
+    """What to tell of a command that failed."""
+    words = " ".join((Path(command[0]).name, *command[1:3]))
+    return f"{words}: out of time" if code is None else f"{words}: exit code {code}"
+
+
+def run_process(command: Command, *, seconds: float) -> int | None:
+    """Run the command in a group of its own and return its exit code, None when its time was over."""
+    print(f"$ {' '.join((Path(command[0]).name, *command[1:]))}", flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        return process.wait(timeout=max(seconds, 0))
+    except subprocess.TimeoutExpired:
+        print(f"out of time: stopping {command[0]}", flush=True)
+        interrupt(process)
+        return None
+    except KeyboardInterrupt:
+        interrupt(process)
+        raise
+    finally:
+        signal_group(process.pid, signal.SIGKILL)
+        kill_orphans()
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Let the command clean up behind itself, then end it."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Signal a process group that may be gone."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever a suite leaves behind, so that it can be found."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_orphans() -> None:
+    """Kill and reap every process that a suite left behind; killing one may bring up the next."""
+    while any(kill_child(pid) for pid in children()):
+        continue
+
+
+def kill_child(pid: int) -> bool:
+    """Kill and reap a child; False where it runs as somebody else, whom sudo made it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        return False
+    os.waitpid(pid, 0)
+    return True
+
+
+def children() -> Iterator[int]:
+    """The processes whose parent is this one, from /proc."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = entry.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parent) == os.getpid():
+            yield int(entry.parent.name)
+
+
+def read_results(path: Path) -> Count:
+    """Count the tests in pytest's own report; a run that wrote none counted nothing."""
+    if not path.exists():
+        return Count()
+    suites = ElementTree.parse(path).getroot().iter("testsuite")
+    total = Count()
+    for suite in suites:
+        tests, failed, skipped = (
+            int(suite.get("tests", 0)),
+            int(suite.get("failures", 0)) + int(suite.get("errors", 0)),
+            int(suite.get("skipped", 0)),
+        )
+        total += Count(passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped)
+    return total
+
+
+def install(packages: Sequence[str]) -> dict[str, str]:
+    """Install what is missing where we may, and return the reason for each package that is missing still."""
+    wanted = [package for package in packages if not installed(package)]
+    if not wanted:
+        return {}
+    if not shutil.which("apt-get"):
+        return {name: f"needs Debian's {name}, and this machine has no apt-get" for name in wanted}
+    prefix = become_root()
+    if prefix is None:
+        return {name: f"needs {name}; run as root or: sudo apt-get install {name}" for name in wanted}
+    print(f"=== installing {' '.join(wanted)}", flush=True)
+    environment = (
+        *prefix,
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "-qq",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    )
+    with no_daemons(prefix):
+        for step in (("update",), ("install", "-y", "--no-install-recommends", *wanted)):
+            subprocess.run((*environment, *step), stdout=subprocess.DEVNULL, check=False)
+    return {name: f"apt-get could not install {name}" for name in wanted if not installed(name)}
+
+
+def installed(package: str) -> bool:
+    """Whether Debian's package is on this machine."""
+    if not shutil.which("dpkg-query"):
+        return False
+    query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}", package)
+    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)
+    return answer.stdout == "installed"
+
+
+def become_root() -> tuple[str, ...] | None:
+    """What goes before a command that needs root: nothing for root, sudo where it asks nothing, else None."""
+    if os.geteuid() == 0:
+        return ()
+    if not shutil.which("sudo"):
+        return None
+    asks_nothing = subprocess.run(("sudo", "-n", "true"), capture_output=True, check=False, timeout=60)
+    return ("sudo", "-n") if asks_nothing.returncode == 0 else None
+
+
+@contextmanager
+def no_daemons(prefix: tuple[str, ...]) -> Iterator[None]:
+    """Keep packages from starting their servers meanwhile; a policy that stands there is left alone."""
+    if POLICY.exists():
+        yield
+        return
+    write = ("sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}")
+    subprocess.run((*prefix, *write), check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run((*prefix, "rm", "-f", str(POLICY)), check=True, timeout=60)
+
+
+def report(outcomes: Sequence[Outcome], *, minutes: float) -> int:
+    """Print the table and the sum, and return the exit code; `minutes` counts the packages too."""
+    print(f"\n{'suite':<12}{'result':<10}{'minutes':>8}{'budget':>8}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    total = Count()
+    for each in outcomes:
+        total += each.count
+        print(
+            f"{each.name:<12}{each.word:<10}{each.seconds / 60:>8.1f}{each.budget_minutes:>8.1f}"
+            f"{each.count.passed:>8}{each.count.failed:>8}{each.count.skipped:>9}"
+            f"{'  ' + each.why if each.why else ''}"
+        )
+    budget = sum(each.budget_minutes for each in outcomes)
+    print(f"{'in all':<22}{minutes:>8.1f}{budget:>8.1f}\n\n{total}")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
