@@ -1,0 +1,106 @@
+"""The decision under construction. Mutable inside one call of `decide()`, never outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from vmha.core.effects import Alert
+from vmha.core.explain import Code, Reason, because
+from vmha.core.model import Outcome, Phase
+
+if TYPE_CHECKING:
+    from vmha.core.effects import Effect
+    from vmha.core.model import Move, Proof, Recovery, Surroundings
+    from vmha.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What follows from one event: the next state, the orders in sequence, the reasons for the timeline, the proofs that died."""
+
+    state: Recovery
+    effects: tuple[Effect, ...]
+    reasons: tuple[Reason, ...]
+    revoked: tuple[tuple[Proof, str], ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """State, orders and reasons as they grow while one event is thought through."""
+
+    state: Recovery
+    now: float
+    policy: Policy
+    around: Surroundings
+    new_uuid: str
+    effects: list[Effect] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    revoked: list[tuple[Proof, str]] = field(default_factory=list)
+
+    def change(self, **fields: Any) -> None:
+        """Replace fields of the state."""
+        self.state = replace(self.state, **fields)
+
+    def say(self, code: Code, **facts: object) -> Reason:
+        """Put a reason on the timeline."""
+        reason = because(code, **facts)
+        self.reasons.append(reason)
+        return reason
+
+    def ask(self, effect: Effect) -> None:
+        """Emit an effect whose answer will come."""
+        self.effects.append(effect)
+        self.change(outstanding=self.state.outstanding | {effect.key})
+
+    def waits_for(self, key: str) -> bool:
+        """Tell whether the answer to `key` is still to come."""
+        return key in self.state.outstanding
+
+    def alert(self, reason: Reason) -> None:
+        """Tell the humans now, and again after the alert interval."""
+        self.effects.append(Alert(self.state.host, reason))
+        self.change(alert_due=self.now + self.policy.alert_interval_seconds)
+
+    def enter(self, phase: Phase, reason: Reason) -> None:
+        """Go to another phase, or to the same one for another reason; a wait alerts on entry."""
+        is_new = phase is not self.state.phase or reason.code is not self.state.reason.code
+        entered = self.now if phase is not self.state.phase else self.state.phase_since
+        self.change(phase=phase, reason=reason, phase_since=entered)
+        if is_new:
+            if not self.reasons or self.reasons[-1] != reason:
+                self.reasons.append(reason)
+            if phase.is_wait:
+                self.alert(reason)
+
+    def end(self, outcome: Outcome, reason: Reason) -> None:
+        """End the recovery; failures are told to the humans."""
+        self.reasons.append(reason)
+        self.change(
+            phase=Phase.ENDED,
+            phase_since=self.now,
+            reason=reason,
+            outcome=outcome,
+            ended_at=self.now,
+            outstanding=frozenset(),
+            wake_at=None,
+        )
+        self.effects.append(Alert(self.state.host, reason))
+
+    def revoke(self, because_of: Reason) -> None:
+        """Let the proof die, if there is one; what was read so far counts no more."""
+        proof = self.state.proof
+        if proof is not None:
+            self.revoked.append((proof, because_of.sentence))
+        self.change(proof=None, fence=replace(self.state.fence, readings=self.state.fence.readings[-1:]))
+
+    def put(self, move: Move) -> None:
+        """Replace the move of the same instance."""
+        moves = tuple(move if old.instance == move.instance else old for old in self.state.moves)
+        self.change(moves=moves)
+
+    def decision(self) -> Decision:
+        """Freeze what has grown."""
+        return Decision(
+            state=self.state, effects=tuple(self.effects), reasons=tuple(self.reasons), revoked=tuple(self.revoked)
+        )

@@ -1,0 +1,116 @@
+"""Orders in the imperative. Each may be sent twice without harm; `key` names it within its recovery.
+
+`is_order` marks what changes the world: it passes the database's door (lease, and a proof where a guest would run) just before it
+leaves. The others only read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vmha.core.explain import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHeartbeats:
+    """Ask Nova for all compute services."""
+
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "heartbeats"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPower:
+    """Ask the host's BMC for its power state and identity."""
+
+    host: str
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "power"
+
+
+@dataclass(frozen=True, slots=True)
+class PowerOff:
+    """Tell the host's BMC to cut the power, at once and not gracefully."""
+
+    host: str
+    number: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its number."""
+        return f"power-off:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForceDown:
+    """Tell Nova that the compute service is down, and disable it, in one PUT."""
+
+    host: str
+    is_order: ClassVar[bool] = True
+    key: ClassVar[str] = "force-down"
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyHost:
+    """Ask Nova for the instances and all migrations of the host, and Placement for its consumers."""
+
+    host: str
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "survey"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evacuate:
+    """Tell Nova to evacuate one instance, to `target` or wherever its scheduler says. Makes a guest run: needs `proof`."""
+
+    instance: str
+    source: str
+    target: str | None
+    proof: str
+    attempt: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its instance and attempt."""
+        return f"evacuate:{self.instance}:{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProgress:
+    """Ask Nova for the evacuation records of the host, and with `with_instances` for the instances still on it."""
+
+    host: str
+    with_instances: bool
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableReserved:
+    """Tell Nova to enable the compute service of a reserved host."""
+
+    host: str
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its host."""
+        return f"enable-reserved:{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Tell the humans. Has no answer."""
+
+    host: str
+    reason: Reason
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "alert"
+
+
+Effect = (
+    ReadHeartbeats | ReadPower | PowerOff | ForceDown | SurveyHost | Evacuate | ReadProgress | EnableReserved | Alert
+)

@@ -1,0 +1,229 @@
+"""Facts in the past tense. Those that answer an effect carry its key in `answers`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmha.core.model import Instance, Migration, Power, PowerTrouble, ServicePrior, ServiceReading
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """A monitor said that the host stopped. The first one opened the recovery, later ones joined it."""
+
+    notification: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """Another engine owns the recovery now: answers to older effects will not come."""
+
+    engine: str
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A human answered the question of the wait with yes."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A human answered the question of the wait with no."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatsRead:
+    """Nova listed its compute services."""
+
+    answers: str
+    services: tuple[ServiceReading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatsUnreadable:
+    """Nova did not list its compute services."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerRead:
+    """The BMC said on or off."""
+
+    answers: str
+    power: Power
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerUnreadable:
+    """The BMC gave no reading that counts."""
+
+    answers: str
+    trouble: PowerTrouble
+    detail: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOffAnswered:
+    """The BMC took the order. That is no proof: only readings are."""
+
+    answers: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOffFailed:
+    """The BMC refused the order, or gave no answer."""
+
+    answers: str
+    trouble: PowerTrouble
+    detail: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForcedDown:
+    """Nova holds the compute service for forced down and disabled."""
+
+    answers: str
+    prior: ServicePrior
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForceDownFailed:
+    """Nova did not force the service down, or did not answer; the order may be repeated."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSurveyed:
+    """Nova listed the instances and migrations of the host, Placement the consumers of its resources.
+
+    `consumers` is None where Placement knows no provider of that name; `elsewhere` are consumers that Nova knows to be on another
+    host, or not to exist.
+    """
+
+    answers: str
+    instances: tuple[Instance, ...]
+    migrations: tuple[Migration, ...]
+    consumers: frozenset[str] | None
+    elsewhere: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyFailed:
+    """Nova or Placement did not answer."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvacuationAccepted:
+    """Nova took the order."""
+
+    answers: str
+    instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvacuationRefused:
+    """Nova answered with an error: nothing was begun."""
+
+    answers: str
+    instance: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvacuationUnanswered:
+    """No answer came (time out, lost connection, 5xx): Nova may or may not have taken the order."""
+
+    answers: str
+    instance: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNotSent:
+    """The order was held back before it left (lease, proof or deadline gone): nothing was begun."""
+
+    answers: str
+    instance: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressRead:
+    """Nova's evacuation records of the host, all of them; and, where asked for, the instances still on it (else None)."""
+
+    answers: str
+    migrations: tuple[Migration, ...]
+    instances: tuple[Instance, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressUnreadable:
+    """Nova did not answer."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedEnabled:
+    """The reserved host takes instances now."""
+
+    answers: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedFailed:
+    """The reserved host could not be enabled."""
+
+    answers: str
+    host: str
+    detail: str
+
+
+Answer = (
+    HeartbeatsRead
+    | HeartbeatsUnreadable
+    | PowerRead
+    | PowerUnreadable
+    | PowerOffAnswered
+    | PowerOffFailed
+    | ForcedDown
+    | ForceDownFailed
+    | HostSurveyed
+    | SurveyFailed
+    | EvacuationAccepted
+    | EvacuationRefused
+    | EvacuationUnanswered
+    | OrderNotSent
+    | ProgressRead
+    | ProgressUnreadable
+    | ReservedEnabled
+    | ReservedFailed
+)
+
+Event = Ticked | Notified | TakenOver | Confirmed | Rejected | Answer

@@ -1,0 +1,156 @@
+"""Reasons as data. One sentence per code, the same in log, API, timeline and on the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Code(Enum):
+    """Why something was done, or was not. The value is the sentence; names in braces are its facts."""
+
+    OPENED = "{host} was reported stopped; looking for a second witness before anything is ordered"
+    REPORTED_AGAIN = "{host} was reported stopped again; notification {notification} joins this recovery"
+    TAKEN_OVER = (
+        "engine {engine} took this recovery over from {before}; power and migration records are read before any order"
+    )
+    RESUMED = "engine {engine} goes on with this recovery; power and migration records are read before any order"
+
+    WITNESS_SILENT = "second witness: Nova has heard nothing of {host} for {seconds} s, and hears {others} of its peers"
+    WITNESS_DOWN = "second witness: Nova says {host} is down, and hears {others} of its peers"
+    NO_WITNESS_ALL_STALE = (
+        "Nova is no witness for {host}: it hears few or no other compute services either; no power-off is ordered; check Nova's "
+        "conductor and message queue, or confirm"
+    )
+    NO_WITNESS_NOVA_AWAY = "Nova is no witness for {host}: {detail}; no power-off is ordered; it is asked again every {seconds} s; check Nova"
+    DISPUTED = (
+        "{host} was reported stopped but Nova still hears it; nothing is ordered; check the monitor's network; confirm if the host "
+        "is dead, reject if it is well"
+    )
+    DISPUTE_OVER = "Nova has gone silent about {host}, so the report is no longer disputed"
+    FALSE_ALARM = (
+        "Nova heard {host} for {seconds} s after it was reported stopped: taken for a false alarm, nothing was done"
+    )
+    BRAKED = (
+        "{failures} of {hosts} hosts of the segment failed within {seconds} s, more than the {allowed} that are fenced without a "
+        "human: no power-off of {host}; check for a network or monitoring fault, then confirm each host that is dead"
+    )
+
+    POWER_OFF_ORDERED = "power-off of {host} ordered (order {number})"
+    POWER_OFF_TAKEN = "BMC {address} took the power-off of {host}; only readings prove it"
+    POWER_OFF_REFUSED = "BMC {address} did not take the power-off of {host}: {detail}"
+    FENCED = "{host} is proven off: its BMC {address} read OFF twice, {seconds} s apart, after the order"
+    FOUND_OFF = "{host} is proven off without an order: its BMC {address} read OFF twice, {seconds} s apart, and Nova does not hear it"
+    HUMAN_PROOF = "{host} is taken for off on the word of {by}: {why}"
+    NO_DEVICE = (
+        "cannot prove {host} off: it has no fence device; add it to the fencing inventory, or make sure yourself that it is off "
+        "and confirm"
+    )
+    BMC_SILENT = (
+        "cannot prove {host} off: {detail}; nothing is evacuated; check power and network of the BMC, or make sure yourself that "
+        "the host is off and confirm"
+    )
+    BMC_BAD_CREDENTIALS = (
+        "cannot prove {host} off: {detail}; nothing is evacuated; correct user and password in the fencing inventory, or make sure "
+        "yourself that the host is off and confirm"
+    )
+    BMC_WRONG_IDENTITY = (
+        "refused to fence {host}: {detail}; nothing is evacuated; correct the address or the GUID in the fencing inventory, or make "
+        "sure yourself that the host is off and confirm"
+    )
+    BMC_ERROR = "cannot prove {host} off: {detail}; nothing is evacuated; check the BMC, or make sure yourself that the host is off and confirm"
+    STAYS_ON = (
+        "cannot prove {host} off: its BMC {address} took {orders} power-off orders and the host still reads ON; nothing is evacuated; "
+        "cut its power by other means; the recovery goes on by itself once it reads OFF twice; confirm orders the power-off again"
+    )
+    FENCE_TIMEOUT = (
+        "cannot prove {host} off: no two readings of OFF within {seconds} s; nothing is evacuated; check the BMC; the recovery goes "
+        "on by itself once it reads OFF twice"
+    )
+    CONTRADICTED = (
+        "cannot prove {host} off: its BMC {address} reads OFF but Nova keeps hearing the host, so the BMC is wrong or belongs to "
+        "another machine; nothing more is evacuated; check the inventory; make sure yourself that the host is off and confirm"
+    )
+    BMC_BACK = "the BMC of {host} answers again; fencing goes on"
+    SIGN_OF_LIFE = "Nova heard {host} after the proof: the proof is suspended and power is read again"
+    HOST_RETURNED = (
+        "{host} reads ON after it was proven off: the proof is revoked and no more instances are moved ({moved} moved, {left} left); "
+        "somebody or its BMC powered it on; confirm to power it off again and go on, or reject"
+    )
+    PROOF_EXPIRED = "the proof for {host} is too old ({seconds} s) and its BMC gives no new reading: no more instances are moved until it does"
+    PROOF_REFUSED = "the database holds no valid proof for {host}: order held back, power is read again"
+
+    FORCED_DOWN = "Nova holds {host} for down and disabled"
+    FORCE_DOWN_FAILED = "cannot force {host} down in Nova: {detail}; tried again in {seconds} s"
+    SURVEY_FAILED = "cannot list what runs on {host}: {detail}; tried again in {seconds} s"
+    HIDDEN_INSTANCES = (
+        "Nova lists {listed} instances on {host} but Placement knows {hidden} more ({names}): a cell may be down; asked again in "
+        "{seconds} s; the recovery does not end before they agree"
+    )
+    NO_PROVIDER = (
+        "Nova lists no instances on {host}, but Placement knows no resource provider of that host to agree; asked again in {seconds} s; "
+        "check the host's provider, or reject"
+    )
+    NOTHING_TO_MOVE = "no instance is on {host}, and Placement agrees"
+    PLANNED = "{total} instances on {host}: {moving} to move, {held} held, {skipped} left alone"
+    RESERVED_CLAIMED = "reserved host {reserved} takes the instances of {host}"
+    RESERVED_READY = "reserved host {reserved} is enabled"
+    RESERVED_FAILED = "reserved host {reserved} cannot be enabled: {detail}"
+    NO_RESERVED = "no reserved host is left in the segment; add one and report the host again"
+
+    EVACUATION_ORDERED = "evacuation of {name} ({instance}) ordered, to {target}"
+    EVACUATION_ACCEPTED = "Nova took the evacuation of {name} ({instance})"
+    EVACUATION_REFUSED = "Nova refused to evacuate {name} ({instance}): {detail}"
+    EVACUATION_UNANSWERED = "no answer to the evacuation of {name} ({instance}): {detail}; Nova's migration records are read before it is repeated"
+    EVACUATION_FOUND = "Nova had taken the evacuation of {name} ({instance}): migration {migration}"
+    EVACUATION_NOT_TAKEN = "Nova had not taken the evacuation of {name} ({instance}); it is ordered again"
+    LANDED = "{name} ({instance}) landed on {destination}"
+    MOVED = "{name} ({instance}) runs on {destination}"
+    MOVE_FAILED_RETRY = "evacuation of {name} ({instance}) failed ({detail}); tried again in {seconds} s"
+    MOVE_FAILED = "{name} ({instance}) could not be moved: {detail}; look at its fault in Nova and evacuate it by hand"
+    NO_CAPACITY = "{name} ({instance}) could not be moved: Nova found no host for it in {attempts} attempts; add capacity and evacuate it by hand"
+    STALLED = "{name} ({instance}) is stalled: its guest may be on {suspects}, which is not proven off; it is ordered nowhere else until it is"
+    LOCAL_DISK = (
+        "{name} ({instance}) is not moved: its disk may exist on {host} only; bring the host back, or set [recovery] local_disk = "
+        "rebuild (loses what was written since the image) or shared_storage = true (if the disks are shared)"
+    )
+    NO_GUEST = "{name} ({instance}) is left alone: in state {state} it has no guest on {host}"
+    ASK = "{name} ({instance}) cannot be moved in state {state}: Nova refuses to evacuate it; reset its state and evacuate it by hand"
+    IGNORED_ERROR_STATE = (
+        "{name} ({instance}) is left alone: it is in state error and ignore_instances_in_error_state is set"
+    )
+    GONE = "{name} ({instance}) is no longer on {host}: deleted or moved by its owner"
+    MOVING = "{done} of {total} instances of {host} are settled"
+    HELD = "{count} instances of {host} wait: {first}"
+    NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
+
+    PROMISE_BROKEN = "recovery of {host} stopped, since going on would break a promise: {detail}; report this, and recover the host by hand"
+    CONFIRMED = "{by} confirmed: {why}"
+    REJECTED = "{by} rejected: {why}; nothing more is done for {host}"
+    CONFIRM_REFUSED_ALIVE = "the confirm of {by} is refused: Nova heard {host} {seconds} s ago"
+    CONFIRM_NOT_ASKED = "the word of {by} changes nothing: the recovery waits for no human now"
+    CONFIRM_HELD = "the confirm of {by} changes nothing: what is held needs what its reason names; reject gives it up"
+    RECOVERED = "all {moved} instances of {host} run elsewhere, in {seconds} s; proof: {proof}"
+    ENDED_FAILED = "{failed} of {total} instances of {host} could not be moved: {first}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code and its facts as texts, in the order in which they were given."""
+
+    code: Code
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        return self.code.value.format(**dict(self.facts))
+
+
+def because(code: Code, **facts: object) -> Reason:
+    """Build a reason; numbers are rounded to a tenth, since nobody reads more at three in the morning."""
+    return Reason(code, tuple((name, _text(value)) for name, value in facts.items()))
+
+
+def _text(value: object) -> str:
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,0 +1,266 @@
+"""From the report to the proof: witness, brake, power-off, readings, and the waits between them.
+
+Rules: no power-off without a second witness (P0); none beyond the brake (P6); a taken order proves nothing, only readings do (P1); a
+host that already reads OFF needs no order; a host that cannot be proven off waits for a fact or a human, and its power is read on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmha.core import evidence
+from vmha.core.effects import PowerOff
+from vmha.core.evidence import View
+from vmha.core.explain import Code, Reason, because
+from vmha.core.guards import allowed_failures, brake_is_on
+from vmha.core.model import HumanWord, Outcome, Phase, Power, PowerTrouble
+
+if TYPE_CHECKING:
+    from vmha.core.draft import Draft
+
+HOPELESS = (PowerTrouble.NO_DEVICE, PowerTrouble.BAD_CREDENTIALS, PowerTrouble.WRONG_IDENTITY)
+"""Troubles that no second try mends."""
+
+TROUBLES = {
+    PowerTrouble.NO_DEVICE: Code.NO_DEVICE,
+    PowerTrouble.SILENT: Code.BMC_SILENT,
+    PowerTrouble.BAD_CREDENTIALS: Code.BMC_BAD_CREDENTIALS,
+    PowerTrouble.WRONG_IDENTITY: Code.BMC_WRONG_IDENTITY,
+    PowerTrouble.ERROR: Code.BMC_ERROR,
+}
+
+RESUMABLE = (*TROUBLES.values(), Code.FENCE_TIMEOUT)
+"""Reasons to wait that end by themselves when the BMC answers ON: the host was never proven off, so an order is still due."""
+
+
+def witnessing(draft: Draft) -> None:
+    """Look for the second witness."""
+    if _proven(draft):
+        return
+    seen = evidence.view(draft.state.witness, draft.now, draft.policy)
+    if seen is View.ALIVE:
+        _dispute(draft)
+    elif seen is View.BLIND:
+        draft.enter(Phase.UNWITNESSED, _why_blind(draft))
+    elif seen is View.SILENT:
+        _say_witness(draft)
+        _fence_or_brake(draft)
+
+
+def unwitnessed(draft: Draft) -> None:
+    """Wait until Nova is a witness again; a host that reads OFF needs none."""
+    if _proven(draft):
+        return
+    if evidence.view(draft.state.witness, draft.now, draft.policy) is not View.BLIND:
+        draft.enter(Phase.WITNESSING, because(Code.OPENED, host=draft.state.host))
+    else:
+        draft.enter(Phase.UNWITNESSED, _why_blind(draft))
+
+
+def disputed(draft: Draft) -> None:
+    """Wait until Nova falls silent too, or for so long that the report was wrong."""
+    if _proven(draft):
+        return
+    seen = evidence.view(draft.state.witness, draft.now, draft.policy)
+    if seen is View.SILENT:
+        draft.enter(Phase.WITNESSING, draft.say(Code.DISPUTE_OVER, host=draft.state.host))
+    elif seen is View.ALIVE and draft.now - draft.state.phase_since >= draft.policy.dispute_seconds:
+        seconds = draft.now - draft.state.opened_at
+        draft.end(Outcome.FALSE_ALARM, because(Code.FALSE_ALARM, host=draft.state.host, seconds=seconds))
+
+
+def braked(draft: Draft) -> None:
+    """Wait for a human; a host that reads OFF needs no power-off, and one that Nova hears was no failure."""
+    if _proven(draft):
+        return
+    if evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE:
+        _dispute(draft)
+
+
+def fencing(draft: Draft) -> None:
+    """Order the power-off and read until it is proven, or until this round is over."""
+    state, fence = draft.state, draft.state.fence
+    if _proven(draft):
+        return
+    seen = evidence.view(state.witness, draft.now, draft.policy)
+    if seen is View.ALIVE:
+        _dispute(draft)
+    elif seen is View.BLIND and state.word is None and fence.round_orders == 0:
+        draft.enter(Phase.UNWITNESSED, _why_blind(draft))
+    elif fence.trouble in HOPELESS or _round_is_over(draft):
+        draft.enter(Phase.UNPROVEN, _why_unproven(draft))
+    elif _order_is_due(draft):
+        _order(draft)
+
+
+def unproven(draft: Draft) -> None:
+    """Read power on; go on by itself when the host is proven off after all, or when its BMC comes back and says ON."""
+    state = draft.state
+    if _proven(draft):
+        return
+    if state.fence.last is Power.ON and state.fence.proofs == 0 and state.reason.code in RESUMABLE:
+        alive = evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE
+        if state.fence.rounds < draft.policy.fence_rounds and not alive and not _braked_without_word(draft):
+            draft.say(Code.BMC_BACK, host=state.host)
+            _begin_round(draft)
+    elif state.fence.last is Power.ON and state.fence.proofs and state.reason.code is not Code.HOST_RETURNED:
+        draft.enter(Phase.UNPROVEN, evidence.why_returned(state))
+    elif state.reason.code in RESUMABLE or (state.fence.trouble is not None and state.proof is None):
+        draft.enter(Phase.UNPROVEN, _why_unproven(draft))
+
+
+def confirmed(draft: Draft, word: HumanWord) -> None:
+    """Take a human's yes to the question of the wait."""
+    state = draft.state
+    if state.phase is Phase.HELD:
+        draft.say(Code.CONFIRM_HELD, by=word.by)
+        return
+    if not state.phase.is_wait:
+        draft.say(Code.CONFIRM_NOT_ASKED, by=word.by)
+        return
+    if evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:
+        draft.say(Code.CONFIRM_REFUSED_ALIVE, by=word.by, host=state.host, seconds=draft.now - state.witness.changed_at)
+        return
+    draft.say(Code.CONFIRMED, by=word.by, why=word.why)
+    draft.change(word=word)
+    if state.phase is Phase.UNPROVEN and state.fence.last is not Power.ON:
+        evidence.prove_by_word(draft, word)
+        draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
+    else:
+        _begin_round(draft)
+
+
+def rejected(draft: Draft, word: HumanWord) -> None:
+    """Take a human's no: nothing more is done for this host."""
+    if not draft.state.phase.is_wait:
+        draft.say(Code.CONFIRM_NOT_ASKED, by=word.by)
+        return
+    reason = because(Code.REJECTED, by=word.by, why=word.why, host=draft.state.host)
+    draft.revoke(reason)
+    draft.end(Outcome.REJECTED, reason)
+
+
+def _proven(draft: Draft) -> bool:
+    """Write the proof if the readings give it, and go on."""
+    if "power" in draft.state.checks or not evidence.may_prove(draft):
+        return False
+    evidence.prove_by_power(draft)
+    draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
+    return True
+
+
+def _dispute(draft: Draft) -> None:
+    draft.enter(Phase.DISPUTED, because(Code.DISPUTED, host=draft.state.host))
+
+
+def _why_blind(draft: Draft) -> Reason:
+    witness, policy = draft.state.witness, draft.policy
+    if witness.trouble is None:
+        return because(Code.NO_WITNESS_ALL_STALE, host=draft.state.host)
+    return because(
+        Code.NO_WITNESS_NOVA_AWAY,
+        host=draft.state.host,
+        detail=witness.trouble,
+        seconds=policy.witness_interval_seconds,
+    )
+
+
+def _say_witness(draft: Draft) -> None:
+    witness, host = draft.state.witness, draft.state.host
+    others = evidence.fresh_peers(witness, draft.policy)
+    if witness.says_down:
+        draft.say(Code.WITNESS_DOWN, host=host, others=others)
+    else:
+        silent = (witness.read_at or 0.0) - (witness.changed_at or 0.0)
+        draft.say(Code.WITNESS_SILENT, host=host, seconds=silent, others=others)
+
+
+def _fence_or_brake(draft: Draft) -> None:
+    state, around, policy = draft.state, draft.around, draft.policy
+    if not _braked_without_word(draft):
+        _begin_round(draft)
+        return
+    reason = because(
+        Code.BRAKED,
+        failures=around.segment_failures,
+        hosts=around.segment_hosts,
+        seconds=policy.brake_window_seconds,
+        allowed=allowed_failures(around, policy),
+        host=state.host,
+    )
+    draft.enter(Phase.BRAKED, reason)
+
+
+def _braked_without_word(draft: Draft) -> bool:
+    return draft.state.word is None and brake_is_on(draft.around, draft.policy)
+
+
+def _begin_round(draft: Draft) -> None:
+    fence = draft.state.fence
+    draft.change(
+        fence=replace(fence, rounds=fence.rounds + 1, round_orders=0, round_started_at=draft.now),
+        power_due=min(draft.state.power_due, draft.now),
+        heartbeat_due=draft.now,
+    )
+    draft.enter(Phase.FENCING, draft.reasons[-1])
+
+
+def _has_witness(draft: Draft) -> bool:
+    """Tell whether something beside the report says that the host is dead (P0)."""
+    seen = evidence.view(draft.state.witness, draft.now, draft.policy)
+    return seen is View.SILENT or (draft.state.word is not None and seen is not View.ALIVE)
+
+
+def _order_is_due(draft: Draft) -> bool:
+    """Tell whether a power-off may and should leave now."""
+    state, fence = draft.state, draft.state.fence
+    reads_on = fence.last is Power.ON or fence.trouble is PowerTrouble.ERROR
+    is_clear = not state.outstanding & {"power"} and not any(key.startswith("power-off:") for key in state.outstanding)
+    return (
+        reads_on
+        and is_clear
+        and "power" not in state.checks
+        and fence.round_orders < draft.policy.fence_attempts
+        and _retry_is_due(draft)
+        and _has_witness(draft)
+        and not _braked_without_word(draft)
+    )
+
+
+def _retry_is_due(draft: Draft) -> bool:
+    fence = draft.state.fence
+    if fence.round_orders == 0 or fence.ordered_at is None:
+        return True
+    return draft.now - fence.ordered_at >= draft.policy.fence_retry_seconds
+
+
+def _round_is_over(draft: Draft) -> bool:
+    """Tell whether this round ran out of orders or of time."""
+    fence, policy = draft.state.fence, draft.policy
+    if fence.last is Power.ON and fence.round_orders >= policy.fence_attempts and _retry_is_due(draft):
+        return True
+    return fence.round_started_at is not None and draft.now - fence.round_started_at >= policy.fence_seconds
+
+
+def _order(draft: Draft) -> None:
+    fence = draft.state.fence
+    number = fence.orders + 1
+    draft.change(
+        fence=replace(
+            fence, orders=number, round_orders=fence.round_orders + 1, ordered_at=draft.now, readings=(), trouble=None
+        ),
+        power_due=draft.now,
+    )
+    draft.say(Code.POWER_OFF_ORDERED, host=draft.state.host, number=number)
+    draft.ask(PowerOff(draft.state.host, number))
+
+
+def _why_unproven(draft: Draft) -> Reason:
+    """Name what stands in the way of a proof."""
+    fence, host = draft.state.fence, draft.state.host
+    if fence.trouble is not None:
+        return because(TROUBLES[fence.trouble], host=host, detail=fence.detail)
+    if fence.last is Power.ON and fence.orders:
+        return because(Code.STAYS_ON, host=host, address=fence.address, orders=fence.orders)
+    return because(Code.FENCE_TIMEOUT, host=host, seconds=draft.policy.fence_seconds)

@@ -1,0 +1,219 @@
+"""What Nova's answers and records mean for the moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmha.core.explain import Code, Reason, because
+from vmha.core.model import MoveStatus
+from vmha.core.targets import FAILED, SUCCEEDED, plan_move
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmha.core.draft import Draft
+    from vmha.core.events import EvacuationRefused, EvacuationUnanswered, OrderNotSent, ProgressRead
+    from vmha.core.model import Instance, Migration, Move
+
+
+def accepted(draft: Draft, instance: str) -> None:
+    """Nova took the order."""
+    move = _find(draft, instance)
+    if move is not None and move.status is MoveStatus.ORDERED:
+        draft.say(Code.EVACUATION_ACCEPTED, name=move.name, instance=instance)
+        draft.put(replace(move, status=MoveStatus.ACCEPTED, ordered_at=draft.now))
+
+
+def refused(draft: Draft, event: EvacuationRefused) -> None:
+    """Nova began nothing: the instance is gone, or it is tried again within bounds."""
+    move = _find(draft, event.instance)
+    if move is None or move.status is not MoveStatus.ORDERED:
+        return
+    if event.status == 404:
+        _gone(draft, move)
+        return
+    reason = because(Code.EVACUATION_REFUSED, name=move.name, instance=move.instance, detail=event.detail)
+    tried = (*move.tried, move.target) if move.target and move.pinned is None else move.tried
+    retry_or_fail(draft, replace(move, tried=tried), event.detail, reason)
+
+
+def unanswered(draft: Draft, event: EvacuationUnanswered) -> None:
+    """Nova may or may not have taken the order: its records will tell, after a while."""
+    move = _find(draft, event.instance)
+    if move is None or move.status is not MoveStatus.ORDERED:
+        return
+    reason = draft.say(Code.EVACUATION_UNANSWERED, name=move.name, instance=move.instance, detail=event.detail)
+    draft.put(replace(move, status=MoveStatus.UNANSWERED, ordered_at=draft.now, reason=reason))
+    draft.change(nova_due=min(draft.state.nova_due, draft.now + draft.policy.answer_settle_seconds))
+
+
+def not_sent(draft: Draft, event: OrderNotSent) -> None:
+    """The order never left: it counts as not given."""
+    move = _find(draft, event.instance) if event.instance else None
+    if move is not None and move.status is MoveStatus.ORDERED:
+        draft.say(Code.PROOF_REFUSED, host=draft.state.host)
+        retry_at = draft.now + draft.policy.power_read_spacing_seconds
+        draft.put(replace(move, status=MoveStatus.PENDING, retry_at=retry_at))
+        draft.change(power_due=draft.now)
+
+
+def progress(draft: Draft, event: ProgressRead) -> None:
+    """Take in the records of all evacuations from the host, and the list of the host where it was read."""
+    draft.change(verified=False)
+    newest = _newest(event.migrations)
+    for move in draft.state.moves:
+        record = newest.get(move.instance)
+        if record is not None and record.id > move.after_migration and move.status is not MoveStatus.PENDING:
+            _by_record(draft, move, record)
+    if event.instances is not None:
+        _by_list(draft, {instance.uuid: instance for instance in event.instances}, event.migrations)
+        draft.change(checks=draft.state.checks - {"progress"})
+    for move in draft.state.moves:
+        if move.status is MoveStatus.ACCEPTED:
+            _stall_if_late(draft, move)
+    if not any(move.status.is_in_flight for move in draft.state.moves):
+        draft.change(nova_due=draft.now if event.instances is None else draft.state.nova_due)
+
+
+def _newest(migrations: Iterable[Migration]) -> dict[str, Migration]:
+    newest: dict[str, Migration] = {}
+    for record in migrations:
+        if record.instance not in newest or newest[record.instance].id < record.id:
+            newest[record.instance] = record
+    return newest
+
+
+def _by_record(draft: Draft, move: Move, record: Migration) -> None:
+    """Move on by the newest record of an order of ours."""
+    if move.status.is_final or move.status in (MoveStatus.LANDED, MoveStatus.HELD):
+        return
+    if move.status in (MoveStatus.UNANSWERED, MoveStatus.ORDERED):
+        draft.say(Code.EVACUATION_FOUND, name=move.name, instance=move.instance, migration=record.id)
+        move = replace(move, status=MoveStatus.ACCEPTED, ordered_at=draft.now, reason=None)
+    known = replace(move, migration=record.id, destination=record.destination)
+    draft.put(known)
+    if record.status in SUCCEEDED:
+        draft.say(Code.LANDED, name=move.name, instance=move.instance, destination=record.destination)
+        draft.put(replace(known, status=MoveStatus.LANDED, ended_at=draft.now, reason=None))
+    elif record.status in FAILED:
+        _record_failed(draft, known, record)
+
+
+def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
+    """Try again: anywhere if no destination was chosen or the chosen one is proven off, else only there (P2)."""
+    chosen = record.destination
+    again = replace(move, pinned=chosen if chosen and chosen not in draft.around.proven_off else move.pinned)
+    tried = (*move.tried, move.target) if move.target and chosen is None else move.tried
+    detail = "Nova found no host for it" if chosen is None else f"its migration to {chosen} ended {record.status}"
+    named = {"name": move.name, "instance": move.instance}
+    final = (
+        because(Code.NO_CAPACITY, **named, attempts=move.attempts)
+        if chosen is None
+        else because(Code.MOVE_FAILED, **named, detail=detail)
+    )
+    retry_or_fail(draft, replace(again, tried=tried), detail, final)
+
+
+def retry_or_fail(draft: Draft, move: Move, detail: str, final: Reason) -> None:
+    """Put the move back in line with growing pauses, or fail it when its attempts are used up."""
+    policy = draft.policy
+    if move.attempts >= policy.move_attempts:
+        give_up(draft, move, final)
+        return
+    pause = policy.move_retry_seconds * 2 ** (move.attempts - 1)
+    reason = draft.say(Code.MOVE_FAILED_RETRY, name=move.name, instance=move.instance, detail=detail, seconds=pause)
+    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=draft.now + pause, reason=reason))
+    draft.change(verified=False)
+
+
+def give_up(draft: Draft, move: Move, reason: Reason) -> None:
+    """Fail the move."""
+    draft.reasons.append(reason)
+    draft.put(replace(move, status=MoveStatus.FAILED, ended_at=draft.now, reason=reason))
+
+
+def _by_list(draft: Draft, listed: dict[str, Instance], migrations: tuple[Migration, ...]) -> None:
+    """Settle moves by where Nova lists the instances; plan those that appeared since."""
+    known = {move.instance for move in draft.state.moves}
+    for move in draft.state.moves:
+        if move.instance in listed:
+            _still_listed(draft, move, listed[move.instance])
+        else:
+            _no_longer_listed(draft, move)
+    late = [instance for uuid, instance in listed.items() if uuid not in known]
+    if late:
+        draft.change(moves=draft.state.moves + tuple(plan_move(draft, instance, migrations) for instance in late))
+    draft.change(verified=not late)
+
+
+def _still_listed(draft: Draft, move: Move, instance: Instance) -> None:
+    if move.status is MoveStatus.UNANSWERED and _is_old(draft, move):
+        # The task that it had before the order is not the order's: Nova sets "rebuilding" when it takes one.
+        if instance.task_state in (None, move.task_state):
+            _ordered_in_vain(draft, move)
+        else:
+            _stall(draft, move)
+    elif (
+        move.status is MoveStatus.STALLED
+        and not move.suspects
+        and move.migration is None
+        and instance.task_state is None
+    ):
+        _ordered_in_vain(draft, move)
+
+
+def _is_old(draft: Draft, move: Move) -> bool:
+    return move.ordered_at is None or draft.now - move.ordered_at >= draft.policy.answer_settle_seconds
+
+
+def _ordered_in_vain(draft: Draft, move: Move) -> None:
+    """No record and no task: Nova never took the order, so it is given again, within the same bound as failures."""
+    named = {"name": move.name, "instance": move.instance}
+    if move.attempts >= draft.policy.move_attempts:
+        give_up(draft, move, because(Code.MOVE_FAILED, **named, detail="Nova took none of the orders"))
+        return
+    reason = draft.say(Code.EVACUATION_NOT_TAKEN, **named)
+    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=None, reason=reason))
+
+
+def _no_longer_listed(draft: Draft, move: Move) -> None:
+    if move.status is MoveStatus.LANDED:
+        reason = draft.say(Code.MOVED, name=move.name, instance=move.instance, destination=move.destination)
+        draft.put(replace(move, status=MoveStatus.MOVED, reason=reason))
+    elif move.status in (MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED, MoveStatus.UNANSWERED):
+        _gone(draft, move)
+    elif move.status is MoveStatus.ACCEPTED and move.destination in draft.around.proven_off:
+        _gone(draft, move)
+
+
+def _gone(draft: Draft, move: Move) -> None:
+    reason = draft.say(Code.GONE, name=move.name, instance=move.instance, host=draft.state.host)
+    draft.put(replace(move, status=MoveStatus.GONE, ended_at=draft.now, reason=reason))
+
+
+def _stall_if_late(draft: Draft, move: Move) -> None:
+    if move.ordered_at is not None and draft.now - move.ordered_at >= draft.policy.move_seconds:
+        _stall(draft, move)
+
+
+def _stall(draft: Draft, move: Move) -> None:
+    """Nova may have put a guest somewhere: name the suspects, order nothing."""
+    suspect = (move.destination,) if move.destination else ()
+    names = ", ".join(suspect) or "a host that Nova has not named"
+    reason = draft.say(Code.STALLED, name=move.name, instance=move.instance, suspects=names)
+    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspect, reason=reason))
+
+
+def reconsider(draft: Draft, move: Move) -> None:
+    """Free a move whose suspects are proven off by now: it may be ordered anywhere again."""
+    doubts = set(move.suspects) if move.status is MoveStatus.STALLED else {move.destination}
+    doubts.discard(None)
+    if doubts and doubts <= draft.around.proven_off:
+        after = max(move.after_migration, move.migration or 0)
+        free = replace(move, status=MoveStatus.PENDING, pinned=None, suspects=(), after_migration=after, retry_at=None)
+        draft.put(free)
+
+
+def _find(draft: Draft, instance: str) -> Move | None:
+    return next((move for move in draft.state.moves if move.instance == instance), None)

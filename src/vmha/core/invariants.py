@@ -1,0 +1,168 @@
+"""The promises as code. Checked after every decision: in tests, in the simulator and in production.
+
+Each promise is derived here anew from the state, the orders and the surroundings; nothing of the deciding code is called, so that a
+mistake there cannot excuse itself here. P5 (one owner) is the database's and stands in its statements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
+from vmha.core.model import MoveStatus, Phase, Power, RecoveryMethod, Rung
+from vmha.core.policy import LocalDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmha.core.draft import Decision
+    from vmha.core.model import Peer, Recovery, Surroundings, Witness
+    from vmha.core.policy import Policy
+
+
+class Broken(AssertionError):
+    """A promise does not hold. The recovery stops, nothing of the decision is stored, a human is paged."""
+
+
+def check(before: Recovery, decision: Decision, now: float, policy: Policy, around: Surroundings) -> None:
+    """Raise `Broken` naming every promise that the decision breaks."""
+    after = decision.state
+    broken = [
+        *_two_witnesses(after, decision, now, policy),
+        *_proof_before_orders(after, decision, now, policy),
+        *_one_run(after, decision, around),
+        *_proofs_die(after),
+        *_nothing_lost(after),
+        *_bounded_harm(after, decision, policy, around),
+        *_no_silent_loss(after, decision, policy),
+        *_final_stays_final(before, decision),
+    ]
+    if broken:
+        raise Broken(f"recovery {after.uuid} of {after.host}: " + "; ".join(broken))
+
+
+def _two_witnesses(after: Recovery, decision: Decision, now: float, policy: Policy) -> Iterator[str]:
+    """P0: a power-off has a second witness that does not hear the host, and the host does not read OFF."""
+    for effect in decision.effects:
+        if not isinstance(effect, PowerOff):
+            continue
+        witness = after.witness
+        heard = witness.advances > 0 and witness.changed_at is not None
+        if heard and witness.changed_at is not None and now - witness.changed_at < policy.heartbeat_silence_seconds:
+            yield f"P0: {effect.host} is powered off although Nova heard it"
+        nova_agrees = (
+            witness.trouble is None
+            and witness.read_at is not None
+            and witness.changed_at is not None
+            and 2 * sum(_is_fresh(peer, witness, policy) for peer in witness.peers) >= max(len(witness.peers), 1)
+            and witness.heard_since is not None
+            and witness.read_at - witness.heard_since >= policy.off_silence_seconds
+            and (witness.says_down or witness.read_at - witness.changed_at >= policy.heartbeat_silence_seconds)
+        )
+        if not nova_agrees and after.word is None:
+            yield f"P0: {effect.host} is powered off on one witness alone"
+        if "power" in after.outstanding or "power" in after.checks:
+            yield f"P0: {effect.host} is powered off before its power was read"
+
+
+def _is_fresh(peer: Peer, witness: Witness, policy: Policy) -> bool:
+    return peer.changed_at is not None and (witness.read_at or 0.0) - peer.changed_at <= policy.off_silence_seconds
+
+
+def _proof_before_orders(after: Recovery, decision: Decision, now: float, policy: Policy) -> Iterator[str]:
+    """P1: what makes a guest run names a proof of this host and this recovery that is valid now."""
+    for effect in decision.effects:
+        if isinstance(effect, ForceDown | Evacuate | EnableReserved) and after.proof is None:
+            yield f"P1: {effect.key} without a proof"
+        if not isinstance(effect, Evacuate) or after.proof is None:
+            continue
+        proof = after.proof
+        if effect.proof != proof.uuid or proof.host != effect.source or proof.host != after.host:
+            yield f"P1: {effect.key} names a proof of another host"
+        if proof.recovery != after.uuid:
+            yield f"P1: {effect.key} names a proof of another recovery"
+        if now >= proof.valid_until:
+            yield f"P1: {effect.key} names a proof that is too old"
+        if after.checks:
+            yield f"P1: {effect.key} before {', '.join(sorted(after.checks))} was read by the new owner"
+    yield from _sound_proof(after, policy)
+
+
+def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:
+    """P1: a proof by power is two readings of OFF that lie apart and are young; a proof by word has the word."""
+    if after.proof is not None and after.proof.rung is Rung.IPMI:
+        run = after.proof.readings
+        off_twice = len(run) == 2 and all(reading.power is Power.OFF for reading in run)
+        if not off_twice or run[1].at - run[0].at < 2.0 or run[1].at - run[0].at < policy.power_read_spacing_seconds:
+            yield "P1: a proof by power without two readings of OFF at least two seconds apart"
+        if after.proof.valid_until > run[-1].at + policy.proof_valid_seconds:
+            yield "P1: a proof by power outlives its readings"
+    if after.proof is not None and after.proof.rung is Rung.HUMAN and after.proof.word is None:
+        yield "P1: a proof by word without a word"
+
+
+def _one_run(after: Recovery, decision: Decision, around: Surroundings) -> Iterator[str]:
+    """P2: an instance is ordered only where no other host that is not proven off may hold a guest of it."""
+    moves = {move.instance: move for move in after.moves}
+    for effect in decision.effects:
+        if not isinstance(effect, Evacuate):
+            continue
+        move = moves.get(effect.instance)
+        if move is None or move.status is not MoveStatus.ORDERED:
+            yield f"P2: {effect.key} without a move that records it"
+            continue
+        if set(move.suspects) - around.proven_off - {after.host}:
+            yield f"P2: {effect.key} while {', '.join(move.suspects)} may hold a guest"
+        if move.pinned is not None and effect.target != move.pinned and move.pinned not in around.proven_off:
+            yield f"P2: {effect.key} to {effect.target} while {move.pinned} may hold a guest"
+        if after.method is RecoveryMethod.RESERVED_HOST and effect.target is None:
+            yield f"P2: {effect.key} without a reserved host"
+
+
+def _proofs_die(after: Recovery) -> Iterator[str]:
+    """P3: no proof stands beside a reading of ON or a sign of life that came after it."""
+    if after.proof is None or after.phase is Phase.ENDED:
+        return
+    if after.fence.last is Power.ON:
+        yield "P3: a proof stands although the host reads ON"
+    if after.witness.advances:
+        yield "P3: a proof stands although Nova heard the host since"
+
+
+def _nothing_lost(after: Recovery) -> Iterator[str]:
+    """P4: a recovery is final with a reason, or wakes again."""
+    if after.phase is Phase.ENDED:
+        if after.outcome is None or after.ended_at is None:
+            yield "P4: ended without an outcome"
+        if any(not move.status.is_final for move in after.moves) and after.outcome.value != "rejected":  # type: ignore[union-attr]
+            yield "P4: ended with instances that are not settled"
+    elif after.wake_at is None:
+        yield "P4: sleeps for ever"
+
+
+def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: Surroundings) -> Iterator[str]:
+    """P6: no power-off beyond the brake without a human, no more orders than allowed."""
+    orders = [effect for effect in decision.effects if isinstance(effect, PowerOff)]
+    allowed = max(policy.brake_hosts, around.segment_hosts * policy.brake_percent // 100)
+    if orders and after.word is None and (around.segment_failures > allowed or around.segment_braked):
+        yield f"P6: a power-off beyond the brake ({around.segment_failures} of {around.segment_hosts} hosts failed)"
+    if after.fence.round_orders > policy.fence_attempts:
+        yield "P6: more power-offs than allowed"
+    in_flight = sum(move.status.is_in_flight for move in after.moves)
+    if any(isinstance(effect, Evacuate) for effect in decision.effects) and in_flight > policy.moves_in_flight:
+        yield f"P6: {in_flight} evacuations in flight"
+
+
+def _no_silent_loss(after: Recovery, decision: Decision, policy: Policy) -> Iterator[str]:
+    """P8: no instance with a disk that may be local is rebuilt unless the operator chose that."""
+    local = {move.instance for move in after.moves if move.local_disk}
+    for effect in decision.effects:
+        waits = policy.local_disk is LocalDisk.WAIT and not policy.shared_storage
+        if isinstance(effect, Evacuate) and effect.instance in local and waits:
+            yield f"P8: {effect.key} would lose its local disk"
+
+
+def _final_stays_final(before: Recovery, decision: Decision) -> Iterator[str]:
+    """P4: what has ended orders nothing more."""
+    if before.phase is Phase.ENDED and (decision.effects or decision.state != before):
+        yield "P4: an ended recovery acts"

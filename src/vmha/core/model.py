@@ -1,0 +1,350 @@
+"""The nouns of one host recovery, all frozen.
+
+Times are seconds since the epoch on one clock, the database's; engines never compare clocks of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from vmha.core.explain import Reason
+
+
+class Phase(Enum):
+    """Where a recovery stands. A phase with `is_wait` stands until a fact or a human ends it, and alerts again."""
+
+    WITNESSING = "witnessing"
+    UNWITNESSED = "unwitnessed"
+    DISPUTED = "disputed"
+    BRAKED = "braked"
+    FENCING = "fencing"
+    UNPROVEN = "unproven"
+    FORCING_DOWN = "forcing_down"
+    PLANNING = "planning"
+    MOVING = "moving"
+    HELD = "held"
+    ENDED = "ended"
+
+    @property
+    def is_wait(self) -> bool:
+        """Tell whether a human may end this phase with confirm or reject."""
+        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD)
+
+
+class Outcome(Enum):
+    """How a recovery ended."""
+
+    RECOVERED = "recovered"
+    NOTHING_TO_MOVE = "nothing_to_move"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    FALSE_ALARM = "false_alarm"
+
+
+class RecoveryMethod(Enum):
+    """The segment's recovery method, by upstream's names."""
+
+    AUTO = "auto"
+    RESERVED_HOST = "reserved_host"
+    AUTO_PRIORITY = "auto_priority"
+    RH_PRIORITY = "rh_priority"
+
+
+class Power(Enum):
+    """What a BMC says of its host. Anything but a plain on or off is a `PowerTrouble`."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class PowerTrouble(Enum):
+    """Why power could not be read or switched."""
+
+    NO_DEVICE = "no_device"
+    SILENT = "silent"
+    BAD_CREDENTIALS = "bad_credentials"
+    WRONG_IDENTITY = "wrong_identity"
+    ERROR = "error"
+
+
+class Rung(Enum):
+    """What a proof stands on."""
+
+    IPMI = "ipmi"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class PowerReading:
+    """One answer of a BMC, with the time at which the engine stored it."""
+
+    power: Power
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The fact that this host is off, for this recovery alone.
+
+    `read_at` is the youngest reading, `valid_until` the end of its validity; both move on with each new OFF.
+    """
+
+    uuid: str
+    host: str
+    recovery: str
+    rung: Rung
+    readings: tuple[PowerReading, ...]
+    established_at: float
+    read_at: float
+    valid_until: float
+    word: HumanWord | None = None
+
+    def holds(self, now: float) -> bool:
+        """Tell whether the proof is young enough at `now`."""
+        return now < self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class HumanWord:
+    """What a named human said of a recovery, and why."""
+
+    by: str
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReading:
+    """Nova's view of one nova-compute service.
+
+    `heartbeat` is Nova's `updated_at` as an opaque text: it is only ever compared with an earlier one, never with a clock.
+    """
+
+    host: str
+    heartbeat: str
+    is_up: bool
+    forced_down: bool = False
+    disabled: bool = False
+    disabled_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another compute service whose heartbeat we watch, to know that Nova still hears anybody. `changed_at` is None until it changed."""
+
+    host: str
+    heartbeat: str
+    changed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What Nova's heartbeat of the host has shown since the recovery opened.
+
+    `heartbeat` is the last value seen, `changed_at` when we first saw that value, `advances` how often it changed under our eyes.
+    `says_down` is Nova's own verdict; a service that somebody forced down gives none. `peers` are a few others, watched in the same way:
+    where half of them stand still too, Nova is no witness. `heard_since` is when it last began to hear them, without a break.
+    """
+
+    heartbeat: str | None = None
+    changed_at: float | None = None
+    read_at: float | None = None
+    advances: int = 0
+    says_down: bool = False
+    peers: tuple[Peer, ...] = ()
+    watched_since: float = 0.0
+    heard_since: float | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """The power-off orders of this recovery and what the BMC answered since.
+
+    `readings` are the unbroken run of equal readings since the last order, the oldest and the youngest of it; a reading counts from
+    `asked_at`, when it was asked for, since the BMC looked no earlier than that. `proofs` counts how often the host was proven off.
+    """
+
+    orders: int = 0
+    rounds: int = 0
+    round_orders: int = 0
+    round_started_at: float | None = None
+    ordered_at: float | None = None
+    asked_at: float | None = None
+    readings: tuple[PowerReading, ...] = ()
+    trouble: PowerTrouble | None = None
+    detail: str = ""
+    address: str = ""
+    proofs: int = 0
+    contradictions: int = 0
+
+    @property
+    def last(self) -> Power | None:
+        """Return the youngest reading, None where the BMC gave none."""
+        return self.readings[-1].power if self.readings else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePrior:
+    """How the compute service stood before we forced it down, so that only our own flags are cleared later."""
+
+    disabled: bool
+    disabled_reason: str | None
+    forced_down: bool
+
+
+class MoveStatus(Enum):
+    """Where one instance stands."""
+
+    PENDING = "pending"
+    ORDERED = "ordered"
+    UNANSWERED = "unanswered"
+    ACCEPTED = "accepted"
+    LANDED = "landed"
+    MOVED = "moved"
+    FAILED = "failed"
+    STALLED = "stalled"
+    HELD = "held"
+    SKIPPED = "skipped"
+    GONE = "gone"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing more will be done for the instance."""
+        return self in (MoveStatus.MOVED, MoveStatus.FAILED, MoveStatus.SKIPPED, MoveStatus.GONE)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Tell whether Nova may be working on an order of ours."""
+        return self in (MoveStatus.ORDERED, MoveStatus.UNANSWERED, MoveStatus.ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """An instance as Nova's list of the host shows it. `host` is `OS-EXT-SRV-ATTR:host`."""
+
+    uuid: str
+    name: str
+    host: str
+    vm_state: str
+    task_state: str | None = None
+    image_backed: bool = False
+    local_extra: bool = False
+    """The flavor adds an ephemeral or swap disk that lives on the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One migration record of Nova: `id` grows, `status` is Nova's word."""
+
+    id: int
+    instance: str
+    kind: str
+    source: str
+    destination: str | None
+    status: str
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One instance on its way.
+
+    `target` is the destination that we name (None: the scheduler chooses), `destination` the one that Nova reports. `pinned` is the
+    only host where the instance may still be ordered to run, since a guest of it may be there already (P2).
+    `after_migration` is the newest migration id of the instance before the order: a newer one is the answer to it.
+    """
+
+    instance: str
+    name: str
+    vm_state: str
+    status: MoveStatus
+    task_state: str | None = None
+    target: str | None = None
+    destination: str | None = None
+    after_migration: int = 0
+    migration: int | None = None
+    attempts: int = 0
+    ordered_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    retry_at: float | None = None
+    suspects: tuple[str, ...] = ()
+    pinned: str | None = None
+    tried: tuple[str, ...] = ()
+    local_disk: bool = False
+    reason: Reason | None = None
+
+
+class ReservedStatus(Enum):
+    """Where a claimed reserved host stands."""
+
+    ENABLING = "enabling"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A reserved host claimed for this recovery."""
+
+    host: str
+    status: ReservedStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """Everything that is known and intended about one failed host; the database is its only memory.
+
+    `outstanding` holds the keys of effects whose answers have not come, `checks` what must be read before the first order of a new
+    owner ("power", "progress"). `*_due` are times of the next periodic reading. `verified` says that Nova's list of the host was
+    read after the last change of a move, `doubt` why that list is not believed, while it is not.
+    """
+
+    uuid: str
+    host: str
+    host_uuid: str
+    segment: str
+    method: RecoveryMethod
+    phase: Phase
+    opened_at: float
+    phase_since: float
+    reason: Reason
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+    witness: Witness = Witness()
+    fence: Fence = Fence()
+    proof: Proof | None = None
+    word: HumanWord | None = None
+    prior: ServicePrior | None = None
+    surveyed: bool = False
+    verified: bool = False
+    doubt: Reason | None = None
+    moves: tuple[Move, ...] = ()
+    reserved: tuple[Reserved, ...] = ()
+    outstanding: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
+    heartbeat_due: float = 0.0
+    power_due: float = 0.0
+    nova_due: float = 0.0
+    survey_due: float = 0.0
+    alert_due: float = 0.0
+    wake_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the database knows beside the recovery itself, read for each decision.
+
+    `segment_failures` counts recoveries of the segment opened within the brake's window (this one too, rejected ones not);
+    `segment_braked` says that another open recovery of the segment stands at the brake.
+    `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now.
+    """
+
+    segment_hosts: int
+    segment_failures: int
+    segment_braked: bool = False
+    reserved_hosts: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
+    proven_off: frozenset[str] = frozenset()

@@ -1,0 +1,224 @@
+"""From the proof to the end: force down, survey, order the moves, follow them by Nova's records, verify where the instances are.
+
+Rules: no order without a proof that holds (P1) and with a suspect alive (P2); an order without an answer is looked up, never just
+repeated; moved means that Nova lists the instance elsewhere and its record is done; the end is believed only after one more look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmha.core import following
+from vmha.core.effects import Evacuate, ForceDown, ReadProgress, SurveyHost
+from vmha.core.explain import Code, because
+from vmha.core.model import MoveStatus, Outcome, Phase
+from vmha.core.targets import NoTarget, choose, must_wait_for_disk, plan_move, rule
+
+if TYPE_CHECKING:
+    from vmha.core.draft import Draft
+    from vmha.core.events import HostSurveyed
+    from vmha.core.explain import Reason
+    from vmha.core.model import Move
+
+
+def forcing_down(draft: Draft) -> None:
+    """Tell Nova that the host is down, so that it lets us evacuate."""
+    state = draft.state
+    if state.prior is not None:
+        draft.enter(Phase.PLANNING, because(Code.FORCED_DOWN, host=state.host))
+    elif (
+        state.nova_due <= draft.now
+        and state.proof is not None
+        and not state.outstanding & {ForceDown.key, "heartbeats"}
+    ):
+        draft.ask(ForceDown(state.host))
+
+
+def planning(draft: Draft) -> None:
+    """Find out what is on the host."""
+    state = draft.state
+    if state.surveyed:
+        draft.change(phase=Phase.MOVING, phase_since=draft.now)
+    elif state.nova_due <= draft.now and not draft.waits_for(SurveyHost.key):
+        draft.ask(SurveyHost(state.host))
+
+
+def surveyed(draft: Draft, event: HostSurveyed) -> None:
+    """Plan the moves of what Nova lists. Where Placement knows more, the recovery goes on with those but does not end (P4)."""
+    state = draft.state
+    known = {move.instance for move in state.moves}
+    late = tuple(plan_move(draft, found, event.migrations) for found in event.instances if found.uuid not in known)
+    doubt = _doubt(draft, event)
+    draft.change(
+        surveyed=True,
+        moves=state.moves + late,
+        verified=not late and not known,
+        doubt=doubt,
+        survey_due=draft.now + draft.policy.nova_retry_seconds,
+        nova_due=draft.now + draft.policy.progress_seconds,
+    )
+    if late:
+        _say_plan(draft)
+    if doubt is not None and doubt != state.doubt:
+        draft.reasons.append(doubt)
+
+
+def _doubt(draft: Draft, event: HostSurveyed) -> Reason | None:
+    """Say why the list is not believed: consumers that nothing explains, or no provider to agree that there are none."""
+    host, seconds = draft.state.host, draft.policy.nova_retry_seconds
+    known = {instance.uuid for instance in event.instances} | event.elsewhere
+    known |= {record.instance for record in event.migrations} | {record.uuid for record in event.migrations}
+    hidden = sorted((event.consumers or frozenset()) - known)
+    listed = len(event.instances)
+    if hidden:
+        names = ", ".join(hidden[:3])
+        return because(
+            Code.HIDDEN_INSTANCES, listed=listed, host=host, hidden=len(hidden), names=names, seconds=seconds
+        )
+    return because(Code.NO_PROVIDER, host=host, seconds=seconds) if event.consumers is None and not listed else None
+
+
+def _say_plan(draft: Draft) -> None:
+    moves = draft.state.moves
+    count = {status: sum(move.status is status for move in moves) for status in MoveStatus}
+    draft.say(
+        Code.PLANNED,
+        total=len(moves),
+        host=draft.state.host,
+        moving=count[MoveStatus.PENDING],
+        held=count[MoveStatus.HELD] + count[MoveStatus.STALLED],
+        skipped=count[MoveStatus.SKIPPED] + count[MoveStatus.FAILED],
+    )
+
+
+def moving(draft: Draft) -> None:
+    """Order what may be ordered, follow what is under way, end when all is settled."""
+    _reconsider(draft)
+    _order_pending(draft)
+    follow(draft)
+    open_moves = [move for move in draft.state.moves if not move.status.is_final]
+    if draft.state.doubt is not None and draft.state.survey_due <= draft.now and not draft.waits_for(SurveyHost.key):
+        draft.ask(SurveyHost(draft.state.host))
+    if not open_moves:
+        if draft.state.doubt is not None:
+            draft.enter(Phase.HELD, draft.state.doubt)
+        elif draft.state.verified:
+            _finish(draft)
+        return
+    waiting = [move for move in open_moves if move.status in (MoveStatus.HELD, MoveStatus.STALLED)]
+    if len(waiting) == len(open_moves):
+        first = waiting[0].reason
+        sentence = first.sentence if first else ""
+        draft.enter(Phase.HELD, because(Code.HELD, count=len(waiting), host=draft.state.host, first=sentence))
+    else:
+        draft.enter(Phase.MOVING, _progress(draft))
+
+
+def follow(draft: Draft) -> None:
+    """Read Nova's records when it is time, with the list of the host where that could settle something."""
+    state, policy = draft.state, draft.policy
+    if not state.moves or draft.waits_for(ReadProgress.key) or state.nova_due > draft.now:
+        return
+    in_flight = [move for move in state.moves if move.status.is_in_flight]
+    calm = not in_flight and not any(move.status is MoveStatus.PENDING for move in state.moves)
+    settling = any(move.status is MoveStatus.UNANSWERED and _has_settled(draft, move) for move in state.moves)
+    landed = any(move.status is MoveStatus.LANDED for move in state.moves)
+    with_instances = calm or settling or "progress" in state.checks or (landed and not in_flight)
+    if not in_flight and not with_instances and not landed:
+        return
+    draft.ask(ReadProgress(state.host, with_instances))
+    near_end = len(in_flight) <= policy.progress_end_moves
+    waits = state.phase is Phase.HELD
+    interval = policy.verify_seconds if waits else policy.progress_end_seconds if near_end else policy.progress_seconds
+    draft.change(nova_due=draft.now + interval)
+
+
+def _has_settled(draft: Draft, move: Move) -> bool:
+    return move.ordered_at is None or draft.now - move.ordered_at >= draft.policy.answer_settle_seconds
+
+
+def _reconsider(draft: Draft) -> None:
+    """Take up what no longer has to wait: storage declared since, suspects proven off since."""
+    for move in draft.state.moves:
+        if move.status is MoveStatus.HELD and not must_wait_for_disk(move, draft.policy):
+            draft.put(rule(draft, move, ()))
+        elif move.status in (MoveStatus.STALLED, MoveStatus.ACCEPTED):
+            following.reconsider(draft, move)
+
+
+def _order_pending(draft: Draft) -> None:
+    state, policy = draft.state, draft.policy
+    if state.proof is None or not state.proof.holds(draft.now) or state.checks:
+        return
+    room = policy.moves_in_flight - sum(move.status.is_in_flight for move in state.moves)
+    for move in state.moves:
+        if room <= 0:
+            return
+        if move.status is MoveStatus.PENDING and (move.retry_at is None or move.retry_at <= draft.now):
+            room -= _order(draft, move)
+
+
+def _order(draft: Draft, move: Move) -> bool:
+    """Order one evacuation; tell whether it was ordered."""
+    proof = draft.state.proof
+    if proof is None:
+        return False
+    try:
+        target = choose(draft, move)
+    except NoTarget as nothing:
+        if nothing.code is not None:
+            following.give_up(draft, move, because(nothing.code))
+        return False
+    attempt = move.attempts + 1
+    draft.put(
+        replace(
+            move,
+            status=MoveStatus.ORDERED,
+            attempts=attempt,
+            target=target,
+            destination=None,
+            after_migration=max(move.after_migration, move.migration or 0),
+            migration=None,
+            ordered_at=draft.now,
+            started_at=move.started_at or draft.now,
+            retry_at=None,
+            reason=None,
+        )
+    )
+    draft.change(verified=False)
+    draft.say(Code.EVACUATION_ORDERED, name=move.name, instance=move.instance, target=target or "where Nova chooses")
+    draft.ask(
+        Evacuate(
+            instance=move.instance,
+            source=draft.state.host,
+            target=target,
+            proof=proof.uuid,
+            attempt=attempt,
+        )
+    )
+    return True
+
+
+def _progress(draft: Draft) -> Reason:
+    moves = draft.state.moves
+    done = sum(move.status.is_final for move in moves)
+    return because(Code.MOVING, done=done, total=len(moves), host=draft.state.host)
+
+
+def _finish(draft: Draft) -> None:
+    state = draft.state
+    moved = sum(move.status is MoveStatus.MOVED for move in state.moves)
+    failed = [move for move in state.moves if move.status is MoveStatus.FAILED]
+    seconds = draft.now - state.opened_at
+    if failed:
+        first = failed[0].reason.sentence if failed[0].reason else ""
+        reason = because(Code.ENDED_FAILED, failed=len(failed), total=len(state.moves), host=state.host, first=first)
+        draft.end(Outcome.FAILED, reason)
+    elif not state.moves:
+        draft.end(Outcome.NOTHING_TO_MOVE, because(Code.NOTHING_TO_MOVE, host=state.host))
+    else:
+        proof = state.proof.rung.value if state.proof else "none"
+        draft.end(
+            Outcome.RECOVERED, because(Code.RECOVERED, moved=moved, host=state.host, seconds=seconds, proof=proof)
+        )

@@ -1,0 +1,53 @@
+"""The numbers by which `decide()` decides. Every field is an option of `vmha.options`; seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class LocalDisk(Enum):
+    """What to do with an instance whose disk may exist only on the dead host."""
+
+    WAIT = "wait"
+    REBUILD = "rebuild"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Frozen settings of one engine; the defaults are the product's."""
+
+    witness_interval_seconds: float = 2.0
+    heartbeat_silence_seconds: float = 30.0
+    off_silence_seconds: float = 12.0
+    dispute_seconds: float = 300.0
+    alert_interval_seconds: float = 300.0
+
+    power_read_spacing_seconds: float = 2.0
+    fence_attempts: int = 3
+    fence_seconds: float = 45.0
+    fence_retry_seconds: float = 10.0
+    fence_rounds: int = 3
+    unproven_read_seconds: float = 10.0
+    proof_valid_seconds: float = 30.0
+    proof_refresh_seconds: float = 10.0
+    human_word_valid_seconds: float = 3600.0
+
+    brake_hosts: int = 2
+    brake_percent: int = 30
+    brake_window_seconds: float = 300.0
+
+    moves_in_flight: int = 32
+    move_attempts: int = 3
+    move_retry_seconds: float = 10.0
+    move_seconds: float = 300.0
+    answer_settle_seconds: float = 5.0
+    progress_seconds: float = 4.0
+    progress_end_seconds: float = 1.0
+    progress_end_moves: int = 3
+    nova_retry_seconds: float = 5.0
+    verify_seconds: float = 30.0
+
+    local_disk: LocalDisk = LocalDisk.WAIT
+    shared_storage: bool = False
+    ignore_instances_in_error_state: bool = False

@@ -1,0 +1,258 @@
+"""The recovery of one failed host: `decide()` takes one fact and gives the next state, the orders and the reasons.
+
+    WITNESSING -> FENCING -> FORCING_DOWN -> PLANNING -> MOVING -> ENDED
+
+and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word. A proof that
+dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to UNPROVEN; what Nova has already taken is followed there too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vmha.core import effects, events, evidence, fencing, following, moving
+from vmha.core.draft import Decision, Draft
+from vmha.core.explain import Code, because
+from vmha.core.model import (
+    HumanWord,
+    MoveStatus,
+    Phase,
+    Recovery,
+    RecoveryMethod,
+    Reserved,
+    ReservedStatus,
+    Rung,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmha.core.model import Surroundings
+    from vmha.core.policy import Policy
+
+STEPS: dict[Phase, Callable[[Draft], None]] = {
+    Phase.WITNESSING: fencing.witnessing,
+    Phase.UNWITNESSED: fencing.unwitnessed,
+    Phase.DISPUTED: fencing.disputed,
+    Phase.BRAKED: fencing.braked,
+    Phase.FENCING: fencing.fencing,
+    Phase.UNPROVEN: fencing.unproven,
+    Phase.FORCING_DOWN: moving.forcing_down,
+    Phase.PLANNING: moving.planning,
+    Phase.MOVING: moving.moving,
+    Phase.HELD: moving.moving,
+}
+
+
+def open_recovery(
+    *, uuid: str, host: str, host_uuid: str, segment: str, method: RecoveryMethod, now: float
+) -> tuple[Recovery, Decision]:
+    """Open the recovery of a host that was reported stopped."""
+    reason = because(Code.OPENED, host=host)
+    state = Recovery(
+        uuid=uuid,
+        host=host,
+        host_uuid=host_uuid,
+        segment=segment,
+        method=method,
+        phase=Phase.WITNESSING,
+        opened_at=now,
+        phase_since=now,
+        reason=reason,
+        heartbeat_due=now,
+        power_due=now,
+        nova_due=now,
+        alert_due=now,
+        wake_at=now,
+    )
+    return state, Decision(state=state, effects=(), reasons=(reason,), revoked=())
+
+
+def decide(
+    state: Recovery, event: events.Event, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
+) -> Decision:
+    """Take in one fact and follow the phases as far as they go. `new_uuid` names a proof, should one be written."""
+    if state.phase is Phase.ENDED:
+        return Decision(state=state, effects=(), reasons=(), revoked=())
+    draft = Draft(state=state, now=now, policy=policy, around=around, new_uuid=new_uuid)
+    _absorb(draft, event)
+    evidence.guard_proof(draft)
+    _advance(draft)
+    if draft.state.phase is not Phase.ENDED:
+        _look_around(draft)
+        draft.change(wake_at=_next_wake(draft.state, policy))
+    return draft.decision()
+
+
+def _advance(draft: Draft) -> None:
+    """Step through the phases until one stays."""
+    for _ in Phase:
+        before = draft.state.phase
+        if before is Phase.ENDED:
+            return
+        STEPS[before](draft)
+        if draft.state.phase is before:
+            return
+
+
+def _look_around(draft: Draft) -> None:
+    """Ask for the readings that are due, follow moves under way in any phase, alert again where a wait stands."""
+    evidence.watch(draft)
+    state = draft.state
+    if state.phase is Phase.UNPROVEN and state.surveyed:
+        moving.follow(draft)
+    needs_human = state.phase.is_wait or state.reason.code in (
+        Code.FORCE_DOWN_FAILED,
+        Code.SURVEY_FAILED,
+        Code.NOVA_AWAY,
+    )
+    if needs_human and draft.state.alert_due <= draft.now:
+        draft.alert(draft.state.reason)
+
+
+def _absorb(draft: Draft, event: events.Event) -> None:
+    """Take the fact into the state."""
+    if isinstance(event, events.Answer):
+        draft.change(outstanding=draft.state.outstanding - {event.answers})
+    HEARD[type(event)](draft, event)
+
+
+def _ticked(_draft: Draft, _event: events.Ticked) -> None:
+    """Take in that time passed: the phases look at the clock."""
+
+
+def _notified(draft: Draft, event: events.Notified) -> None:
+    draft.say(Code.REPORTED_AGAIN, host=draft.state.host, notification=event.notification)
+
+
+def _taken_over(draft: Draft, event: events.TakenOver) -> None:
+    """Forget what was asked; read power and records before the first order (P5)."""
+    state, now = draft.state, draft.now
+    if event.before and event.before != event.engine:
+        draft.say(Code.TAKEN_OVER, engine=event.engine, before=event.before)
+    else:
+        draft.say(Code.RESUMED, engine=event.engine)
+    moves = tuple(
+        replace(move, status=MoveStatus.UNANSWERED, ordered_at=now) if move.status is MoveStatus.ORDERED else move
+        for move in state.moves
+    )
+    enabling = tuple(r for r in state.reserved if r.status is not ReservedStatus.ENABLING)
+    checks = {"power"} | ({"progress"} if state.surveyed and moves else set())
+    draft.change(
+        outstanding=frozenset(),
+        checks=frozenset(checks),
+        moves=moves,
+        reserved=enabling,
+        verified=state.verified and not moves,
+        fence=replace(state.fence, readings=()),
+        heartbeat_due=now,
+        power_due=now,
+        nova_due=now,
+        survey_due=now,
+    )
+
+
+def _forget_enabling(draft: Draft) -> None:
+    """Let reserved hosts whose order never left be claimed again."""
+    known = draft.state.reserved
+    waiting = {effects.EnableReserved(entry.host).key for entry in known} & draft.state.outstanding
+    kept = (
+        entry
+        for entry in known
+        if entry.status is not ReservedStatus.ENABLING or effects.EnableReserved(entry.host).key in waiting
+    )
+    draft.change(reserved=tuple(kept))
+
+
+def _nova_failed(draft: Draft, code: Code, detail: str) -> None:
+    """Nova did not answer: the same is asked again later; told once per phase and reason."""
+    retry = draft.policy.nova_retry_seconds
+    reason = because(code, host=draft.state.host, detail=detail, seconds=retry)
+    draft.change(nova_due=draft.now + retry, survey_due=draft.now + retry)
+    if draft.state.phase is Phase.UNPROVEN:
+        draft.reasons.append(reason)
+    else:
+        draft.enter(draft.state.phase, reason)
+
+
+def _reserved(draft: Draft, host: str, status: ReservedStatus) -> None:
+    known = tuple(Reserved(host, status) if entry.host == host else entry for entry in draft.state.reserved)
+    draft.change(reserved=known)
+
+
+def _power_off_answered(draft: Draft, event: events.PowerOffAnswered) -> None:
+    draft.say(Code.POWER_OFF_TAKEN, host=draft.state.host, address=event.address)
+    draft.change(power_due=draft.now)
+
+
+def _power_off_failed(draft: Draft, event: events.PowerOffFailed) -> None:
+    draft.say(Code.POWER_OFF_REFUSED, host=draft.state.host, address=event.address, detail=event.detail)
+    evidence.unreadable(draft, event.trouble, event.detail, event.address)
+    draft.change(power_due=draft.now)
+
+
+def _forced_down(draft: Draft, event: events.ForcedDown) -> None:
+    """Go on, and begin to watch the heartbeat anew: the order itself has changed it."""
+    draft.say(Code.FORCED_DOWN, host=draft.state.host)
+    fresh = evidence.forget_heartbeat(draft.state.witness)
+    draft.change(prior=event.prior, nova_due=draft.now, heartbeat_due=draft.now, witness=fresh)
+
+
+def _not_sent(draft: Draft, event: events.OrderNotSent) -> None:
+    following.not_sent(draft, event)
+    _forget_enabling(draft)
+    draft.change(nova_due=max(draft.state.nova_due, draft.now + draft.policy.witness_interval_seconds))
+
+
+def _reserved_ready(draft: Draft, event: events.ReservedEnabled) -> None:
+    _reserved(draft, event.host, ReservedStatus.READY)
+    draft.say(Code.RESERVED_READY, reserved=event.host)
+
+
+def _reserved_failed(draft: Draft, event: events.ReservedFailed) -> None:
+    _reserved(draft, event.host, ReservedStatus.FAILED)
+    draft.say(Code.RESERVED_FAILED, reserved=event.host, detail=event.detail)
+
+
+def _next_wake(state: Recovery, policy: Policy) -> float:
+    """Return when something becomes due although no answer comes."""
+    due = [state.heartbeat_due, state.power_due, state.alert_due if state.phase.is_wait else state.heartbeat_due]
+    if state.proof is not None:
+        due.append(state.proof.valid_until if state.proof.rung is Rung.IPMI else state.power_due)
+    if state.phase in (Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING, Phase.HELD) or state.moves:
+        due.append(state.nova_due)
+    if state.doubt is not None:
+        due.append(state.survey_due)
+    if state.phase is Phase.FENCING and state.fence.ordered_at is not None:
+        due.append(state.fence.ordered_at + policy.fence_retry_seconds)
+    due += [move.retry_at for move in state.moves if move.status is MoveStatus.PENDING and move.retry_at is not None]
+    return min(due)
+
+
+HEARD: dict[type, Callable[[Draft, Any], None]] = {
+    events.Ticked: _ticked,
+    events.Notified: _notified,
+    events.TakenOver: _taken_over,
+    events.Confirmed: lambda draft, said: fencing.confirmed(draft, HumanWord(said.by, said.why, draft.now)),
+    events.Rejected: lambda draft, said: fencing.rejected(draft, HumanWord(said.by, said.why, draft.now)),
+    events.HeartbeatsRead: evidence.hear,
+    events.HeartbeatsUnreadable: lambda draft, event: evidence.lost(draft, event.detail),
+    events.PowerRead: lambda draft, event: evidence.read(draft, event.power, event.address),
+    events.PowerUnreadable: lambda draft, e: evidence.unreadable(draft, e.trouble, e.detail, e.address),
+    events.PowerOffAnswered: _power_off_answered,
+    events.PowerOffFailed: _power_off_failed,
+    events.ForcedDown: _forced_down,
+    events.ForceDownFailed: lambda draft, event: _nova_failed(draft, Code.FORCE_DOWN_FAILED, event.detail),
+    events.HostSurveyed: moving.surveyed,
+    events.SurveyFailed: lambda draft, event: _nova_failed(draft, Code.SURVEY_FAILED, event.detail),
+    events.EvacuationAccepted: lambda draft, event: following.accepted(draft, event.instance),
+    events.EvacuationRefused: following.refused,
+    events.EvacuationUnanswered: following.unanswered,
+    events.OrderNotSent: _not_sent,
+    events.ProgressRead: following.progress,
+    events.ProgressUnreadable: lambda draft, event: _nova_failed(draft, Code.NOVA_AWAY, event.detail),
+    events.ReservedEnabled: _reserved_ready,
+    events.ReservedFailed: _reserved_failed,
+}
+"""What each kind of fact does to the state; a test sees that none is missing."""

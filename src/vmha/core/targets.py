@@ -1,0 +1,162 @@
+"""What to do with each instance of the host, and where to send it.
+
+The table below is read by vm_state; a user's lock is neither taken nor removed. An instance goes to B only when every other host that
+may hold a guest of it is proven off (P2): `suspects()` names those that are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmha.core.effects import EnableReserved
+from vmha.core.explain import Code, because
+from vmha.core.model import Move, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
+from vmha.core.policy import LocalDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmha.core.draft import Draft
+    from vmha.core.model import Instance, Migration
+    from vmha.core.policy import Policy
+
+EVACUABLE = ("active", "stopped", "error")
+"""States that Nova evacuates; in any other it answers 409."""
+
+WITHOUT_GUEST = ("shelved_offloaded", "deleted", "soft-delete")
+"""States in which nothing of the instance runs, or should run, on the host."""
+
+SUCCEEDED = ("done", "completed", "confirmed")
+FAILED = ("failed", "error", "cancelled")
+TERMINAL = (*SUCCEEDED, *FAILED, "reverted")
+
+
+def suspects(
+    instance: str,
+    host: str,
+    migrations: Iterable[Migration],
+    proven_off: frozenset[str],
+    *,
+    except_for: str | None = None,
+) -> tuple[str, ...]:
+    """Name the hosts that may hold a guest of the instance and are not proven off.
+
+    Both ends of each record that is not terminal, or that failed after a destination was chosen (Nova spawns first and writes the
+    host afterwards). Records older than the last success say nothing: that success put the guest where Nova lists it.
+    """
+    mine = sorted((record for record in migrations if record.instance == instance), key=lambda record: record.id)
+    settled = max((record.id for record in mine if record.status in SUCCEEDED), default=0)
+    doubtful = [
+        r for r in mine if r.id > settled and (r.status not in TERMINAL or (r.status in FAILED and r.destination))
+    ]
+    ends = {end for record in doubtful for end in (record.source, record.destination) if end}
+    return tuple(sorted(ends - {host, except_for} - proven_off))
+
+
+def plan_move(draft: Draft, instance: Instance, migrations: tuple[Migration, ...]) -> Move:
+    """Rule on one instance of the host."""
+    mine = [record for record in migrations if record.instance == instance.uuid]
+    newest = max(mine, key=lambda record: record.id, default=None)
+    move = Move(
+        instance=instance.uuid,
+        name=instance.name,
+        vm_state=instance.vm_state,
+        task_state=instance.task_state,
+        status=MoveStatus.PENDING,
+        after_migration=newest.id if newest else 0,
+        local_disk=instance.image_backed or instance.local_extra,
+    )
+    if newest and newest.kind == "evacuation" and newest.source == draft.state.host and newest.status not in TERMINAL:
+        return _adopt(draft, move, newest)
+    return rule(draft, move, suspects(instance.uuid, draft.state.host, migrations, draft.around.proven_off))
+
+
+def _adopt(draft: Draft, move: Move, record: Migration) -> Move:
+    """Follow an evacuation that is under way already, ours of an earlier recovery or somebody's by hand, instead of ordering another."""
+    draft.say(Code.EVACUATION_FOUND, name=move.name, instance=move.instance, migration=record.id)
+    return replace(
+        move,
+        status=MoveStatus.ACCEPTED,
+        after_migration=record.id - 1,
+        migration=record.id,
+        destination=record.destination,
+        attempts=1,
+        ordered_at=draft.now,
+        started_at=draft.now,
+    )
+
+
+def rule(draft: Draft, move: Move, doubts: tuple[str, ...]) -> Move:
+    """Decide by the table whether the instance is moved, held, left alone, or given to a human."""
+    policy, host = draft.policy, draft.state.host
+    named = {"name": move.name, "instance": move.instance}
+    if move.vm_state in WITHOUT_GUEST or move.task_state == "deleting":
+        return _put(move, MoveStatus.SKIPPED, Code.NO_GUEST, **named, state=move.task_state or move.vm_state, host=host)
+    if move.vm_state == "error" and policy.ignore_instances_in_error_state:
+        return _put(move, MoveStatus.SKIPPED, Code.IGNORED_ERROR_STATE, **named)
+    if move.vm_state not in EVACUABLE:
+        return _put(move, MoveStatus.FAILED, Code.ASK, **named, state=move.vm_state)
+    if doubts:
+        stalled = _put(move, MoveStatus.STALLED, Code.STALLED, **named, suspects=", ".join(doubts))
+        return replace(stalled, suspects=doubts)
+    if must_wait_for_disk(move, policy):
+        return _put(move, MoveStatus.HELD, Code.LOCAL_DISK, **named, host=host)
+    return replace(move, status=MoveStatus.PENDING, reason=None, suspects=())
+
+
+def must_wait_for_disk(move: Move, policy: Policy) -> bool:
+    """Tell whether moving would lose a disk that may exist on the dead host only (P8)."""
+    return move.local_disk and not policy.shared_storage and policy.local_disk is LocalDisk.WAIT
+
+
+def _put(move: Move, status: MoveStatus, code: Code, **facts: object) -> Move:
+    return replace(move, status=status, reason=because(code, **facts))
+
+
+class NoTarget(Exception):
+    """No destination can be named for the move: `code` says why there is none, None that one is being made ready."""
+
+    def __init__(self, code: Code | None) -> None:
+        super().__init__()
+        self.code = code
+
+
+def choose(draft: Draft, move: Move) -> str | None:
+    """Return the destination to name, None to leave it to Nova's scheduler.
+
+    Raises `NoTarget`: with a code when there is none, without one when a reserved host is being enabled.
+    """
+    if move.pinned is not None:
+        return move.pinned
+    method = draft.state.method
+    wants_reserved = (
+        method is RecoveryMethod.RESERVED_HOST
+        or (method is RecoveryMethod.AUTO_PRIORITY and move.attempts > 0)
+        or method is RecoveryMethod.RH_PRIORITY
+    )
+    if not wants_reserved:
+        return None
+    try:
+        return _reserved(draft, move)
+    except NoTarget as nothing:
+        if nothing.code is None or method is RecoveryMethod.RESERVED_HOST:
+            raise
+        return None
+
+
+def _reserved(draft: Draft, move: Move) -> str:
+    """Return a reserved host that is ready and not yet tried; claim the next one where there is none."""
+    mine = draft.state.reserved
+    ready = [r.host for r in mine if r.status is ReservedStatus.READY and r.host not in move.tried]
+    if ready:
+        return ready[0]
+    if any(r.status is ReservedStatus.ENABLING for r in mine):
+        raise NoTarget(None)
+    free = [host for host in draft.around.reserved_hosts if host not in {r.host for r in mine} | {draft.state.host}]
+    if not free:
+        raise NoTarget(Code.NO_RESERVED)
+    draft.say(Code.RESERVED_CLAIMED, reserved=free[0], host=draft.state.host)
+    draft.change(reserved=(*mine, Reserved(free[0], ReservedStatus.ENABLING)))
+    draft.ask(EnableReserved(free[0]))
+    raise NoTarget(None)

@@ -1,0 +1,48 @@
+"""One tree of errors: a class for each thing that a caller can do differently."""
+
+from __future__ import annotations
+
+
+class VmhaError(Exception):
+    """Base of everything that this service raises on purpose. The text says what failed, to what, and what to try."""
+
+
+class ConfigurationError(VmhaError):
+    """A setting or an inventory cannot be used; the service does not start with it."""
+
+
+class LeaseLost(VmhaError):
+    """Another engine owns the recovery now: forget it, write nothing, send nothing."""
+
+
+class Conflict(VmhaError):
+    """The stored version is not the one that was read: read again and decide again."""
+
+
+class ProofRefused(VmhaError):
+    """The database holds no valid proof for the order that was to be stored or sent."""
+
+
+class ClaimRefused(VmhaError):
+    """Another recovery holds the reserved host, or the last slot for a power-off, that was to be claimed."""
+
+
+class StoreUnavailable(VmhaError):
+    """The database did not answer; nothing was decided, try again later."""
+
+
+class NovaUnavailable(VmhaError):
+    """Nova, Placement or Keystone did not answer, or answered with a server error. A write may have been taken."""
+
+
+class NovaRefused(VmhaError):
+    """Nova answered with a client error: nothing was begun."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"Nova answered {status}: {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class OrderExpired(VmhaError):
+    """The deadline of an order passed before it left."""

@@ -1,0 +1,342 @@
+"""Every option of masakari.conf as plain data: name, group, kind, default, unit, bounds, help. Imports nothing of the service.
+
+The charm reads this table too. Upstream Masakari's names and groups are kept where they mean the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option. `kind` is one of str, int, float, bool, port, choice, list; `low` and `high` are inclusive bounds."""
+
+    name: str
+    group: str
+    kind: str
+    help: str
+    default: str | int | float | bool | tuple[str, ...] | None = None
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+
+def _seconds(group: str, name: str, default: float, help: str, *, low: float = 0.1, high: float = 86400) -> Option:
+    return Option(name=name, group=group, kind="float", default=default, unit="seconds", low=low, high=high, help=help)
+
+
+def _count(group: str, name: str, default: int, help: str, *, low: int = 1, high: int = 100_000) -> Option:
+    return Option(name=name, group=group, kind="int", default=default, low=low, high=high, help=help)
+
+
+OPTIONS: tuple[Option, ...] = (
+    # --- API, as upstream has it
+    Option(
+        name="auth_strategy",
+        group="DEFAULT",
+        kind="choice",
+        default="keystone",
+        choices=("keystone", "noauth2"),
+        help="How callers of the API prove who they are; noauth2 makes every caller an administrator and is for tests only.",
+    ),
+    Option(
+        name="masakari_api_listen",
+        group="DEFAULT",
+        kind="str",
+        default="0.0.0.0",  # noqa: S104 - upstream's default; an API is there to be reached
+        help="Address the API listens on.",
+    ),
+    Option(
+        name="masakari_api_listen_port", group="DEFAULT", kind="port", default=15868, help="Port the API listens on."
+    ),
+    _count("DEFAULT", "masakari_api_threads", 16, "Threads that serve API requests.", high=512),
+    _count("DEFAULT", "osapi_max_limit", 1000, "Most rows that one list answers with."),
+    Option(
+        name="osapi_masakari_link_prefix",
+        group="DEFAULT",
+        kind="str",
+        help="Base URL for links in answers, where it differs from what the client called.",
+    ),
+    _seconds(
+        "DEFAULT",
+        "duplicate_notification_detection_interval",
+        180,
+        "A notification equal to one generated less than this before it is refused as a duplicate.",
+        low=0,
+    ),
+    Option(
+        name="host", group="DEFAULT", kind="str", help="Name of this engine, unique among the engines of one database."
+    ),
+    Option(name="debug", group="DEFAULT", kind="bool", default=False, help="Log at debug level."),
+    Option(
+        name="log_file", group="DEFAULT", kind="str", help="File to log to; without it the log goes to standard error."
+    ),
+    Option(name="os_region_name", group="DEFAULT", kind="str", help="Region of the Nova and Placement to use."),
+    Option(
+        name="state_path",
+        group="DEFAULT",
+        kind="str",
+        default="/var/lib/masakari",
+        help="Folder for the service's own files.",
+    ),
+    Option(
+        name="nova_catalog_admin_info",
+        group="DEFAULT",
+        kind="str",
+        default="compute:nova:publicURL",
+        help="Catalog entry of Nova as service_type:service_name:endpoint_type.",
+    ),
+    Option(name="nova_ca_certificates_file", group="DEFAULT", kind="str", help="CA file for Nova and Keystone."),
+    Option(
+        name="nova_api_insecure", group="DEFAULT", kind="bool", default=False, help="Do not check Nova's certificate."
+    ),
+    # --- Nova's credentials: [keystone_authtoken] as upstream reads them
+    Option(
+        name="service_disable_reason",
+        group="host_failure",
+        kind="str",
+        default="Masakari detected host failed.",
+        help="Reason that Nova shows for a compute service that we disabled.",
+    ),
+    Option(
+        name="ignore_instances_in_error_state",
+        group="host_failure",
+        kind="bool",
+        default=False,
+        help="Leave instances alone whose vm_state is error.",
+    ),
+    # --- fencing
+    Option(
+        name="inventory",
+        group="fencing",
+        kind="str",
+        default="/etc/masakari/fencing.yaml",
+        help="File with the BMC of each host; its mode must be 0600.",
+    ),
+    _seconds(
+        "fencing",
+        "power_read_spacing_seconds",
+        2.0,
+        "Least time between two readings of OFF that make a proof.",
+        low=2.0,
+    ),
+    _count("fencing", "fence_attempts", 3, "Power-off orders in one round of fencing a host.", high=20),
+    _seconds(
+        "fencing",
+        "fence_retry_seconds",
+        10.0,
+        "Time after which a power-off that left the host ON is ordered again.",
+        low=2,
+    ),
+    _seconds(
+        "fencing",
+        "fence_seconds",
+        45.0,
+        "Time after which a round of fencing that proved nothing waits for a human.",
+        low=5,
+    ),
+    _count(
+        "fencing",
+        "fence_rounds",
+        3,
+        "Rounds of fencing that begin by themselves, for a BMC that was away and came back.",
+        high=20,
+    ),
+    _seconds(
+        "fencing",
+        "unproven_read_seconds",
+        10.0,
+        "Time between readings of power while a recovery waits for a proof.",
+        low=2,
+    ),
+    _seconds(
+        "fencing",
+        "proof_valid_seconds",
+        30.0,
+        "Age at which a proof no longer allows an order. Must exceed proof_refresh_seconds plus power_call_seconds.",
+        low=5,
+        high=600,
+    ),
+    _seconds(
+        "fencing", "proof_refresh_seconds", 10.0, "Time between readings of power while instances are moved.", low=2
+    ),
+    _seconds(
+        "fencing", "human_word_valid_seconds", 3600.0, "Time for which a human's confirm proves a host off.", low=60
+    ),
+    _seconds(
+        "fencing",
+        "power_call_seconds",
+        8.0,
+        "Hard deadline of one call to a BMC; its process is killed then.",
+        low=2,
+        high=60,
+    ),
+    _count("fencing", "power_calls", 32, "Calls to different BMCs at the same time.", high=512),
+    # --- recovery
+    _seconds(
+        "recovery",
+        "witness_interval_seconds",
+        2.0,
+        "Time between readings of Nova's heartbeats while a witness is sought.",
+        low=1,
+    ),
+    _seconds(
+        "recovery",
+        "heartbeat_silence_seconds",
+        30.0,
+        "A heartbeat that did not change for so long under our eyes is silent, even if Nova still says up. "
+        "At least three times Nova's report_interval.",
+        low=3,
+    ),
+    _seconds(
+        "recovery",
+        "off_silence_seconds",
+        12.0,
+        "A host that already reads OFF is believed once its heartbeat did not change for so long. More than Nova's report_interval.",
+        low=2,
+    ),
+    _seconds(
+        "recovery",
+        "dispute_seconds",
+        300.0,
+        "Time after which a report that Nova keeps contradicting is closed.",
+        low=30,
+    ),
+    _seconds(
+        "recovery", "alert_interval_seconds", 300.0, "Time between alerts of a recovery that waits for a human.", low=10
+    ),
+    _count(
+        "recovery", "moves_in_flight", 32, "Evacuations of one host that Nova may be working on at a time.", high=1000
+    ),
+    _count("recovery", "move_attempts", 3, "Times an instance is ordered to move before it counts as failed.", high=20),
+    _seconds(
+        "recovery", "move_retry_seconds", 10.0, "Time before a failed move is tried again; doubles each time.", low=1
+    ),
+    _seconds(
+        "recovery",
+        "move_seconds",
+        300.0,
+        "Time after which a move that Nova took and did not end is called stalled.",
+        low=10,
+    ),
+    _seconds(
+        "recovery", "answer_settle_seconds", 5.0, "Time before an order without an answer is looked up in Nova.", low=1
+    ),
+    _seconds("recovery", "progress_seconds", 4.0, "Time between readings of Nova's migration records.", low=1),
+    _seconds("recovery", "progress_end_seconds", 1.0, "The same when few moves are left.", low=0.2),
+    _count("recovery", "progress_end_moves", 3, "What 'few' means there.", high=100),
+    _seconds("recovery", "nova_retry_seconds", 5.0, "Time before a call that Nova did not answer is repeated.", low=1),
+    _seconds("recovery", "verify_seconds", 30.0, "Longest time between two looks at where the instances are.", low=5),
+    Option(
+        name="local_disk",
+        group="recovery",
+        kind="choice",
+        default="wait",
+        choices=("wait", "rebuild"),
+        help="What to do with an instance whose disk may exist on the dead host only: wait for the host, or rebuild it from its "
+        "image on another host, which loses what was written since.",
+    ),
+    Option(
+        name="shared_storage",
+        group="recovery",
+        kind="bool",
+        default=False,
+        help="The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
+    ),
+    # --- guards
+    _count(
+        "guards",
+        "brake_hosts",
+        2,
+        "Hosts of one segment that may fail within brake_window_seconds before power-offs stop.",
+        low=1,
+    ),
+    _count(
+        "guards",
+        "brake_percent",
+        30,
+        "The same as a percentage of the segment's hosts; the larger of the two counts.",
+        low=0,
+        high=100,
+    ),
+    _seconds("guards", "brake_window_seconds", 300.0, "Time over which failures of a segment are counted.", low=30),
+    # --- engine
+    _seconds(
+        "engine", "lease_seconds", 8.0, "Time for which an engine owns a recovery without renewing.", low=2, high=60
+    ),
+    _seconds(
+        "engine",
+        "order_seconds",
+        12.0,
+        "Deadline of an order to Nova. Must not be shorter than power_call_seconds.",
+        low=2,
+        high=60,
+    ),
+    _seconds(
+        "engine",
+        "takeover_margin_seconds",
+        3.0,
+        "What a successor waits beyond lease and longest order.",
+        low=0.5,
+        high=60,
+    ),
+    _seconds("engine", "read_seconds", 60.0, "Deadline of a reading of Nova or Placement.", low=5, high=600),
+    _seconds("engine", "poll_seconds", 1.0, "Longest sleep between two looks at the database.", low=0.1, high=60),
+    _count("engine", "evacuate_threads", 4, "Orders to Nova that are under way at the same time.", high=64),
+    _count("engine", "recoveries_at_once", 64, "Recoveries that one engine owns at a time.", high=10_000),
+    # --- names of upstream that were missing above
+    Option(
+        name="log_dir",
+        group="DEFAULT",
+        kind="str",
+        help="Folder to log to, in a file named after the program; log_file goes before it.",
+    ),
+    Option(
+        name="os_privileged_user_name",
+        group="DEFAULT",
+        kind="str",
+        help="User for Nova and Placement; without it they see the user of [keystone_authtoken].",
+    ),
+    Option(
+        name="os_privileged_user_password",
+        group="DEFAULT",
+        kind="str",
+        secret=True,
+        help="Password of os_privileged_user_name.",
+    ),
+    Option(
+        name="os_privileged_user_tenant",
+        group="DEFAULT",
+        kind="str",
+        help="Project of os_privileged_user_name.",
+    ),
+    Option(
+        name="os_privileged_user_auth_url",
+        group="DEFAULT",
+        kind="str",
+        help="Keystone of os_privileged_user_name; without it the one of [keystone_authtoken].",
+    ),
+    Option(
+        name="os_user_domain_name",
+        group="DEFAULT",
+        kind="str",
+        default="default",
+        help="Domain of os_privileged_user_name.",
+    ),
+    Option(
+        name="os_project_domain_name",
+        group="DEFAULT",
+        kind="str",
+        default="default",
+        help="Domain of os_privileged_user_tenant.",
+    ),
+    Option(
+        name="os_system_scope",
+        group="DEFAULT",
+        kind="str",
+        help="Scope of os_privileged_user_name where it is the system and no project: all.",
+    ),
+)
