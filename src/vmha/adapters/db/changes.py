@@ -1,0 +1,301 @@
+"""Stores one change of a recovery in the caller's transaction: state, proofs, orders, moves, claims, and what clients see.
+
+The order of the statements is part of the contract: the recovery's row comes first and is locked by it, so that whoever joins, revokes
+or takes over waits for the whole change.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from oslo_db.exception import DBDuplicateEntry
+from sqlalchemy import Double, String, Text, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+
+from vmha.adapters.db import records, schema
+from vmha.core.effects import Evacuate, PowerOff
+from vmha.core.model import Phase
+from vmha.core.plain import to_plain
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from vmha.core.model import Move, Proof, Recovery
+    from vmha.ports import Change, Lease, Order
+
+recoveries = schema.recoveries
+
+
+def store_change(connection: Connection, lease: Lease, version: int, change: Change) -> int:
+    """Store everything and return the new version; any error rolls the caller's transaction back."""
+    _store_state(connection, lease, version, change.after)
+    _store_proofs(connection, change)
+    _store_claims(connection, change)
+    for order in change.orders:
+        if isinstance(order.effect, Evacuate):
+            _insert_proven_order(connection, lease, version + 1, order, order.effect, change.now)
+        else:
+            connection.execute(insert(schema.effects).values(**_order_columns(lease, order, change.now)))
+    _store_moves(connection, change)
+    _store_views(connection, change)
+    _close_letters(connection, lease, change)
+    return version + 1
+
+
+def _store_state(connection: Connection, lease: Lease, version: int, after: Recovery) -> None:
+    values: dict[str, Any] = {
+        "version": version + 1,
+        "phase": after.phase.value,
+        "outcome": after.outcome.value if after.outcome else None,
+        "message": after.reason.sentence,
+        "state": json.dumps(to_plain(replace(after, moves=()))),
+        "ended_at": after.ended_at,
+        "wake_at": after.wake_at,
+    }
+    if after.phase is Phase.ENDED:
+        values |= {"open_key": None, "lease_token": None, "lease_until": None, "claimable_at": None}
+    stored = connection.execute(
+        update(recoveries)
+        .where(
+            recoveries.c.uuid == lease.recovery,
+            recoveries.c.version == version,
+            recoveries.c.owner == lease.engine,
+            recoveries.c.epoch == lease.epoch,
+            recoveries.c.lease_token == lease.token,
+            recoveries.c.lease_until > func.database_now(),
+        )
+        .values(**values)
+    )
+    if stored.rowcount == 1:
+        return
+    epoch = connection.execute(select(recoveries.c.epoch).where(recoveries.c.uuid == lease.recovery)).scalar()
+    if epoch == lease.epoch:
+        current = connection.execute(select(recoveries.c.version).where(recoveries.c.uuid == lease.recovery)).scalar()
+        if current != version:
+            raise Conflict(f"recovery {lease.recovery} is at version {current}, not {version}")
+    raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s (epoch {lease.epoch}, now {epoch})")
+
+
+def _store_proofs(connection: Connection, change: Change) -> None:
+    table = schema.fence_proofs
+    for proof, why in change.revoked:
+        _put_proof(connection, proof, change.before)
+        connection.execute(
+            update(table).where(table.c.uuid == proof.uuid).values(revoked_at=change.now, revoked_because=why)
+        )
+    after = change.after.proof
+    if after is not None and after != change.before.proof:
+        _put_proof(connection, after, change.before)
+
+
+def _put_proof(connection: Connection, proof: Proof, before: Recovery) -> None:
+    """Write a new proof, or the younger readings of the one that was stored. A revoked one stays as it died."""
+    table = schema.fence_proofs
+    young = {"read_at": proof.read_at, "valid_until": proof.valid_until, "evidence": _evidence(proof)}
+    if before.proof is not None and before.proof.uuid == proof.uuid:
+        connection.execute(
+            update(table).where(table.c.uuid == proof.uuid, table.c.revoked_at.is_(None)).values(**young)
+        )
+        return
+    connection.execute(
+        insert(table).values(
+            uuid=proof.uuid,
+            recovery_uuid=proof.recovery,
+            host_name=proof.host,
+            rung=proof.rung.value,
+            established_at=proof.established_at,
+            **young,
+        )
+    )
+
+
+def _evidence(proof: Proof) -> str:
+    return json.dumps({"readings": to_plain(proof.readings), "word": to_plain(proof.word)})
+
+
+def _store_claims(connection: Connection, change: Change) -> None:
+    """Take slots for power-offs and reserved hosts as unique rows; the loser of a race gets `ClaimRefused`."""
+    claims = schema.claims
+    uuid = change.after.uuid
+    if any(isinstance(order.effect, PowerOff) for order in change.orders) and change.power_off_slots is not None:
+        _take_slot(connection, change, change.power_off_slots)
+    mine = set(
+        connection.execute(select(claims.c.claim_key).where(claims.c.recovery_uuid == uuid)).scalars()
+        if change.after.reserved
+        else ()
+    )
+    for entry in change.after.reserved:
+        if f"reserved:{entry.host}" not in mine:
+            _claim(connection, f"reserved:{entry.host}", uuid, change.now, None)
+    if change.after.phase is Phase.ENDED:
+        connection.execute(delete(claims).where(claims.c.recovery_uuid == uuid, claims.c.expires_at.is_(None)))
+
+
+def _take_slot(connection: Connection, change: Change, slots: int) -> None:
+    claims = schema.claims
+    prefix = f"power-off:{change.after.segment}:"
+    connection.execute(delete(claims).where(claims.c.claim_key.like(f"{prefix}%"), claims.c.expires_at <= change.now))
+    rows = connection.execute(
+        select(claims.c.claim_key, claims.c.recovery_uuid).where(claims.c.claim_key.like(f"{prefix}%"))
+    ).all()
+    if any(recovery == change.after.uuid for _, recovery in rows):
+        return
+    taken = {key for key, _ in rows}
+    free = next((f"{prefix}{slot}" for slot in range(slots) if f"{prefix}{slot}" not in taken), None)
+    if free is None:
+        raise ClaimRefused(f"all {slots} power-offs of segment {change.after.segment} are spent")
+    _claim(connection, free, change.after.uuid, change.now, change.now + change.slot_seconds)
+
+
+def _claim(connection: Connection, key: str, recovery: str, now: float, expires_at: float | None) -> None:
+    row = {"claim_key": key, "recovery_uuid": recovery, "made_at": now, "expires_at": expires_at}
+    try:
+        connection.execute(insert(schema.claims).values(**row))
+    except (IntegrityError, DBDuplicateEntry) as error:
+        raise ClaimRefused(f"{key} is another recovery's") from error
+
+
+def _order_columns(lease: Lease, order: Order, now: float) -> dict[str, Any]:
+    effect = order.effect
+    return {
+        "uuid": order.id,
+        "recovery_uuid": order.recovery,
+        "effect_key": effect.key,
+        "kind": type(effect).__name__,
+        "payload": json.dumps(to_plain(effect)),
+        "proof_uuid": effect.proof if isinstance(effect, Evacuate) else None,
+        "engine": lease.engine,
+        "epoch": lease.epoch,
+        "intended_at": now,
+    }
+
+
+def _insert_proven_order(
+    connection: Connection, lease: Lease, version: int, order: Order, effect: Evacuate, now: float
+) -> None:
+    """Insert what makes a guest run by a SELECT that finds its proof: this host's, this recovery's, alive and young (P1)."""
+    proofs = schema.fence_proofs
+    columns = _order_columns(lease, order, now)
+    kinds = {"epoch": schema.effects.c.epoch.type, "intended_at": Double(), "payload": Text()}
+    values = [literal(value, kinds.get(name, String())) for name, value in columns.items()]
+    source = (
+        select(*values)
+        .select_from(proofs.join(recoveries, recoveries.c.uuid == proofs.c.recovery_uuid))
+        .where(
+            proofs.c.uuid == bindparam("the_proof", effect.proof),
+            proofs.c.recovery_uuid == order.recovery,
+            proofs.c.host_name == effect.source,
+            proofs.c.revoked_at.is_(None),
+            proofs.c.valid_until > func.database_now(),
+            recoveries.c.host_name == effect.source,
+            recoveries.c.version == version,
+            recoveries.c.owner == lease.engine,
+            recoveries.c.epoch == lease.epoch,
+        )
+    )
+    stored = connection.execute(insert(schema.effects).from_select(list(columns), source))
+    if stored.rowcount != 1:
+        raise ProofRefused(f"no valid proof for {effect.key} of {effect.source}: the order was not stored")
+
+
+def _store_moves(connection: Connection, change: Change) -> None:
+    """Write the moves that changed, and upstream's vmoves beside them."""
+    before = {move.instance: move for move in change.before.moves}
+    ended = change.after.phase is Phase.ENDED
+    for position, move in enumerate(change.after.moves):
+        if move.instance not in before:
+            _insert_move(connection, change, move, position)
+        elif move != before[move.instance] or (ended and not move.status.is_final):
+            _update_move(connection, change, move)
+
+
+def _insert_move(connection: Connection, change: Change, move: Move, position: int) -> None:
+    vmove_uuid = str(uuid4())
+    connection.execute(
+        insert(schema.moves).values(
+            recovery_uuid=change.after.uuid,
+            instance_uuid=move.instance,
+            position=position,
+            vmove_uuid=vmove_uuid,
+            status=move.status.value,
+            state=json.dumps(to_plain(move)),
+        )
+    )
+    table = schema.recovery_notifications
+    first = connection.execute(
+        select(table.c.notification_uuid).where(table.c.recovery_uuid == change.after.uuid, table.c.is_first.is_(True))
+    ).scalar()
+    if first is not None:
+        values = records.vmove(change.after, move)
+        stamp = _stamp(change.now)
+        connection.execute(
+            insert(schema.vmoves).values(
+                uuid=vmove_uuid, notification_uuid=first, created_at=stamp, deleted=0, **values
+            )
+        )
+
+
+def _update_move(connection: Connection, change: Change, move: Move) -> None:
+    table = schema.moves
+    mine = (table.c.recovery_uuid == change.after.uuid, table.c.instance_uuid == move.instance)
+    connection.execute(update(table).where(*mine).values(status=move.status.value, state=json.dumps(to_plain(move))))
+    vmove_uuid = select(table.c.vmove_uuid).where(*mine).scalar_subquery()
+    values = records.vmove(change.after, move)
+    connection.execute(
+        update(schema.vmoves).where(schema.vmoves.c.uuid == vmove_uuid).values(updated_at=_stamp(change.now), **values)
+    )
+
+
+def _store_views(connection: Connection, change: Change) -> None:
+    """Write what changed for clients of upstream's tables: notifications, and the flags of hosts."""
+    before, after = change.before, change.after
+    hosts, stamp = schema.hosts, _stamp(change.now)
+    if after.reason != before.reason or after.outcome is not before.outcome:
+        joined = select(schema.recovery_notifications.c.notification_uuid).where(
+            schema.recovery_notifications.c.recovery_uuid == after.uuid
+        )
+        connection.execute(
+            update(schema.notifications)
+            .where(schema.notifications.c.notification_uuid.in_(joined))
+            .values(status=records.notification_status(after), message=after.reason.sentence, updated_at=stamp)
+        )
+    if records.is_on_maintenance(after) and not records.is_on_maintenance(before):
+        flags = {"on_maintenance": True, "reserved": False, "updated_at": stamp}
+        connection.execute(update(hosts).where(hosts.c.uuid == after.host_uuid).values(**flags))
+    for spent in set(records.spent_reserves(after)) - set(records.spent_reserves(before)):
+        connection.execute(
+            update(hosts).where(hosts.c.name == spent, hosts.c.deleted == 0).values(reserved=False, updated_at=stamp)
+        )
+
+
+def _close_letters(connection: Connection, lease: Lease, change: Change) -> None:
+    """Strike answered orders and handled letters off, and write the timeline."""
+    if change.answered:
+        table = schema.effects
+        connection.execute(update(table).where(table.c.uuid.in_(change.answered)).values(answered_at=change.now))
+    if change.handled:
+        connection.execute(delete(schema.inbox).where(schema.inbox.c.id.in_(change.handled)))
+    if change.timeline:
+        connection.execute(
+            insert(schema.timeline),
+            [
+                {
+                    "recovery_uuid": change.after.uuid,
+                    "at": entry.at,
+                    "engine": lease.engine,
+                    "code": entry.reason.code.name,
+                    "facts": json.dumps(dict(entry.reason.facts)),
+                    "sentence": entry.reason.sentence,
+                }
+                for entry in change.timeline
+            ],
+        )
+
+
+def _stamp(seconds: float) -> Any:
+    stamp = records.moment(seconds)
+    return stamp.replace(microsecond=0) if stamp else None

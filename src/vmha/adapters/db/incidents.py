@@ -1,0 +1,122 @@
+"""Opens and feeds recoveries inside the API's own transactions: an accepted notification and its incident are stored together."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from oslo_db.exception import DBDuplicateEntry
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from vmha.adapters.db import schema
+from vmha.core.events import Notified
+from vmha.core.model import RecoveryMethod
+from vmha.core.plain import event_to_plain, to_plain
+from vmha.core.recovery import open_recovery
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from vmha.core.events import Event
+
+recoveries = schema.recoveries
+
+
+def report_host(
+    connection: Connection, *, notification_uuid: str, host_uuid: str, host_name: str, segment_uuid: str, method: str
+) -> str:
+    """Open the recovery of the host, or join the one that is open; return its uuid.
+
+    Joining touches the recovery's row, so that it and the commit that ends the recovery cannot pass each other unseen.
+    """
+    key = f"host:{host_uuid}"
+    known = _join(connection, key, notification_uuid)
+    if known is not None:
+        return known
+    try:
+        with connection.begin_nested():
+            return _open(connection, key, notification_uuid, host_uuid, host_name, segment_uuid, method)
+    except (IntegrityError, DBDuplicateEntry):
+        known = _join(connection, key, notification_uuid)
+        if known is None:  # opened by another API process and ended since: open our own
+            return _open(connection, key, notification_uuid, host_uuid, host_name, segment_uuid, method)
+        return known
+
+
+def say(connection: Connection, recovery_uuid: str, event: Event) -> None:
+    """Put a human's word into the inbox of the recovery and let its engine look at once."""
+    connection.execute(
+        insert(schema.inbox).values(
+            recovery_uuid=recovery_uuid, event=json.dumps(event_to_plain(event)), created_at=func.database_now()
+        )
+    )
+    connection.execute(update(recoveries).where(recoveries.c.uuid == recovery_uuid).values(wake_at=func.database_now()))
+
+
+def _join(connection: Connection, key: str, notification_uuid: str) -> str | None:
+    touched = connection.execute(
+        update(recoveries).where(recoveries.c.open_key == key).values(wake_at=func.database_now())
+    )
+    if touched.rowcount == 0:
+        return None
+    uuid: str = connection.execute(select(recoveries.c.uuid).where(recoveries.c.open_key == key)).scalar_one()
+    _attach(connection, uuid, notification_uuid, is_first=False)
+    say(connection, uuid, Notified(notification=notification_uuid))
+    return uuid
+
+
+def _open(
+    connection: Connection,
+    key: str,
+    notification_uuid: str,
+    host_uuid: str,
+    host_name: str,
+    segment_uuid: str,
+    method: str,
+) -> str:
+    now = float(connection.execute(select(func.database_now())).scalar_one())
+    uuid = str(uuid4())
+    state, decision = open_recovery(
+        uuid=uuid, host=host_name, host_uuid=host_uuid, segment=segment_uuid, method=RecoveryMethod(method), now=now
+    )
+    connection.execute(
+        insert(recoveries).values(
+            uuid=uuid,
+            kind="host",
+            open_key=key,
+            host_uuid=host_uuid,
+            host_name=host_name,
+            segment_uuid=segment_uuid,
+            method=method,
+            phase=state.phase.value,
+            message=state.reason.sentence,
+            state=json.dumps(to_plain(state)),
+            version=1,
+            opened_at=now,
+            wake_at=now,
+            epoch=0,
+        )
+    )
+    _attach(connection, uuid, notification_uuid, is_first=True)
+    for reason in decision.reasons:
+        connection.execute(
+            insert(schema.timeline).values(
+                recovery_uuid=uuid,
+                at=now,
+                engine="api",
+                code=reason.code.name,
+                facts=json.dumps(dict(reason.facts)),
+                sentence=reason.sentence,
+            )
+        )
+    return uuid
+
+
+def _attach(connection: Connection, recovery: str, notification: str, *, is_first: bool) -> None:
+    connection.execute(
+        insert(schema.recovery_notifications).values(
+            notification_uuid=notification, recovery_uuid=recovery, is_first=is_first
+        )
+    )

@@ -1,0 +1,118 @@
+"""Pages of a table, as upstream's API cuts them: sort keys, a marker row, a limit.
+
+A page begins behind its marker in the order asked for. The marker's own values are compared, column by column, so that
+no page is read twice or skipped when rows come and go meanwhile. A column that may be NULL sorts its NULLs first when
+ascending and last when descending, on every database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Enum, and_, case, false, or_, select
+
+from vmha.errors import VmhaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Column, ColumnElement, Table
+    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.sql import Select
+
+# The largest id that a column of type INTEGER can hold; PostgreSQL refuses a larger number where others find nothing.
+_LARGEST_ID = 2**31 - 1
+# Written in every transaction that writes a row and never NULL in practice, though upstream's schema would allow it.
+_NEVER_NULL = frozenset({"created_at", "deleted"})
+
+
+class UnusablePage(VmhaError):
+    """A sort key that is no column, or a marker that is no row. The text is upstream's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sort key, a column's name."""
+
+    key: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which part of a list: at most `limit` rows behind the one whose id or uuid `marker` is."""
+
+    limit: int
+    marker: str | None
+    order: tuple[Order, ...]
+
+
+def read_page(connection: Connection, table: Table, query: Select[Any], page: Page, *, uuid: str) -> Sequence[Row[Any]]:
+    """Return the rows of `query` on `page`; `uuid` names the column with the table's uuids. Raises `UnusablePage`."""
+    for order in page.order:
+        if order.key not in table.c:
+            # Upstream's API shows the representation of its own exception here, and clients may compare.
+            raise UnusablePage(f"InvalidSortKey('Sort key supplied is invalid: {order.key}')")
+    query = query.order_by(*(term for order in page.order for term in _terms(table.c[order.key], order)))
+    if page.marker is not None:
+        marker = _marker(connection, table, page.marker, uuid)
+        query = query.where(_behind(table, marker, page.order))
+    return connection.execute(query.limit(page.limit)).fetchall()
+
+
+def equals(column: Column[Any], value: str) -> ColumnElement[bool]:
+    """Compare with what a client sent; what the column's type cannot hold equals nothing on every database."""
+    if "\0" in value or (isinstance(column.type, Enum) and value not in column.type.enums):
+        return false()
+    return column == value
+
+
+def _marker(connection: Connection, table: Table, marker: str, uuid: str) -> Row[Any]:
+    """Read the marker's row. It need not be in the list itself, only alive."""
+    by_id = marker.isascii() and marker.isdigit() and len(marker) < 11 and int(marker) <= _LARGEST_ID
+    found = table.c.id == int(marker) if by_id else equals(table.c[uuid], marker)
+    if "deleted" in table.c:
+        found = and_(found, table.c.deleted == 0)
+    row = connection.execute(select(table).where(found)).one_or_none()
+    if row is None:
+        raise UnusablePage(f"Marker {marker} could not be found.")
+    return row
+
+
+def _terms(column: Column[Any], order: Order) -> list[ColumnElement[Any]]:
+    terms = [_presence(column), column] if _may_be_null(column) else [column]
+    return [term.desc() if order.descending else term.asc() for term in terms]
+
+
+def _presence(column: Column[Any]) -> ColumnElement[int]:
+    return case((column.is_(None), 0), else_=1)
+
+
+def _may_be_null(column: Column[Any]) -> bool:
+    return bool(column.nullable) and column.name not in _NEVER_NULL
+
+
+def _behind(table: Table, marker: Row[Any], orders: tuple[Order, ...]) -> ColumnElement[bool]:
+    """Build the condition from the last key to the first: past it, or equal in it and behind in the rest."""
+    condition: ColumnElement[bool] = false()
+    for order in reversed(orders):
+        column, value = table.c[order.key], marker._mapping[order.key]
+        condition = or_(_past(column, value, order), and_(_same(column, value), condition))
+    first, value = table.c[orders[0].key], marker._mapping[orders[0].key]
+    if value is None or _may_be_null(first):
+        return condition
+    # Implied by the condition, but only written out does it let the database enter an index at the marker.
+    return and_(first <= value if orders[0].descending else first >= value, condition)
+
+
+def _same(column: Column[Any], value: object) -> ColumnElement[bool]:
+    return column.is_(None) if value is None else column == value
+
+
+def _past(column: Column[Any], value: object, order: Order) -> ColumnElement[bool]:
+    if value is None:
+        return false() if order.descending else column.is_not(None)
+    if not order.descending:
+        return column > value
+    return or_(column < value, column.is_(None)) if _may_be_null(column) else column < value

@@ -1,0 +1,134 @@
+"""Brings the database to the schema of this version: upstream's tables where they are missing, then our own, step by step.
+
+`sync` may be called by any number of processes at once, and again on every start. It only ever adds. Upstream's tables stay at
+upstream's own revision under upstream's own version table, so that upstream can be put back.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, text
+
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import transaction
+from vmha.errors import ConfigurationError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+STEPS = Path(__file__).parent / "migrations"
+
+OLDER_UPSTREAM = ("8f848eb45d03", "8bdf5929c5a6")
+"""Upstream's earlier revisions; what they lack (the table vmoves, two nullable columns) is added as upstream adds it."""
+
+LOCK_SECONDS = 120
+"""How long one process waits for another one's sync; far longer than all steps take."""
+
+POSTGRESQL_LOCK = 0x766D6861
+"""An arbitrary number that names our advisory lock: the letters vmha."""
+
+
+def sync(engine: Engine) -> None:
+    """Create or upgrade the tables. Raises `ConfigurationError` for a database that this version does not know."""
+    with _alone(engine) as connection:
+        _sync_upstream(connection)
+        _sync_ours(connection)
+
+
+def version(engine: Engine) -> str | None:
+    """Return the step at which our tables stand, None where there are none."""
+    with transaction(engine) as connection:
+        return _revision(connection, schema.VERSION_TABLE)
+
+
+def upstream_version(engine: Engine) -> str | None:
+    """Return the revision at which upstream's tables stand, None where there are none."""
+    with transaction(engine) as connection:
+        return _revision(connection, schema.UPSTREAM_VERSION_TABLE)
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that no other sync of this database runs beside."""
+    with transaction(engine) as connection:
+        match connection.dialect.name:
+            case "postgresql":
+                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})"))
+                yield connection
+            case "mysql" | "mariadb":
+                with _named_lock(connection):
+                    yield connection
+            case _:  # SQLite: the transaction itself began as the only writer
+                yield connection
+
+
+@contextmanager
+def _named_lock(connection: Connection) -> Iterator[None]:
+    """Hold a lock by name: MySQL commits after each change of the schema, so no transaction could hold one."""
+    name = "CONCAT('vmha-', MD5(DATABASE()))"  # names are the server's, not the database's, and at most 64 long
+    if connection.execute(text(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")).scalar() != 1:
+        raise StoreUnavailable(f"another process has been changing the schema for {LOCK_SECONDS} s; try again later")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
+
+
+def _sync_upstream(connection: Connection) -> None:
+    """Create what is missing of upstream's tables and write upstream's revision."""
+    at = _revision(connection, schema.UPSTREAM_VERSION_TABLE)
+    if at == schema.UPSTREAM_REVISION:
+        return
+    tables = set(inspect(connection).get_table_names())
+    if at is None and tables & set(schema.upstream.tables):
+        raise ConfigurationError(
+            "cannot upgrade the database: it has Masakari's tables but not their revision in "
+            f"{schema.UPSTREAM_VERSION_TABLE}; run `masakari-manage db sync` of upstream Masakari 2023.2 or later on it first"
+        )
+    if at is not None and at not in OLDER_UPSTREAM:
+        raise ConfigurationError(
+            f"cannot use the database: upstream's tables stand at revision {at}, which this version does not know "
+            f"(it knows {schema.UPSTREAM_REVISION}); install a newer version"
+        )
+    schema.upstream.create_all(connection, checkfirst=True)
+    _add_missing_columns(connection)
+    stamp = Table(schema.UPSTREAM_VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+    stamp.create(connection, checkfirst=True)
+    connection.execute(delete(stamp))
+    connection.execute(insert(stamp).values(version_num=schema.UPSTREAM_REVISION))
+
+
+def _add_missing_columns(connection: Connection) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns("notifications")}
+    for name, kind in (("failover_segment_uuid", "VARCHAR(36)"), ("message", "TEXT")):
+        if name not in known:
+            connection.execute(text(f"ALTER TABLE notifications ADD COLUMN {name} {kind}"))
+
+
+def _sync_ours(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        at = _revision(connection, schema.VERSION_TABLE)
+        raise ConfigurationError(
+            f"cannot use the database: our tables stand at step {at}, which this version does not know; install the newer version "
+            "that made it, or restore the backup from before"
+        ) from error
+
+
+def _revision(connection: Connection, table: str) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()

@@ -1,0 +1,1 @@
+"""One module per step, each frozen from the day it was released."""

@@ -1,0 +1,116 @@
+"""Notifications: rows and queries. Times are naive UTC, as upstream stores them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from vmha.adapters.db import listing
+from vmha.adapters.db.schema import notifications
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection, Row
+
+    from vmha.adapters.db.listing import Page
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One row of notifications, its payload parsed."""
+
+    id: int
+    notification_uuid: str
+    generated_time: datetime
+    source_host_uuid: str
+    type: str
+    payload: Payload
+    status: str
+    failover_segment_uuid: str | None
+    message: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    deleted_at: datetime | None
+    deleted: int
+
+
+def find(connection: Connection, uuid: str) -> Notification | None:
+    """Return the live notification with `uuid`."""
+    condition = (listing.equals(notifications.c.notification_uuid, uuid), notifications.c.deleted == 0)
+    row = connection.execute(select(notifications).where(*condition)).one_or_none()
+    return None if row is None else _notification(row)
+
+
+def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[Notification]:
+    """Return a page of the live notifications that meet all `conditions`."""
+    query = select(notifications).where(notifications.c.deleted == 0, *conditions)
+    rows = listing.read_page(connection, notifications, query, page, uuid="notification_uuid")
+    return [_notification(row) for row in rows]
+
+
+def has_equal(
+    connection: Connection, *, type: str, host_uuid: str, payload: Mapping[str, Any], since: datetime
+) -> bool:
+    """Tell whether the host has a notification of this type and payload that was generated at `since` or later."""
+    query = select(notifications.c.payload).where(
+        notifications.c.source_host_uuid == host_uuid,
+        notifications.c.type == type,
+        notifications.c.generated_time >= since,
+        notifications.c.deleted == 0,
+    )
+    return any(_payload(text) == payload for text in connection.scalars(query.distinct()))
+
+
+def insert(
+    connection: Connection,
+    *,
+    type: str,
+    host_uuid: str,
+    segment_uuid: str,
+    generated_time: datetime,
+    payload: Mapping[str, Any],
+    status: str,
+    message: str | None,
+    now: datetime,
+) -> Notification:
+    """Store a new notification and return it.
+
+    `updated_at` is set at once, because upstream's purge never removes rows that have none.
+    """
+    uuid = str(uuid4())
+    connection.execute(
+        notifications.insert().values(
+            notification_uuid=uuid,
+            generated_time=generated_time,
+            source_host_uuid=host_uuid,
+            type=type,
+            payload=json.dumps(payload),
+            status=status,
+            failover_segment_uuid=segment_uuid,
+            message=message,
+            created_at=now,
+            updated_at=now,
+            deleted=0,
+        )
+    )
+    query = select(notifications).where(notifications.c.notification_uuid == uuid)
+    return _notification(connection.execute(query).one())
+
+
+def _notification(row: Row[Any]) -> Notification:
+    values = dict(row._mapping)
+    return Notification(**{**values, "payload": _payload(values["payload"])})
+
+
+def _payload(text: str | None) -> Payload:
+    payload: Payload = json.loads(text or "{}")
+    return payload

@@ -1,0 +1,243 @@
+"""Every table. The first four are upstream Masakari's, column for column; the others are ours and carry no key into upstream's.
+
+Our times are seconds since the epoch (double precision) on the database's own clock; upstream's are naive UTC, as upstream has them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+
+UPSTREAM_REVISION = "13adff5efb9a"
+"""Head of upstream's own migrations; kept in `masakari_alembic_version` so that upstream can be put back."""
+
+UPSTREAM_VERSION_TABLE = "masakari_alembic_version"
+VERSION_TABLE = "vmha_alembic_version"
+
+RECOVERY_METHODS = ("auto", "reserved_host", "auto_priority", "rh_priority")
+NOTIFICATION_STATUSES = ("new", "running", "error", "failed", "ignored", "finished")
+
+upstream = MetaData()
+ours = MetaData()
+
+
+def _common() -> list[Column]:  # type: ignore[type-arg]
+    """Return the columns that all of upstream's tables share; `deleted` is 0 or the row's own id."""
+    return [
+        Column("created_at", DateTime),
+        Column("updated_at", DateTime),
+        Column("deleted_at", DateTime),
+        Column("deleted", Integer),
+        Column("id", Integer, primary_key=True, autoincrement=True, nullable=False),
+    ]
+
+
+_moment = DateTime().with_variant(mysql.DATETIME(), "mysql", "mariadb")
+
+failover_segments = Table(
+    "failover_segments",
+    upstream,
+    *_common(),
+    Column("uuid", String(36), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("service_type", String(255), nullable=False),
+    Column("description", Text),
+    Column("recovery_method", Enum(*RECOVERY_METHODS, name="recovery_methods"), nullable=False),
+    Column("enabled", Boolean),
+    UniqueConstraint("name", "deleted", name="uniq_segment0name0deleted"),
+    UniqueConstraint("uuid", name="uniq_segments0uuid"),
+    Index("segments_service_type_idx", "service_type"),
+)
+
+hosts = Table(
+    "hosts",
+    upstream,
+    *_common(),
+    Column("uuid", String(36), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("reserved", Boolean),
+    Column("type", String(255), nullable=False),
+    Column("control_attributes", Text, nullable=False),
+    Column("failover_segment_id", String(36), ForeignKey("failover_segments.uuid"), nullable=False),
+    Column("on_maintenance", Boolean),
+    UniqueConstraint("name", "deleted", name="uniq_host0name0deleted"),
+    UniqueConstraint("uuid", name="uniq_host0uuid"),
+    Index("hosts_type_idx", "type"),
+)
+
+notifications = Table(
+    "notifications",
+    upstream,
+    *_common(),
+    Column("notification_uuid", String(36), nullable=False),
+    Column("generated_time", _moment, nullable=False),
+    Column("source_host_uuid", String(36), nullable=False),
+    Column("type", String(36), nullable=False),
+    Column("payload", Text),
+    Column("status", Enum(*NOTIFICATION_STATUSES, name="notification_status"), nullable=False),
+    Column("failover_segment_uuid", String(36)),
+    Column("message", Text),
+    UniqueConstraint("notification_uuid", name="uniq_notification0uuid"),
+)
+
+vmoves = Table(
+    "vmoves",
+    upstream,
+    *_common(),
+    Column("uuid", String(36), nullable=False),
+    Column("notification_uuid", String(36), nullable=False),
+    Column("instance_uuid", String(36), nullable=False),
+    Column("instance_name", String(255), nullable=False),
+    Column("source_host", String(255)),
+    Column("dest_host", String(255)),
+    Column("start_time", _moment),
+    Column("end_time", _moment),
+    Column("type", String(36)),
+    Column("status", String(255)),
+    Column("message", Text),
+    UniqueConstraint("uuid", name="uniq_vmove0uuid"),
+)
+
+_id = BigInteger().with_variant(Integer, "sqlite")
+
+recoveries = Table(
+    "recoveries",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column(
+        "open_key", String(64), unique=True
+    ),  # "host:<uuid>" while open, NULL when final: one open recovery per incident
+    Column("host_uuid", String(36), nullable=False),
+    Column("host_name", String(255), nullable=False),
+    Column("segment_uuid", String(36), nullable=False),
+    Column("method", String(36), nullable=False),
+    Column("phase", String(32), nullable=False),
+    Column("outcome", String(32)),
+    Column("message", Text, nullable=False),
+    Column("state", Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("wake_at", Double),
+    Column("owner", String(255)),
+    Column("lease_token", String(36)),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", Double),
+    Column("claimable_at", Double),  # a successor may claim from here on; NULL: at once
+    Index("recoveries_segment_opened_idx", "segment_uuid", "opened_at"),
+    Index("recoveries_host_opened_idx", "host_uuid", "opened_at"),
+)
+
+recovery_notifications = Table(
+    "recovery_notifications",
+    ours,
+    Column("notification_uuid", String(36), primary_key=True),
+    Column("recovery_uuid", String(36), nullable=False, index=True),
+    Column("is_first", Boolean, nullable=False),  # the one whose vmoves are written
+)
+
+inbox = Table(
+    "inbox",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("recovery_uuid", String(36), nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+effects = Table(
+    "effects",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("recovery_uuid", String(36), nullable=False),
+    Column("effect_key", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("proof_uuid", String(36)),
+    Column("engine", String(255), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("intended_at", Double, nullable=False),
+    Column("sent_at", Double),
+    Column("answered_at", Double),
+    CheckConstraint("kind <> 'Evacuate' OR proof_uuid IS NOT NULL", name="effects_proof_check"),
+    Index("effects_recovery_idx", "recovery_uuid", "id"),
+)
+
+moves = Table(
+    "moves",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("recovery_uuid", String(36), nullable=False),
+    Column("instance_uuid", String(36), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("vmove_uuid", String(36), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("state", Text, nullable=False),
+    UniqueConstraint("recovery_uuid", "instance_uuid", name="moves_recovery_instance_key"),
+)
+
+claims = Table(
+    "claims",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("claim_key", String(128), nullable=False, unique=True),
+    Column("recovery_uuid", String(36), nullable=False, index=True),
+    Column("made_at", Double, nullable=False),
+    Column("expires_at", Double),  # NULL: until the recovery ends
+)
+
+fence_proofs = Table(
+    "fence_proofs",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("recovery_uuid", String(36), nullable=False, index=True),
+    Column("host_name", String(255), nullable=False, index=True),
+    Column("rung", String(16), nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("established_at", Double, nullable=False),
+    Column("read_at", Double, nullable=False),
+    Column("valid_until", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("revoked_because", Text),
+)
+
+timeline = Table(
+    "timeline",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("recovery_uuid", String(36), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("engine", String(255), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Index("timeline_recovery_idx", "recovery_uuid", "id"),
+)
+
+engines = Table(
+    "engines",
+    ours,
+    Column("name", String(255), primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)

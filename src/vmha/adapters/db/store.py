@@ -1,0 +1,260 @@
+"""The engines' durable memory in SQL: claims by compare-and-swap, commits under a lease, orders that need a proof.
+
+Rules: every write of an engine names its lease, and the row count is checked; the database's clock alone decides what is over; what
+makes a guest run is inserted by a SELECT that finds the proof, and passes the same door once more just before it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+
+from vmha.adapters.db import schema
+from vmha.adapters.db.changes import store_change
+from vmha.adapters.db.connection import transaction
+from vmha.core.effects import Evacuate
+from vmha.core.model import Move, Phase, Recovery, Surroundings
+from vmha.core.plain import event_from_plain, from_plain
+from vmha.errors import LeaseLost, ProofRefused
+from vmha.ports import Claimed, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from vmha.core.events import Event
+    from vmha.ports import Change, LeaseTerms, Order
+
+recoveries = schema.recoveries
+proofs = schema.fence_proofs
+
+
+class SqlStore:
+    """The `Store` port over SQLAlchemy."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def now(self) -> float:
+        """Return the database's time."""
+        with transaction(self._engine) as connection:
+            return _now(connection)
+
+    def sign_on(self, engine: str) -> None:
+        """Record that the engine lives."""
+        with transaction(self._engine) as connection:
+            now = _now(connection)
+            known = connection.execute(
+                update(schema.engines).where(schema.engines.c.name == engine).values(seen_at=now)
+            )
+            if known.rowcount == 0:
+                connection.execute(insert(schema.engines).values(name=engine, started_at=now, seen_at=now))
+
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
+        """Take open recoveries that nobody owns any more; each by one compare-and-swap on its epoch."""
+        if limit <= 0:
+            return ()
+        with transaction(self._engine) as connection:
+            free = select(recoveries).where(recoveries.c.open_key.is_not(None), _is_free()).order_by(recoveries.c.id)
+            rows = connection.execute(free.limit(limit)).mappings().all()
+            taken = []
+            for row in rows:
+                lease = Lease(recovery=row["uuid"], engine=engine, epoch=row["epoch"] + 1, token=str(uuid4()))
+                if _take(connection, lease, terms):
+                    state = _load(connection, row["uuid"], row["state"])
+                    taken.append(Claimed(recovery=state, version=row["version"], lease=lease, before=row["owner"]))
+            return tuple(taken)
+
+    def renew(self, leases: Iterable[Lease], terms: LeaseTerms) -> frozenset[str]:
+        """Extend the leases that still hold."""
+        with transaction(self._engine) as connection:
+            return frozenset(lease.recovery for lease in leases if _extend(connection, lease, terms))
+
+    def release(self, lease: Lease) -> None:
+        """Let the next engine claim at once."""
+        free = {"owner": lease.engine, "lease_token": None, "lease_until": None, "claimable_at": None}
+        with transaction(self._engine) as connection:
+            connection.execute(update(recoveries).where(_holds(lease)).values(**free))
+
+    def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
+        """Return the letters of the recoveries, oldest first."""
+        wanted = list(recoveries)
+        if not wanted:
+            return {}
+        table = schema.inbox
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                select(table.c.id, table.c.recovery_uuid, table.c.event)
+                .where(table.c.recovery_uuid.in_(wanted))
+                .order_by(table.c.id)
+            ).all()
+        letters: dict[str, tuple[tuple[int, Event], ...]] = {}
+        for number, recovery, event in rows:
+            letters[recovery] = (*letters.get(recovery, ()), (number, event_from_plain(json.loads(event))))
+        return letters
+
+    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
+        """Read the segment, its failures, its reserves, and the other hosts proven off."""
+        with transaction(self._engine) as connection:
+            neighbours = _neighbours(connection, recovery)
+            return Surroundings(
+                segment_hosts=1 + len(neighbours),
+                segment_failures=_count_failures(connection, recovery, brake_window_seconds),
+                segment_braked=_is_braked(connection, recovery),
+                neighbours=neighbours,
+                reserved_hosts=_free_reserves(connection, recovery),
+                proven_off=_proven_off(connection, recovery),
+            )
+
+    def commit(self, lease: Lease, version: int, change: Change) -> int:
+        """Store the change, or nothing."""
+        with transaction(self._engine) as connection:
+            return store_change(connection, lease, version, change)
+
+    def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
+        """Renew the lease and look at the proof once more, as the last thing before the order leaves."""
+        table = schema.effects
+        with transaction(self._engine) as connection:
+            if not _extend(connection, lease, terms):
+                raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+            door = [table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery]
+            if isinstance(order.effect, Evacuate):
+                door.append(table.c.proof_uuid == order.effect.proof)
+                door.append(
+                    select(proofs.c.id)
+                    .where(
+                        proofs.c.uuid == order.effect.proof,
+                        proofs.c.recovery_uuid == lease.recovery,
+                        proofs.c.host_name == order.effect.source,
+                        proofs.c.revoked_at.is_(None),
+                        proofs.c.valid_until > func.database_now(),
+                    )
+                    .exists()
+                )
+            sent = connection.execute(update(table).where(*door).values(sent_at=func.database_now()))
+            if sent.rowcount != 1:
+                raise ProofRefused(f"order {order.effect.key} has no valid proof any more")
+
+
+def _now(connection: Connection) -> float:
+    return float(connection.execute(select(func.database_now())).scalar_one())
+
+
+def _is_free() -> ColumnElement[bool]:
+    return or_(recoveries.c.claimable_at.is_(None), recoveries.c.claimable_at <= func.database_now())
+
+
+def _holds(lease: Lease) -> ColumnElement[bool]:
+    return and_(
+        recoveries.c.uuid == lease.recovery,
+        recoveries.c.owner == lease.engine,
+        recoveries.c.epoch == lease.epoch,
+        recoveries.c.lease_token == lease.token,
+        recoveries.c.lease_until > func.database_now(),
+    )
+
+
+def _take(connection: Connection, lease: Lease, terms: LeaseTerms) -> bool:
+    taken = connection.execute(
+        update(recoveries)
+        .where(
+            recoveries.c.uuid == lease.recovery,
+            recoveries.c.epoch == lease.epoch - 1,
+            recoveries.c.open_key.is_not(None),
+            _is_free(),
+        )
+        .values(owner=lease.engine, epoch=lease.epoch, lease_token=lease.token, **_until(terms))
+    )
+    return taken.rowcount == 1
+
+
+def _extend(connection: Connection, lease: Lease, terms: LeaseTerms) -> bool:
+    return connection.execute(update(recoveries).where(_holds(lease)).values(**_until(terms))).rowcount == 1
+
+
+def _until(terms: LeaseTerms) -> dict[str, ColumnElement[float]]:
+    until = func.database_now() + terms.lease_seconds
+    return {"lease_until": until, "claimable_at": until + terms.claim_after_seconds}
+
+
+def _load(connection: Connection, uuid: str, state: str) -> Recovery:
+    table = schema.moves
+    rows = connection.execute(
+        select(table.c.state).where(table.c.recovery_uuid == uuid).order_by(table.c.position)
+    ).scalars()
+    plain = json.loads(state)
+    plain["moves"] = []
+    recovery = from_plain(Recovery, plain)
+    return replace(recovery, moves=tuple(from_plain(Move, json.loads(row)) for row in rows))
+
+
+def _neighbours(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
+    hosts = schema.hosts
+    mine = select(hosts.c.name).where(hosts.c.failover_segment_id == recovery.segment, hosts.c.deleted == 0)
+    return tuple(name for name in connection.execute(mine.order_by(hosts.c.name)).scalars() if name != recovery.host)
+
+
+def _count_failures(connection: Connection, recovery: Recovery, window_seconds: float) -> int:
+    """Count the segment's failures within the window: recoveries opened, or slots for a power-off still held."""
+    since = func.database_now() - window_seconds
+    opened = select(func.count()).where(
+        recoveries.c.segment_uuid == recovery.segment,
+        recoveries.c.opened_at > since,
+        or_(recoveries.c.outcome.is_(None), recoveries.c.outcome.not_in(("rejected", "false_alarm"))),
+    )
+    slots = select(func.count()).where(
+        schema.claims.c.claim_key.like(f"power-off:{recovery.segment}:%"),
+        schema.claims.c.expires_at > func.database_now(),
+        schema.claims.c.recovery_uuid != recovery.uuid,
+    )
+    return max(int(connection.execute(opened).scalar_one()), 1 + int(connection.execute(slots).scalar_one()))
+
+
+def _is_braked(connection: Connection, recovery: Recovery) -> bool:
+    braked = select(func.count()).where(
+        recoveries.c.segment_uuid == recovery.segment,
+        recoveries.c.phase == Phase.BRAKED.value,
+        recoveries.c.uuid != recovery.uuid,
+    )
+    return bool(connection.execute(braked).scalar_one())
+
+
+def _free_reserves(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
+    """Name the segment's reserved hosts that are well and that no other recovery has claimed, as upstream orders them."""
+    hosts, claims = schema.hosts, schema.claims
+    taken = select(claims.c.claim_key).where(
+        claims.c.claim_key.like("reserved:%"), claims.c.recovery_uuid != recovery.uuid
+    )
+    failing = select(recoveries.c.host_uuid).where(recoveries.c.open_key.is_not(None))
+    rows = connection.execute(
+        select(hosts.c.name)
+        .where(
+            hosts.c.failover_segment_id == recovery.segment,
+            hosts.c.deleted == 0,
+            hosts.c.reserved.is_(True),
+            hosts.c.on_maintenance.is_not(True),
+            hosts.c.uuid.not_in(failing),
+        )
+        .order_by(hosts.c.created_at.desc(), hosts.c.id.desc())
+    ).scalars()
+    claimed = set(connection.execute(taken).scalars())
+    return tuple(name for name in rows if f"reserved:{name}" not in claimed)
+
+
+def _proven_off(connection: Connection, recovery: Recovery) -> frozenset[str]:
+    rows = connection.execute(
+        select(proofs.c.host_name)
+        .join(recoveries, recoveries.c.uuid == proofs.c.recovery_uuid)
+        .where(
+            recoveries.c.open_key.is_not(None),
+            proofs.c.recovery_uuid != recovery.uuid,
+            proofs.c.revoked_at.is_(None),
+            proofs.c.valid_until > func.database_now(),
+        )
+    ).scalars()
+    return frozenset(rows)

@@ -1,0 +1,175 @@
+"""Carries one order out through the ports and says what came of it. The same for threads and for the simulator's virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from vmha.core import effects, events
+from vmha.core.model import PowerTrouble
+from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, ProofRefused, StoreUnavailable
+from vmha.ports import Deadline, PowerError
+
+if TYPE_CHECKING:
+    from vmha.ports import Alerts, Clock, Lease, LeaseTerms, Nova, Order, PowerDevices, Store
+
+DOWN_REASON = "Masakari detected host failed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The ports and bounds that carrying an order out needs. `disabled_reason` is what Nova shows for the host."""
+
+    nova: Nova
+    power: PowerDevices
+    alerts: Alerts
+    store: Store
+    clock: Clock
+    terms: LeaseTerms
+    order_seconds: float = 12.0
+    power_call_seconds: float = 8.0
+    read_seconds: float = 60.0
+    disabled_reason: str = DOWN_REASON
+
+
+def carry_out(order: Order, lease: Lease, tools: Tools) -> events.Event | None:
+    """Pass the door, act, and return the answer; None where nobody waits for one (an alert, or a lease that is gone)."""
+    effect = order.effect
+    deadline = Deadline(at=tools.clock.monotonic() + _seconds(effect, tools))
+    if effect.is_order:
+        try:
+            tools.store.admit(lease, order, tools.terms)
+        except LeaseLost:
+            return None
+        except (ProofRefused, StoreUnavailable) as error:
+            return _not_sent(effect, str(error))
+    try:
+        return _act(effect, order.recovery, deadline, tools)
+    except OrderExpired as error:
+        return _not_sent(effect, str(error))
+
+
+def _seconds(effect: effects.Effect, tools: Tools) -> float:
+    if isinstance(effect, effects.PowerOff | effects.ReadPower):
+        return tools.power_call_seconds
+    return tools.order_seconds if effect.is_order else tools.read_seconds
+
+
+def _not_sent(effect: effects.Effect, detail: str) -> events.Event:
+    instance = effect.instance if isinstance(effect, effects.Evacuate) else None
+    return events.OrderNotSent(answers=effect.key, instance=instance, detail=detail)
+
+
+def _act(effect: effects.Effect, recovery: str, deadline: Deadline, tools: Tools) -> events.Event | None:
+    match effect:
+        case effects.ReadPower() | effects.PowerOff():
+            return _power(effect, deadline, tools)
+        case effects.Evacuate():
+            return _evacuate(effect, deadline, tools)
+        case effects.Alert():
+            tools.alerts.send(recovery=recovery, host=effect.host, reason=effect.reason)
+            return None
+        case effects.ReadHeartbeats() | effects.ForceDown() | effects.SurveyHost() | effects.ReadProgress():
+            return _ask_nova(effect, deadline, tools)
+        case effects.EnableReserved():
+            return _enable(effect, deadline, tools)
+        case _:
+            assert_never(effect)
+
+
+def _power(effect: effects.ReadPower | effects.PowerOff, deadline: Deadline, tools: Tools) -> events.Event:
+    key = effect.key
+    is_read = isinstance(effect, effects.ReadPower)
+    try:
+        if is_read:
+            power, address = tools.power.read(effect.host, deadline=deadline)
+            return events.PowerRead(answers=key, power=power, address=address)
+        return events.PowerOffAnswered(answers=key, address=tools.power.off(effect.host, deadline=deadline))
+    except PowerError as error:
+        trouble, detail, address = error.trouble, error.detail, error.address
+    except Exception as error:  # noqa: BLE001 - foreign hardware: whatever it raised, it was no reading
+        trouble, detail, address = PowerTrouble.ERROR, f"unexpected {type(error).__name__}: {error}", ""
+    if is_read:
+        return events.PowerUnreadable(answers=key, trouble=trouble, detail=detail, address=address)
+    return events.PowerOffFailed(answers=key, trouble=trouble, detail=detail, address=address)
+
+
+def _evacuate(effect: effects.Evacuate, deadline: Deadline, tools: Tools) -> events.Event:
+    key, instance = effect.key, effect.instance
+    try:
+        tools.nova.evacuate(instance, target=effect.target, deadline=deadline)
+    except NovaRefused as error:
+        return events.EvacuationRefused(answers=key, instance=instance, status=error.status, detail=error.detail)
+    except OrderExpired:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever happened, Nova may have taken the order: its records will tell
+        return events.EvacuationUnanswered(answers=key, instance=instance, detail=_words(error))
+    return events.EvacuationAccepted(answers=key, instance=instance)
+
+
+NovaEffect = effects.ReadHeartbeats | effects.ForceDown | effects.SurveyHost | effects.ReadProgress
+
+
+def _ask_nova(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Event:
+    try:
+        return _answer(effect, deadline, tools)
+    except OrderExpired:
+        raise
+    except Exception as error:  # noqa: BLE001 - the recovery must learn of it and ask again, whatever it was
+        return _unanswered(effect, _words(error))
+
+
+def _unanswered(effect: NovaEffect, detail: str) -> events.Event:
+    match effect:
+        case effects.ReadHeartbeats():
+            return events.HeartbeatsUnreadable(answers=effect.key, detail=detail)
+        case effects.ForceDown():
+            return events.ForceDownFailed(answers=effect.key, detail=detail)
+        case effects.SurveyHost():
+            return events.SurveyFailed(answers=effect.key, detail=detail)
+        case effects.ReadProgress():
+            return events.ProgressUnreadable(answers=effect.key, detail=detail)
+        case _:
+            assert_never(effect)
+
+
+def _answer(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Event:
+    nova, key = tools.nova, effect.key
+    match effect:
+        case effects.ReadHeartbeats():
+            return events.HeartbeatsRead(answers=key, services=nova.services(deadline=deadline))
+        case effects.ForceDown():
+            prior = nova.force_down(effect.host, reason=tools.disabled_reason, deadline=deadline)
+            return events.ForcedDown(answers=key, prior=prior)
+        case effects.SurveyHost():
+            found = nova.survey(effect.host, deadline=deadline)
+            return events.HostSurveyed(
+                answers=key,
+                instances=found.instances,
+                migrations=found.migrations,
+                consumers=found.consumers,
+                elsewhere=found.elsewhere,
+            )
+        case effects.ReadProgress():
+            # The list before the records: a record that ends in between is then seen as done and looked at once more, while the other
+            # order would take an instance that just moved for one that its owner took away.
+            listed = nova.instances_on(effect.host, deadline=deadline) if effect.with_instances else None
+            records = nova.evacuations_from(effect.host, deadline=deadline)
+            return events.ProgressRead(answers=key, migrations=records, instances=listed)
+        case _:
+            assert_never(effect)
+
+
+def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) -> events.Event:
+    try:
+        tools.nova.enable(effect.host, deadline=deadline)
+    except OrderExpired:
+        raise
+    except Exception as error:  # noqa: BLE001 - the recovery takes the next reserved host, whatever it was
+        return events.ReservedFailed(answers=effect.key, host=effect.host, detail=_words(error))
+    return events.ReservedEnabled(answers=effect.key, host=effect.host)
+
+
+def _words(error: Exception) -> str:
+    known = isinstance(error, NovaUnavailable | NovaRefused)
+    return str(error) if known else f"unexpected {type(error).__name__}: {error}"

@@ -1,0 +1,245 @@
+"""The engine: `run_once()` reads, decides, stores, orders, and says when to look again.
+
+What it remembers between two calls is only a copy: a recovery that could not be stored, or whose lease is gone, is dropped and read
+anew by whoever claims it next.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from vmha.core import events
+from vmha.core.effects import Alert
+from vmha.core.explain import Code, because
+from vmha.core.guards import allowed_failures
+from vmha.core.invariants import Broken, check
+from vmha.core.model import Phase
+from vmha.core.recovery import decide
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
+from vmha.logs import log
+from vmha.ports import Change, Order, TimelineEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmha.core.draft import Decision
+    from vmha.core.model import Recovery
+    from vmha.core.policy import Policy
+    from vmha.ports import Claimed, Clock, Lease, LeaseTerms, Store
+
+logger = logging.getLogger(__name__)
+
+REDECIDE_TIMES = 3
+"""How often a step is decided anew after the database refused it, before the recovery is dropped and read from scratch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that came back for an order of a recovery."""
+
+    recovery: str
+    order: str
+    event: events.Event
+
+
+class Executor(Protocol):
+    """Carries orders out and collects the answers."""
+
+    def submit(self, order: Order, lease: Lease) -> None:
+        """Take an order; returns at once."""
+
+    def drain(self) -> list[Reply]:
+        """Return the answers that came since the last call."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A recovery that this engine owns: the stored state, its version, and facts not yet decided on."""
+
+    state: Recovery
+    version: int
+    lease: Lease
+    pending: list[tuple[events.Event, str | None, int | None]] = field(default_factory=list)
+    orders: dict[str, str] = field(default_factory=dict)
+    is_stopped: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One engine over one database. Not thread safe: one thread calls `run_once()`."""
+
+    name: str
+    store: Store
+    executor: Executor
+    clock: Clock
+    policy: Policy
+    terms: LeaseTerms
+    new_uuid: Callable[[], str]
+    poll_seconds: float = 1.0
+    limit: int = 64
+    held: dict[str, Held] = field(default_factory=dict)
+    renewed_at: float = 0.0
+
+    def run_once(self) -> float:
+        """Do all that is to do now; return for how many seconds nothing more will be, unless something arrives.
+
+        A database that is away costs this round, nothing else: facts in hand are kept for the next.
+        """
+        for reply in self.executor.drain():
+            self._receive(reply)
+        try:
+            return self._round()
+        except StoreUnavailable as error:
+            log(logger, "database-away", level=logging.WARNING, engine=self.name, detail=str(error))
+            return self.poll_seconds
+
+    def _round(self) -> float:
+        now = self.store.now()
+        self._renew(now)
+        for claimed in self.store.claim(self.name, self.terms, limit=max(self.limit - len(self.held), 0)):
+            self._take(claimed)
+        for recovery, letters in self.store.inbox(self.held).items():
+            self._open_letters(self.held[recovery], letters)
+        for held in list(self.held.values()):
+            if not held.pending and (held.state.wake_at or 0.0) <= now:
+                held.pending.append((events.Ticked(), None, None))
+            if held.pending and not held.is_stopped:
+                self._step(held)
+        return self._until_next(now)
+
+    def release_all(self) -> None:
+        """Give everything back, so that another engine need not wait for the leases to end. Call it when no order is under way."""
+        for held in self.held.values():
+            self.store.release(held.lease)
+        self.held.clear()
+
+    def _receive(self, reply: Reply) -> None:
+        held = self.held.get(reply.recovery)
+        if held is not None and reply.order in held.orders:
+            del held.orders[reply.order]
+            held.pending.append((reply.event, reply.order, None))
+
+    def _renew(self, now: float) -> None:
+        """Renew the leases once a third of their time has passed; forget what was lost."""
+        if not self.held or now - self.renewed_at < self.terms.lease_seconds / 3:
+            return
+        self.store.sign_on(self.name)
+        kept = self.store.renew([held.lease for held in self.held.values()], self.terms)
+        for recovery in set(self.held) - kept:
+            self._drop(recovery, "lease lost to another engine")
+        self.renewed_at = now
+
+    def _take(self, claimed: Claimed) -> None:
+        held = Held(state=claimed.recovery, version=claimed.version, lease=claimed.lease)
+        self.held[claimed.recovery.uuid] = held
+        log(logger, "claimed", recovery=claimed.recovery.uuid, host=claimed.recovery.host, epoch=claimed.lease.epoch)
+        if claimed.lease.epoch > 1:
+            held.pending.append((events.TakenOver(engine=self.name, before=claimed.before), None, None))
+
+    def _open_letters(self, held: Held, letters: Iterable[tuple[int, events.Event]]) -> None:
+        known = {letter for _, _, letter in held.pending}
+        held.pending.extend((event, None, number) for number, event in letters if number not in known)
+
+    def _step(self, held: Held) -> None:
+        """Decide on all facts in hand, store the outcome in one transaction, then send the orders."""
+        for _ in range(REDECIDE_TIMES):
+            try:
+                change = self._think(held)
+                held.version = self.store.commit(held.lease, held.version, change)
+            except (ProofRefused, ClaimRefused) as error:
+                log(logger, "decided-anew", level=logging.WARNING, recovery=held.state.uuid, detail=str(error))
+                continue
+            except (LeaseLost, Conflict) as error:
+                self._drop(held.state.uuid, str(error))
+                return
+            except Broken as error:
+                self._stop(held, error)
+                return
+            self._adopt(held, change)
+            return
+        self._drop(held.state.uuid, "the database refused the step again and again")
+
+    def _think(self, held: Held) -> Change:
+        """Decide on each fact in turn, and check the promises after each."""
+        now = self.store.now()
+        around = self.store.surroundings(held.state, brake_window_seconds=self.policy.brake_window_seconds)
+        state, decisions = held.state, list[tuple["Decision", list[Order]]]()
+        for event, _, _ in held.pending:
+            decision = decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
+            check(state, decision, now, self.policy, around)
+            orders = [Order(id=self.new_uuid(), recovery=state.uuid, effect=effect) for effect in decision.effects]
+            decisions.append((decision, orders))
+            state = decision.state
+        return Change(
+            now=now,
+            before=held.state,
+            after=state,
+            orders=tuple(order for _, orders in decisions for order in orders),
+            answered=tuple(order for _, order, _ in held.pending if order is not None),
+            handled=tuple(letter for _, _, letter in held.pending if letter is not None),
+            timeline=tuple(
+                TimelineEntry(at=now, reason=reason) for decision, _ in decisions for reason in decision.reasons
+            ),
+            revoked=tuple(proof for decision, _ in decisions for proof in decision.revoked),
+            power_off_slots=None if state.word else allowed_failures(around, self.policy),
+            slot_seconds=self.policy.brake_window_seconds,
+        )
+
+    def _adopt(self, held: Held, change: Change) -> None:
+        """Take the stored change for true: speak, send, and let go of what has ended."""
+        held.state, held.pending = change.after, []
+        for entry in change.timeline:
+            log(
+                logger,
+                entry.reason.code.name.lower().replace("_", "-"),
+                recovery=held.state.uuid,
+                says=entry.reason.sentence,
+            )
+        for order in change.orders:
+            if not isinstance(order.effect, Alert):
+                held.orders[order.id] = order.effect.key
+            self.executor.submit(order, held.lease)
+        if held.state.phase is Phase.ENDED:
+            self.held.pop(held.state.uuid, None)
+
+    def _stop(self, held: Held, error: Broken) -> None:
+        """Stop a recovery whose promises do not hold, and say so; a human must look, so no engine goes on with it."""
+        held.is_stopped, held.pending = True, []
+        log(
+            logger,
+            "promise-broken",
+            level=logging.CRITICAL,
+            recovery=held.state.uuid,
+            host=held.state.host,
+            detail=str(error),
+        )
+        reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=str(error))
+        order = Order(id=self.new_uuid(), recovery=held.state.uuid, effect=Alert(held.state.host, reason))
+        now = self.store.now()
+        change = Change(
+            now=now,
+            before=held.state,
+            after=replace(held.state, reason=reason),
+            orders=(order,),
+            answered=(),
+            handled=(),
+            timeline=(TimelineEntry(at=now, reason=reason),),
+            revoked=(),
+        )
+        held.version = self.store.commit(held.lease, held.version, change)
+        self.executor.submit(order, held.lease)
+
+    def _drop(self, recovery: str, why: str) -> None:
+        held = self.held.pop(recovery, None)
+        if held is not None:
+            log(logger, "dropped", level=logging.WARNING, recovery=recovery, host=held.state.host, why=why)
+
+    def _until_next(self, now: float) -> float:
+        """Return the seconds until the next wake-up, renewal or look at the database, whichever is first."""
+        wakes = [held.state.wake_at - now for held in self.held.values() if held.state.wake_at is not None]
+        bounds = [self.poll_seconds, *wakes]
+        if self.held:
+            bounds.append(self.terms.lease_seconds / 3)
+        return max(0.0, min(bounds))

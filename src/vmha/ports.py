@@ -1,0 +1,232 @@
+"""The edges of the engine as contracts. Each has a real adapter and a simulated one that pass the same contract tests.
+
+Every call blocks its thread for at most the time stated here. Foreign exceptions never cross: adapters translate them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmha.core.effects import Effect
+    from vmha.core.events import Event
+    from vmha.core.explain import Reason
+    from vmha.core.model import (
+        Instance,
+        Migration,
+        Power,
+        PowerTrouble,
+        Proof,
+        Recovery,
+        ServicePrior,
+        ServiceReading,
+        Surroundings,
+    )
+
+
+class Clock(Protocol):
+    """Local time for bounds of one process; never stored, never compared with another machine's."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow, also while the process is stopped."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """A point on the local monotonic clock after which an order must not leave and a call must have ended."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSurvey:
+    """Everything that Nova and Placement hold for one host.
+
+    `migrations` are all records with this host as source or destination that are not terminal, and all evacuations from it.
+    `consumers` are the uuids that hold allocations of the host's provider, None where Placement knows no such provider. `elsewhere` are
+    those among them that neither list explains and that Nova, asked one by one, knows to be on another host or not to exist.
+    """
+
+    instances: tuple[Instance, ...]
+    migrations: tuple[Migration, ...]
+    consumers: frozenset[str] | None
+    elsewhere: frozenset[str] = frozenset()
+
+
+class Nova(Protocol):
+    """The cloud's compute service, as its administrator. No call is repeated inside; reads may be repeated by the caller.
+
+    Errors of every method: `NovaUnavailable` (no answer in time, connection lost, 5xx, 401 after a new token), `NovaRefused` (other
+    4xx). A write raises `OrderExpired` when `deadline` has passed before it leaves.
+    """
+
+    def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
+        """List all nova-compute services."""
+
+    def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Set forced_down and disable the compute service in one PUT; return how it stood before. Idempotent.
+
+        A host without a compute service is `NovaRefused` with status 404.
+        """
+
+    def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
+        """List instances (all projects, all pages), migrations and Placement consumers of `host`."""
+
+    def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
+        """List the instances whose OS-EXT-SRV-ATTR:host is `host`, all projects, all pages."""
+
+    def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
+        """List all evacuation records with source `host`, all pages."""
+
+    def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
+        """Evacuate at microversion 2.94. Not idempotent: after `NovaUnavailable` look for a newer migration record."""
+
+    def enable(self, host: str, *, deadline: Deadline) -> None:
+        """Enable the compute service of `host`. Idempotent."""
+
+
+class PowerDevices(Protocol):
+    """The BMCs of the inventory. At most one call at a time for one BMC; calls for different ones run side by side.
+
+    Each call ends at the deadline, also when the BMC hangs. Nothing is repeated inside. Errors: `PowerError`.
+    """
+
+    def read(self, host: str, *, deadline: Deadline) -> tuple[Power, str]:
+        """Return the power state and the BMC's address ("10.0.0.7:623"), after checking the BMC's identity where one is given."""
+
+    def off(self, host: str, *, deadline: Deadline) -> str:
+        """Order a hard power-off after checking identity; return the BMC's address. A taken order proves nothing."""
+
+    def protects(self, host: str) -> bool:
+        """Tell whether the inventory has a device for `host`."""
+
+
+class PowerError(Exception):
+    """A BMC call that gave no reading or took no order: what, where, and why in words."""
+
+    def __init__(self, trouble: PowerTrouble, detail: str, address: str) -> None:
+        super().__init__(detail)
+        self.trouble = trouble
+        self.detail = detail
+        self.address = address
+
+
+class Alerts(Protocol):
+    """Tells humans. Never raises and never blocks for longer than a second."""
+
+    def send(self, *, recovery: str, host: str, reason: Reason) -> None:
+        """Say `reason` about `host`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write one recovery: `epoch` grows with each owner, `token` is random."""
+
+    recovery: str
+    engine: str
+    epoch: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTerms:
+    """`claim_after_seconds` is what a successor waits beyond the end of a lease: longest order + margin."""
+
+    lease_seconds: float
+    claim_after_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A recovery that this engine owns from now on. `before` names the engine that lost it (None: nobody, or this process)."""
+
+    recovery: Recovery
+    version: int
+    lease: Lease
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An effect as the journal stored it."""
+
+    id: str
+    recovery: str
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One line of what happened and why."""
+
+    at: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """All that one commit stores: the recovery before and after, the new orders, what was handled, and the lines of the timeline.
+
+    `revoked` names proofs that died in this step, with the reasons. `answered` are ids of orders whose answers were absorbed.
+    `power_off_slots` bounds the hosts of the segment that may hold a slot for a power-off at a time, for `slot_seconds` each; None
+    where a human's word stands in for a slot.
+    """
+
+    now: float
+    before: Recovery
+    after: Recovery
+    orders: tuple[Order, ...]
+    answered: tuple[str, ...]
+    handled: tuple[int, ...]
+    timeline: tuple[TimelineEntry, ...]
+    revoked: tuple[tuple[Proof, str], ...]
+    power_off_slots: int | None = None
+    slot_seconds: float = 0.0
+
+
+class Store(Protocol):
+    """The durable memory of the engines. Every method is one transaction; `StoreUnavailable` means that it may not have happened."""
+
+    def now(self) -> float:
+        """Return the database's time in seconds since the epoch."""
+
+    def sign_on(self, engine: str) -> None:
+        """Record that `engine` lives."""
+
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
+        """Take up to `limit` open recoveries that have no owner, or whose owner's lease ended long enough ago; oldest first."""
+
+    def renew(self, leases: Iterable[Lease], terms: LeaseTerms) -> frozenset[str]:
+        """Extend those leases that still hold; return the uuids of their recoveries."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the recovery back at once. Nothing happens if the lease is gone."""
+
+    def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
+        """Return notifications and human words not yet handled, oldest first, by recovery."""
+
+    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
+        """Read what `decide()` needs to know beside the recovery."""
+
+    def commit(self, lease: Lease, version: int, change: Change) -> int:
+        """Store a change and return the new version.
+
+        Raises `LeaseLost`, `Conflict` (another version), `ProofRefused` (an order that makes a guest run without a valid proof),
+        `ClaimRefused` (a reserved host, or the last slot for a power-off, that another recovery took). On any error nothing is stored.
+        """
+
+    def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
+        """Open the door for an order that is about to leave, and renew the lease. Raises `LeaseLost` or `ProofRefused`."""
+
+
+class Doorbell(Protocol):
+    """Wakes engines early. Losing a ring costs latency, never a notification."""
+
+    def ring(self) -> None:
+        """Say that there is something to do. Never raises, never blocks for longer than a second."""

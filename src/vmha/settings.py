@@ -1,0 +1,372 @@
+"""masakari.conf as frozen dataclasses: read once, checked as a whole, then passed around.
+
+Rules:
+1. A field has the name of its option in `vmha.options`; a test compares both ways. Only `engine` (option `host`) and
+   the two URLs that belong to libraries (`[database] connection`, `transport_url`) are called otherwise.
+2. What cannot be used is a `ConfigurationError` that names option, group, value and file, and says what would do.
+3. Options that nobody here knows are left alone: files written for upstream are full of them.
+4. Passwords, and URLs that carry one, are in no repr and in no message.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from oslo_config import cfg
+
+from vmha.core.policy import Policy
+from vmha.errors import ConfigurationError
+from vmha.options import OPTIONS, Option
+from vmha.ports import LeaseTerms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import DataclassInstance
+
+    Part = TypeVar("Part", bound=DataclassInstance)
+
+CONFIG_FILE = Path("/etc/masakari/masakari.conf")
+CONFIG_FOLDER = Path("/etc/masakari/masakari.conf.d")
+# The engine's name goes into HTTP headers and into columns of 255 characters.
+_ENGINE_NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+# Options that belong to oslo.db and oslo.messaging; we read these two and they read the rest.
+_DATABASE = Option(name="connection", group="database", kind="str", secret=True, help="URL of the database.")
+_TRANSPORT = Option(name="transport_url", group="DEFAULT", kind="str", secret=True, help="URL of the broker.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """What the API needs."""
+
+    auth_strategy: str
+    masakari_api_listen: str
+    masakari_api_listen_port: int
+    masakari_api_threads: int
+    osapi_max_limit: int
+    osapi_masakari_link_prefix: str | None
+    duplicate_notification_detection_interval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudSettings:
+    """Where Nova and Placement are and who we are there."""
+
+    nova_catalog_admin_info: str
+    os_region_name: str | None
+    nova_ca_certificates_file: str | None
+    nova_api_insecure: bool
+    os_privileged_user_name: str | None
+    os_privileged_user_password: str | None = field(repr=False)
+    os_privileged_user_tenant: str | None
+    os_privileged_user_auth_url: str | None
+    os_user_domain_name: str
+    os_project_domain_name: str
+    os_system_scope: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FencingSettings:
+    """Where the BMCs are written down, and the bounds of talking to them."""
+
+    inventory: Path
+    power_call_seconds: float
+    power_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Leases, deadlines and bounds of one engine."""
+
+    lease_seconds: float
+    order_seconds: float
+    takeover_margin_seconds: float
+    read_seconds: float
+    poll_seconds: float
+    evacuate_threads: int
+    recoveries_at_once: int
+
+    @property
+    def lease_terms(self) -> LeaseTerms:
+        """Say how long a lease holds, and how much longer a successor waits."""
+        return LeaseTerms(
+            lease_seconds=self.lease_seconds,
+            claim_after_seconds=self.order_seconds + self.takeover_margin_seconds,
+        )
+
+    @property
+    def takeover_seconds(self) -> float:
+        """Say after how long at most another engine goes on with the work of one that died."""
+        return self.lease_seconds + self.order_seconds + self.takeover_margin_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Where the log goes."""
+
+    debug: bool
+    log_file: str | None
+    log_dir: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that one process was told. `config` is for libraries that read options of their own."""
+
+    engine: str
+    policy: Policy
+    service_disable_reason: str
+    state_path: Path
+    api: ApiSettings
+    cloud: CloudSettings
+    fencing: FencingSettings
+    engine_settings: EngineSettings
+    log: LogSettings
+    database_url: str = field(repr=False)
+    transport_url: str | None = field(repr=False)
+    config: cfg.ConfigOpts = field(repr=False)
+
+
+def load(argv: list[str], prog: str) -> Settings:
+    """Read the files that `argv` names with --config-file and --config-dir, or masakari.conf in its usual place.
+
+    Raises `ConfigurationError`.
+    """
+    # Two readings of the same files: libraries register options on `config` that have names of ours.
+    ours, config = _open(argv, prog), _open(argv, prog)
+    for option in (*OPTIONS, _DATABASE, _TRANSPORT):
+        ours.register_opt(_oslo_option(option), group=_group(option))
+    values = {option.name: _read(ours, option) for option in OPTIONS}
+    for need in NEEDS:
+        need.check(values, ours)
+    return _settings(values, ours, config)
+
+
+def _open(argv: list[str], prog: str) -> cfg.ConfigOpts:
+    config = cfg.ConfigOpts()
+    try:
+        config(
+            argv,
+            project="masakari",
+            prog=prog,
+            default_config_files=[str(CONFIG_FILE)] if CONFIG_FILE.exists() else [],
+            default_config_dirs=[str(CONFIG_FOLDER)] if CONFIG_FOLDER.is_dir() else [],
+        )
+    except cfg.ConfigFilesNotFoundError as error:
+        raise ConfigurationError(f"there is no {', '.join(error.config_files)}; correct --config-file") from error
+    except cfg.ConfigFilesPermissionDeniedError as error:
+        raise ConfigurationError(
+            f"cannot read {', '.join(error.config_files)}; make it readable for the user of this service"
+        ) from error
+    except cfg.Error as error:
+        raise ConfigurationError(f"cannot read the configuration: {error}; correct the file") from error
+    return config
+
+
+def _group(option: Option) -> str | None:
+    """Name the group as oslo.config wants it."""
+    return None if option.group == "DEFAULT" else option.group
+
+
+def _oslo_option(option: Option) -> cfg.Opt:
+    common: dict[str, Any] = {"default": option.default, "help": option.help, "secret": option.secret}
+    bounds: dict[str, Any] = {"min": option.low, "max": option.high}
+    match option.kind:
+        case "int":
+            return cfg.IntOpt(option.name, **bounds, **common)
+        case "float":
+            return cfg.FloatOpt(option.name, **bounds, **common)
+        case "bool":
+            return cfg.BoolOpt(option.name, **common)
+        case "port":
+            return cfg.PortOpt(option.name, **common)
+        case "list":
+            return cfg.ListOpt(option.name, **common)
+        case "choice":
+            return cfg.StrOpt(option.name, choices=option.choices, **common)
+        case _:
+            return cfg.StrOpt(option.name, **common)
+
+
+def _read(config: cfg.ConfigOpts, option: Option) -> object:
+    try:
+        group = _group(option)
+        value: object = config[option.name] if group is None else config[group][option.name]
+    except cfg.ConfigSourceValueError as error:
+        raise _unusable(config, option) from error
+    except (cfg.TemplateSubstitutionError, cfg.NoSuchOptError) as error:
+        # The second is how the DEFAULT group says the first: all options that are read here exist.
+        raise ConfigurationError(
+            f"[{option.group}] {option.name} has a $ that begins no option's name; write $$ for a plain dollar"
+        ) from error
+    # oslo.config lets NaN through every bound.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _unusable(config, option)
+    return option.default if value == "" else value
+
+
+def _unusable(config: cfg.ConfigOpts, option: Option) -> ConfigurationError:
+    value, where = _written(config, option)
+    shown = "" if option.secret else f" = {value}"
+    return ConfigurationError(
+        f"[{option.group}] {option.name}{shown} in {where} cannot be used: it must be {_expected(option)}"
+    )
+
+
+def _written(config: cfg.ConfigOpts, option: Option) -> tuple[str, str]:
+    """Find the value as it was written, and where; oslo.config's own message has neither."""
+    found = ("the value", "the environment")
+    for path in _files(config):
+        sections: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(str(path), sections).parse()
+        values = sections.get(option.group, {}).get(option.name)
+        if values:
+            found = (values[-1], str(path))
+    return found
+
+
+def _files(config: cfg.ConfigOpts) -> list[Path]:
+    """List all files that were read, in the order in which later ones win."""
+    folders = [Path(folder) for folder in config.config_dirs]
+    return [Path(path) for path in config.config_file] + [
+        path for folder in folders for path in sorted(folder.glob("*.conf"))
+    ]
+
+
+def _expected(option: Option) -> str:
+    unit = f" {option.unit}" if option.unit else ""
+    match option.kind:
+        case "int":
+            return f"a whole number from {option.low:g} to {option.high:g}{unit}"
+        case "float":
+            return f"a number from {option.low:g} to {option.high:g}{unit}"
+        case "bool":
+            return "true or false"
+        case "port":
+            return "a port from 0 to 65535"
+        case "choice":
+            return f"one of {', '.join(option.choices)}"
+        case _:
+            return "a text"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A bound that other options set: `option` is more than the sum of `parts`, or at least as much if not `strict`."""
+
+    option: str
+    parts: tuple[str, ...]
+    why: str
+    strict: bool = True
+
+    def check(self, values: Mapping[str, Any], config: cfg.ConfigOpts) -> None:
+        """Raise `ConfigurationError` where the bound does not hold."""
+        value, bound = values[self.option], sum(values[part] for part in self.parts)
+        if value > bound or (value == bound and not self.strict):
+            return
+        option = _BY_NAME[self.option]
+        _, where = _written(config, option)
+        terms = " + ".join(f"{part} ({values[part]:g})" for part in self.parts)
+        more = "more than" if self.strict else "at least"
+        raise ConfigurationError(
+            f"[{option.group}] {self.option} = {value:g} ({where}) must be {more} {terms} = {bound:g}: {self.why}; "
+            f"raise {self.option} or lower the other"
+        )
+
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+NEEDS = (
+    Need(
+        "proof_valid_seconds",
+        ("proof_refresh_seconds", "power_call_seconds"),
+        "otherwise a proof runs out before its BMC has been read again, and moves stop in between",
+    ),
+    Need(
+        "order_seconds",
+        ("power_call_seconds",),
+        "a successor waits this long for orders that are still under way, and a power-off is one",
+        strict=False,
+    ),
+    Need(
+        "lease_seconds",
+        ("poll_seconds", "poll_seconds"),
+        "an engine renews its lease once in each round and must get a second try",
+    ),
+    Need(
+        "fence_seconds",
+        ("power_call_seconds", "power_call_seconds", "power_read_spacing_seconds"),
+        "a round of fencing holds at least an order and two readings",
+    ),
+    Need(
+        "heartbeat_silence_seconds",
+        ("witness_interval_seconds",),
+        "silence shows only between two readings of the heartbeats",
+    ),
+    Need(
+        "off_silence_seconds",
+        ("witness_interval_seconds",),
+        "silence shows only between two readings of the heartbeats",
+    ),
+    Need(
+        "move_seconds",
+        ("order_seconds",),
+        "a move cannot be called stalled while its order may still be under way",
+    ),
+)
+
+
+def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.ConfigOpts) -> Settings:
+    state_path = str(values["state_path"])
+    database = _read(ours, _DATABASE)
+    transport = _read(ours, _TRANSPORT)
+    return Settings(
+        engine=_engine_name(values["host"]),
+        policy=_fill(Policy, values),
+        service_disable_reason=str(values["service_disable_reason"]),
+        state_path=Path(state_path),
+        api=_fill(ApiSettings, values),
+        cloud=_checked(_fill(CloudSettings, values)),
+        fencing=_fill(FencingSettings, values),
+        engine_settings=_fill(EngineSettings, values),
+        log=_fill(LogSettings, values),
+        database_url=str(database or f"sqlite:///{state_path}/masakari.sqlite"),
+        transport_url=None if transport is None else str(transport),
+        config=config,
+    )
+
+
+def _engine_name(value: object) -> str:
+    name = str(value or socket.gethostname())
+    if not _ENGINE_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"[DEFAULT] host = {name!r} cannot be used: an engine's name has letters, digits and . _ : - only; set host"
+        )
+    return name
+
+
+def _checked(cloud: CloudSettings) -> CloudSettings:
+    if cloud.nova_catalog_admin_info.count(":") != 2:
+        raise ConfigurationError(
+            f"[DEFAULT] nova_catalog_admin_info = {cloud.nova_catalog_admin_info} cannot be used: it must be "
+            "service_type:service_name:endpoint_type, as in compute:nova:internalURL"
+        )
+    return cloud
+
+
+def _fill(part: type[Part], values: Mapping[str, object]) -> Part:
+    """Build a part of the settings from the options that its fields are named after."""
+    hints = get_type_hints(part)
+    return part(**{each.name: _typed(values[each.name], hints[each.name]) for each in fields(part)})
+
+
+def _typed(value: Any, hint: Any) -> object:
+    if hint is float or (isinstance(hint, type) and issubclass(hint, (Enum, Path))):
+        return hint(value)
+    return value
