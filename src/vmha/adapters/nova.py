@@ -1,0 +1,203 @@
+"""Nova and Placement as the `Nova` port says, at one microversion for everything.
+
+2.94: an evacuated instance that ran ends ACTIVE and one that was stopped ends stopped, in one call. From 2.95 Nova boots it,
+kills it and must be told to boot it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from vmha.adapters import nova_records
+from vmha.adapters.keystone import Service, open_cloud
+from vmha.core.model import ServicePrior
+from vmha.errors import NovaRefused, NovaUnavailable
+from vmha.ports import HostSurvey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from vmha.adapters.keystone import Body, Cloud
+    from vmha.core.model import Instance, Migration, ServiceReading
+    from vmha.ports import Clock, Deadline
+    from vmha.settings import Settings
+
+    Query = Mapping[str, str | int]
+
+MICROVERSION = "2.94"
+COMPUTE = Service(
+    "Nova",
+    "compute",
+    {"OpenStack-API-Version": f"compute {MICROVERSION}", "X-OpenStack-Nova-API-Version": MICROVERSION},
+)
+PLACEMENT = Service("Placement", "placement", {"OpenStack-API-Version": "placement 1.28"})
+
+# Nova's own limit is 1000 as it ships; a page of instances costs it about 10 ms for each.
+PAGE = 500
+# Half a million records of one host: more is a loop.
+MAX_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A list that Nova gives in pages, each after the record that `marker` of the one before names."""
+
+    path: str
+    key: str
+    marker: str
+
+
+SERVERS = _List("servers/detail", "servers", "id")
+MIGRATIONS = _List("os-migrations", "migrations", "uuid")
+
+
+def open_nova(settings: Settings, *, clock: Clock) -> OpenStackNova:
+    """Prepare the adapter that the settings describe; nothing is sent yet. Raises `ConfigurationError`."""
+    kind, _, _ = settings.cloud.nova_catalog_admin_info.split(":")
+    return OpenStackNova(open_cloud(settings, clock=clock), compute=replace(COMPUTE, type=kind))
+
+
+class OpenStackNova:
+    """The `Nova` port over HTTP; see there for what each method promises."""
+
+    def __init__(self, cloud: Cloud, *, compute: Service = COMPUTE) -> None:
+        self._cloud = cloud
+        self._compute = compute
+
+    def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
+        """List all nova-compute services, except those of a cell that is down: of them Nova knows nothing."""
+        with nova_records.reading("services"):
+            return tuple(
+                nova_records.service(record) for record in self._services({}, deadline) if nova_records.is_known(record)
+            )
+
+    def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Set forced_down and disable the service in one PUT; a service that somebody else disabled keeps its reason.
+
+        Both in one PUT is also what keeps Nova from calling the dead host over RPC, which takes it a minute. The PUT moves
+        Nova's `updated_at` as a heartbeat would.
+        """
+        record = self._service(host, deadline)
+        with nova_records.reading("services"):
+            service = nova_records.service(record)
+        if not (service.forced_down and service.disabled):
+            body: Body = {"forced_down": True}
+            if not service.disabled:
+                body |= {"status": "disabled", "disabled_reason": reason}
+            self._put_service(record, body, deadline)
+        return ServicePrior(
+            disabled=service.disabled, disabled_reason=service.disabled_reason, forced_down=service.forced_down
+        )
+
+    def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
+        """List migrations, instances and consumers of `host`, in this order.
+
+        A move that ends meanwhile then shows as a migration too many, never as one too few. Nova's migrations hold
+        allocations in their own name while a move is not confirmed, and some keep them; these consumers are left out.
+        """
+        with nova_records.reading("migrations"):
+            records = list(self._pages(MIGRATIONS, {"host": host}, deadline))
+            migrations = tuple(
+                migration
+                for migration in sorted(map(nova_records.migration, records), key=lambda each: each.id)
+                if nova_records.matters(migration, host)
+            )
+            moves = {str(record["uuid"]) for record in records}
+        instances = self.instances_on(host, deadline=deadline)
+        consumers = self._consumers(host, deadline)
+        return HostSurvey(
+            instances=instances,
+            migrations=migrations,
+            consumers=None if consumers is None else consumers - moves,
+        )
+
+    def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
+        """List the instances of `host`, all projects, all pages."""
+        with nova_records.reading("instances"):
+            records = self._pages(SERVERS, {"all_tenants": 1, "host": host}, deadline)
+            # Nova ignores the filter without a word for a user who is not an administrator.
+            return tuple(instance for instance in map(nova_records.instance, records) if instance.host == host)
+
+    def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
+        """List all evacuation records with source `host`, oldest first."""
+        with nova_records.reading("migrations"):
+            query = {"source_compute": host, "migration_type": nova_records.EVACUATION}
+            records = self._pages(MIGRATIONS, query, deadline)
+            return tuple(sorted(map(nova_records.migration, records), key=lambda each: each.id))
+
+    def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
+        """Evacuate `instance` to `target`, which Nova's scheduler checks, or wherever the scheduler says."""
+        order: Body = {} if target is None else {"host": target}
+        path = f"servers/{quote(instance, safe='')}/action"
+        self._cloud.order(self._compute, "POST", path, {"evacuate": order}, deadline=deadline)
+
+    def enable(self, host: str, *, deadline: Deadline) -> None:
+        """Enable the compute service of `host`; forced_down stays as it is."""
+        record = self._service(host, deadline)
+        with nova_records.reading("services"):
+            disabled = nova_records.service(record).disabled
+        if disabled:
+            self._put_service(record, {"status": "enabled"}, deadline)
+
+    def _services(self, query: Query, deadline: Deadline, *, before_order: bool = False) -> list[Body]:
+        query = {"binary": "nova-compute", **query}
+        body = self._cloud.read(self._compute, "os-services", query, deadline=deadline, before_order=before_order)
+        records: list[Body] = body["services"]
+        return records
+
+    def _service(self, host: str, deadline: Deadline) -> Body:
+        """Find the service that an order is about."""
+        with nova_records.reading("services"):
+            found = self._services({"host": host}, deadline, before_order=True)
+            records = [record for record in found if record["host"] == host]
+        if not records:
+            raise NovaRefused(404, f"there is no nova-compute service on {host}; compare the host's name with Nova's")
+        if not nova_records.is_known(records[0]):
+            raise NovaUnavailable(f"Nova does not know how the service of {host} stands: its cell is down")
+        return records[0]
+
+    def _put_service(self, record: Body, body: Body, deadline: Deadline) -> None:
+        path = f"os-services/{quote(str(record['id']), safe='')}"
+        self._cloud.order(self._compute, "PUT", path, body, deadline=deadline)
+
+    def _pages(self, kind: _List, query: Query, deadline: Deadline) -> Iterator[Body]:
+        marker = None
+        for _ in range(MAX_PAGES):
+            page = {"limit": PAGE, "marker": marker, **query}
+            body = self._cloud.read(self._compute, kind.path, page, deadline=deadline)
+            records = body[kind.key]
+            yield from records
+            if not records or not body.get(f"{kind.key}_links"):
+                return
+            marker = records[-1][kind.marker]
+        raise NovaUnavailable(f"Nova's list of {kind.key} does not end after {MAX_PAGES} pages of {PAGE}")
+
+    def _consumers(self, host: str, deadline: Deadline) -> frozenset[str] | None:
+        providers = self._providers(host, deadline)
+        found: set[str] = set()
+        for provider in providers:
+            path = f"resource_providers/{quote(provider, safe='')}/allocations"
+            with nova_records.reading("allocations"):
+                found.update(self._cloud.read(PLACEMENT, path, {}, deadline=deadline)["allocations"])
+        return frozenset(found) if providers else None
+
+    def _providers(self, host: str, deadline: Deadline) -> tuple[str, ...]:
+        """Find the host's provider. It is named after the hypervisor, whose name need not be the service's."""
+        with nova_records.reading("resource providers"):
+            body = self._cloud.read(PLACEMENT, "resource_providers", {"name": host}, deadline=deadline)
+            found = tuple(str(provider["uuid"]) for provider in body["resource_providers"])
+        return found or self._hypervisors(host, deadline)
+
+    def _hypervisors(self, host: str, deadline: Deadline) -> tuple[str, ...]:
+        """Find the ids of the host's hypervisors, which are those of its providers."""
+        query = {"hypervisor_hostname_pattern": host.partition(".")[0]}
+        try:
+            body = self._cloud.read(self._compute, "os-hypervisors/detail", query, deadline=deadline)
+        except NovaRefused as error:
+            if error.status != 404:
+                raise
+            return ()
+        with nova_records.reading("hypervisors"):
+            return tuple(str(record["id"]) for record in body["hypervisors"] if record["service"]["host"] == host)

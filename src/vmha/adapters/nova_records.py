@@ -1,0 +1,76 @@
+"""Nova's JSON records as our own data. What lacks a field that an administrator sees is refused, never guessed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vmha.core.model import Instance, Migration, ServiceReading
+from vmha.errors import NovaUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+EVACUATION = "evacuation"
+# Nova keeps no list of its own; these are what migration_get_in_progress_by_host_and_node() excludes.
+TERMINAL = frozenset({"confirmed", "reverted", "error", "failed", "completed", "cancelled", "done"})
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn a record that lacks something into `NovaUnavailable`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NovaUnavailable(
+            f"Nova's answer cannot be used: no {error} in its {what}; check that our user is an administrator"
+        ) from error
+
+
+def is_known(record: Mapping[str, Any]) -> bool:
+    """Tell whether Nova knows how the service stands; of a cell that is down it gives the name only."""
+    return "state" in record
+
+
+def service(record: Mapping[str, Any]) -> ServiceReading:
+    """Read a record of GET /os-services."""
+    return ServiceReading(
+        host=record["host"],
+        heartbeat=record["updated_at"] or "",
+        is_up=record["state"] == "up",
+        forced_down=record["forced_down"],
+        disabled=record["status"] == "disabled",
+        disabled_reason=record["disabled_reason"],
+    )
+
+
+def instance(record: Mapping[str, Any]) -> Instance:
+    """Read a record of GET /servers/detail. An instance that boots from a volume has an empty text for an image."""
+    flavor = record["flavor"]
+    return Instance(
+        uuid=record["id"],
+        name=record["name"],
+        host=record["OS-EXT-SRV-ATTR:host"] or "",
+        vm_state=record["OS-EXT-STS:vm_state"],
+        task_state=record["OS-EXT-STS:task_state"],
+        image_backed=bool(record["image"]),
+        local_extra=bool(flavor["ephemeral"] or flavor["swap"]),
+    )
+
+
+def migration(record: Mapping[str, Any]) -> Migration:
+    """Read a record of GET /os-migrations."""
+    return Migration(
+        id=record["id"],
+        uuid=record["uuid"],
+        instance=record["instance_uuid"],
+        kind=record["migration_type"],
+        source=record["source_compute"] or "",
+        destination=record["dest_compute"],
+        status=record["status"],
+    )
+
+
+def matters(record: Migration, host: str) -> bool:
+    """Tell whether the record may still say where a guest is: it is not terminal, or an evacuation from the host."""
+    return record.status not in TERMINAL or (record.kind == EVACUATION and record.source == host)
