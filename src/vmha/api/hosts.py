@@ -1,0 +1,135 @@
+"""Hosts of a failover segment."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from oslo_utils import strutils, uuidutils
+
+from vmha.adapters.db import hosts as stored
+from vmha.adapters.db import segments as stored_segments
+from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.schema import hosts
+from vmha.api import params, segments, times, views
+from vmha.api.call import Answer
+from vmha.api.faults import bad_request, conflict, not_found, unavailable
+from vmha.errors import NovaUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+    from vmha.adapters.db.hosts import Host
+    from vmha.adapters.db.segments import Segment
+    from vmha.api.call import Call
+
+
+def index(call: Call) -> Answer:
+    """List the hosts of a segment."""
+    page = params.page(call.query, max_limit=call.parts.max_limit)
+    with transaction(call.parts.engine) as connection:
+        segment = segments.existing(connection, call.path["segment"])
+        conditions = [
+            hosts.c.failover_segment_id == segment.uuid,
+            *params.equal_filters(call.query, hosts, ("type",)),
+            *params.flag_filter(call.query, hosts.c.on_maintenance),
+            *params.flag_filter(call.query, hosts.c.reserved),
+        ]
+        rows = stored.listed(connection, conditions, page)
+    return Answer({"hosts": [views.host(row, segment) for row in rows]})
+
+
+def show(call: Call) -> Answer:
+    """Show a host."""
+    uuid = call.path["host"]
+    if not uuidutils.is_uuid_like(uuid):
+        raise not_found(f"No host with id {uuid}.")
+    with transaction(call.parts.engine) as connection:
+        row, segment = _existing(connection, uuid, call.path["segment"])
+    return Answer({"host": views.host(row, segment)})
+
+
+def create(call: Call) -> Answer:
+    """Add a host that has a compute service to a segment."""
+    values, segment_uuid = _values(call.body["host"]), call.path["segment"]
+    with transaction(call.parts.engine) as connection:
+        segments.existing(connection, segment_uuid)
+    # Nova is asked between transactions: none stays open while another service takes its time.
+    _demand_compute_service(call, values["name"])
+    try:
+        with transaction(call.parts.engine) as connection:
+            segments.existing(connection, segment_uuid)
+            uuid = stored.insert(connection, values, segment_uuid=segment_uuid, now=times.now())
+            row, segment = _existing(connection, uuid, segment_uuid)
+    except stored_segments.NameTaken:
+        raise _name_taken(values) from None
+    return Answer({"host": views.host(row, segment)}, HTTPStatus.CREATED)
+
+
+def update(call: Call) -> Answer:
+    """Change a host in a segment that no notification is being processed for."""
+    values, uuid, segment_uuid = _values(call.body["host"]), call.path["host"], call.path["segment"]
+    if "name" in values:
+        with transaction(call.parts.engine) as connection:
+            _changeable(connection, uuid, segment_uuid, "updated")
+        _demand_compute_service(call, values["name"])
+    try:
+        with transaction(call.parts.engine) as connection:
+            _changeable(connection, uuid, segment_uuid, "updated")
+            stored.change(connection, uuid, values, now=times.now())
+            row, segment = _existing(connection, uuid, segment_uuid)
+    except stored_segments.NameTaken:
+        raise _name_taken(values) from None
+    return Answer({"host": views.host(row, segment)})
+
+
+def delete(call: Call) -> Answer:
+    """Take a host out of its segment, unless a notification is being processed for it."""
+    uuid, segment_uuid = call.path["host"], call.path["segment"]
+    with transaction(call.parts.engine) as connection:
+        _changeable(connection, uuid, segment_uuid, "deleted")
+        stored.delete(connection, uuid, now=times.now())
+    return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def _existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Host, Segment]:
+    """Return a live host and its segment. Raises `Fault`."""
+    segment = stored_segments.find(connection, segment_uuid)
+    row = stored.find(connection, uuid, segment_uuid=segment_uuid) if segment else None
+    if segment is None or row is None:
+        raise not_found(f"Host '{uuid}' under failover_segment '{segment_uuid}' could not be found.")
+    return row, segment
+
+
+def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> None:
+    """Raise `Fault` unless the host exists and its segment is not in use."""
+    _existing(connection, uuid, segment_uuid)
+    if stored_segments.is_in_use(connection, segment_uuid):
+        raise conflict(f"Host {uuid} can't be {change} as it is in-use to process notifications.")
+
+
+def _demand_compute_service(call: Call, name: str) -> None:
+    try:
+        known = name in call.parts.compute_hosts()
+    except NovaUnavailable as error:
+        raise unavailable(
+            f"Cannot check that {name} has a compute service: {error}. Nothing was changed; try again, and if this "
+            "goes on check Nova, Keystone and this service's credentials for them."
+        ) from error
+    if not known:
+        raise bad_request(f"Compute service with name {name} could not be found.")
+
+
+def _values(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn what was sent into what is stored."""
+    values = dict(sent)
+    for flag in ("reserved", "on_maintenance"):
+        if flag in values:
+            values[flag] = strutils.bool_from_string(values[flag], strict=True)
+    return values
+
+
+def _name_taken(values: Mapping[str, Any]) -> Exception:
+    return conflict(f"Host with name {values.get('name')} already exists.")

@@ -1,0 +1,33 @@
+"""What the API is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oslo_config import cfg
+    from sqlalchemy.engine import Engine
+
+    from vmha.ports import Doorbell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiParts:
+    """The world around the API.
+
+    `compute_hosts` names the hosts that have a nova-compute service, and raises `NovaUnavailable`.
+    `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
+    `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
+    """
+
+    engine: Engine
+    config: cfg.ConfigOpts
+    auth_strategy: str
+    compute_hosts: Callable[[], frozenset[str]]
+    doorbell: Doorbell
+    max_limit: int
+    link_prefix: str | None
+    duplicate_interval_seconds: float

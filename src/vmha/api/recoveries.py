@@ -1,0 +1,117 @@
+"""Recoveries: what this service does about a failed host, and the human's word in it. Ours; upstream has no such thing."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from vmha.adapters.db import incidents
+from vmha.adapters.db import recovery_views as stored
+from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.listing import Order, Page, equals
+from vmha.adapters.db.schema import recoveries
+from vmha.api import params, views
+from vmha.api.call import Answer
+from vmha.api.faults import bad_request, conflict, not_found
+from vmha.core.events import Confirmed, Rejected
+from vmha.core.model import Outcome, Phase
+from vmha.logs import log
+
+if TYPE_CHECKING:
+    from enum import Enum
+
+    from sqlalchemy.engine import Connection
+
+    from vmha.adapters.db.recovery_views import RecoveryView
+    from vmha.api.call import Call
+    from vmha.api.params import Query
+
+    Word = TypeVar("Word", bound=Enum)
+
+LOG = logging.getLogger(__name__)
+_NEWEST_FIRST = (Order("id", descending=True),)
+_NOBODY = "an unnamed administrator"
+
+
+def index(call: Call) -> Answer:
+    """List recoveries, the newest first."""
+    limit = params.limit(call.query, max_limit=call.parts.max_limit)
+    page = Page(limit=limit, marker=call.query.get("marker"), order=_NEWEST_FIRST)
+    conditions = []
+    if host := call.query.get("host"):
+        conditions.append(equals(recoveries.c.host_name, host))
+    if phase := _word(call.query, "phase", Phase):
+        conditions.append(recoveries.c.phase == phase.value)
+    if outcome := _word(call.query, "outcome", Outcome):
+        conditions.append(recoveries.c.outcome == outcome.value)
+    with transaction(call.parts.engine) as connection:
+        rows = stored.listed(connection, conditions, page)
+    return Answer({"recoveries": [views.recovery(row) for row in rows]})
+
+
+def show(call: Call) -> Answer:
+    """Show a recovery with its notifications, moves and proofs."""
+    uuid = call.path["recovery"]
+    with transaction(call.parts.engine) as connection:
+        row = _existing(connection, uuid)
+        notifications = stored.notifications_of(connection, uuid)
+        moves, proofs = stored.moves_of(connection, uuid), stored.proofs_of(connection, uuid)
+    return Answer({"recovery": views.recovery_in_full(row, notifications, moves, proofs)})
+
+
+def timeline(call: Call) -> Answer:
+    """Show all that happened, and why, oldest first."""
+    uuid = call.path["recovery"]
+    with transaction(call.parts.engine) as connection:
+        _existing(connection, uuid)
+        lines = stored.timeline_of(connection, uuid)
+    return Answer({"timeline": [views.timeline_line(line) for line in lines]})
+
+
+def act(call: Call) -> Answer:
+    """Hand the human's confirm or reject to the engine that owns the recovery."""
+    uuid = call.path["recovery"]
+    ((verb, said),) = call.body.items()
+    by = call.caller.user_name or call.caller.user_id or _NOBODY
+    why = said["reason"].strip()
+    word = Confirmed(by=by, why=why) if verb == "confirm" else Rejected(by=by, why=why)
+    with transaction(call.parts.engine) as connection:
+        row = _existing(connection, uuid)
+        _demand_wait(row, verb)
+        incidents.say(connection, uuid, word)
+    call.parts.doorbell.ring()
+    log(LOG, "human said", recovery=uuid, host=row.host_name, word=verb, by=by, why=why)
+    return Answer({"recovery": views.recovery(row)}, HTTPStatus.ACCEPTED)
+
+
+def _existing(connection: Connection, uuid: str) -> RecoveryView:
+    row = stored.find(connection, uuid)
+    if row is None:
+        raise not_found(f"No recovery with id {uuid}.")
+    return row
+
+
+def _demand_wait(row: RecoveryView, verb: str) -> None:
+    """Raise `Fault` unless the recovery waits for a human."""
+    if row.phase is Phase.ENDED:
+        outcome = "" if row.outcome is None else f" with outcome {row.outcome.value}"
+        raise conflict(f"Recovery {row.uuid} can't be {verb}ed: it has ended{outcome}.")
+    if not row.phase.is_wait:
+        waits = ", ".join(phase.value for phase in Phase if phase.is_wait)
+        raise conflict(
+            f"Recovery {row.uuid} can't be {verb}ed: it is in phase {row.phase.value} and waits for no human. "
+            f"A human's word is taken in the phases {waits}."
+        )
+
+
+def _word(query: Query, name: str, kind: type[Word]) -> Word | None:
+    """Read a filter that only takes the words of an enumeration. Raises `Fault`."""
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        known = ", ".join(each.value for each in kind)
+        raise bad_request(f"Invalid value for {name}: {text} is none of {known}") from None

@@ -1,0 +1,111 @@
+"""Failover segments."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from oslo_utils import strutils
+from sqlalchemy import false
+
+from vmha.adapters.db import segments as stored
+from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.schema import failover_segments
+from vmha.api import params, times, views
+from vmha.api.call import Answer
+from vmha.api.faults import conflict, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection
+
+    from vmha.adapters.db.segments import Segment
+    from vmha.api.call import Call
+
+
+def index(call: Call) -> Answer:
+    """List segments."""
+    page = params.page(call.query, max_limit=call.parts.max_limit)
+    conditions = params.equal_filters(call.query, failover_segments, ("recovery_method", "service_type"))
+    conditions += _enabled(call.query.get("enabled"))
+    with transaction(call.parts.engine) as connection:
+        rows = stored.listed(connection, conditions, page)
+    return Answer({"segments": [views.segment(row) for row in rows]})
+
+
+def show(call: Call) -> Answer:
+    """Show a segment."""
+    with transaction(call.parts.engine) as connection:
+        row = existing(connection, call.path["segment"])
+    return Answer({"segment": views.segment(row)})
+
+
+def create(call: Call) -> Answer:
+    """Create a segment."""
+    values = _values(call.body["segment"])
+    try:
+        with transaction(call.parts.engine) as connection:
+            row = existing(connection, stored.insert(connection, values, now=times.now()))
+    except stored.NameTaken:
+        raise _name_taken(values) from None
+    return Answer({"segment": views.segment(row)}, HTTPStatus.CREATED)
+
+
+def update(call: Call) -> Answer:
+    """Change a segment that no notification is being processed for."""
+    values, uuid = _values(call.body["segment"]), call.path["segment"]
+    try:
+        with transaction(call.parts.engine) as connection:
+            existing(connection, uuid)
+            if stored.is_in_use(connection, uuid):
+                raise conflict(f"Failover segment {uuid} can't be updated as it is in-use to process notifications.")
+            stored.change(connection, uuid, values, now=times.now())
+            row = existing(connection, uuid)
+    except stored.NameTaken:
+        raise _name_taken(values) from None
+    return Answer({"segment": views.segment(row)})
+
+
+def delete(call: Call) -> Answer:
+    """Delete a segment and its hosts, unless a notification is being processed for it."""
+    uuid = call.path["segment"]
+    with transaction(call.parts.engine) as connection:
+        existing(connection, uuid)
+        if stored.is_in_use(connection, uuid):
+            raise conflict(f"Failover segment ({uuid}) can't be deleted as it is in-use to process notifications.")
+        stored.delete(connection, uuid, now=times.now())
+    return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def existing(connection: Connection, uuid: str) -> Segment:
+    """Return the live segment with `uuid`. Raises `Fault`."""
+    row = stored.find(connection, uuid)
+    if row is None:
+        raise not_found(f"No failover segment with id {uuid}.")
+    return row
+
+
+def _enabled(text: str | None) -> list[ColumnElement[bool]]:
+    """Filter by a flag in any spelling that clients use; what is none of them matches nothing, as upstream."""
+    if text is None:
+        return []
+    try:
+        wanted = strutils.bool_from_string(text, strict=True)
+    except ValueError:
+        return [false()]
+    enabled = failover_segments.c.enabled
+    return [enabled.is_not(False) if wanted else enabled.is_(False)]
+
+
+def _values(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn what was sent into what is stored."""
+    values = dict(sent)
+    if "enabled" in values:
+        values["enabled"] = strutils.bool_from_string(values["enabled"], strict=True)
+    return values
+
+
+def _name_taken(values: Mapping[str, Any]) -> Exception:
+    return conflict(f"Failover segment with name {values.get('name')} already exists.")

@@ -1,0 +1,37 @@
+"""The moves of instances that a host's failure caused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmha.adapters.db import vmoves as stored
+from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.schema import vmoves
+from vmha.api import notifications, params, views
+from vmha.api.call import Answer
+from vmha.api.faults import bad_request, not_found
+
+if TYPE_CHECKING:
+    from vmha.api.call import Call
+
+
+def index(call: Call) -> Answer:
+    """List the moves of a notification about a host."""
+    page = params.page(call.query, max_limit=call.parts.max_limit)
+    conditions = params.equal_filters(call.query, vmoves, ("status", "type"))
+    uuid = call.path["notification"]
+    with transaction(call.parts.engine) as connection:
+        if notifications.existing(connection, uuid).type != "COMPUTE_HOST":
+            raise bad_request(f"This notification {uuid} without vm moves.")
+        rows = stored.listed(connection, uuid, conditions, page)
+    return Answer({"vmoves": [views.vmove(row) for row in rows]})
+
+
+def show(call: Call) -> Answer:
+    """Show a move. As upstream, it may be another notification's: joined ones share their moves."""
+    with transaction(call.parts.engine) as connection:
+        notifications.existing(connection, call.path["notification"])
+        row = stored.find(connection, call.path["vmove"])
+    if row is None:
+        raise not_found(f"No vm move with id {call.path['vmove']}.")
+    return Answer({"vmove": views.vmove(row)})

@@ -1,0 +1,1 @@
+"""The programs: masakari-api, masakari-engine, masakari-standalone, masakari-manage."""

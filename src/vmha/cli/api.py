@@ -1,0 +1,28 @@
+"""masakari-api: the API as a process of its own, threads and graceful stop included."""
+
+from __future__ import annotations
+
+import sys
+
+from vmha.threads import choose_threads
+
+choose_threads()
+
+from vmha.cli.serving import serve, settings_or_exit, stop_on_signals  # noqa: E402 - oslo comes after the choice of threads
+from vmha.wiring import build_api, build_database, build_doorbell  # noqa: E402
+
+
+def main() -> int:
+    """Serve until SIGTERM; exit 1 if the address cannot be had."""
+    settings = settings_or_exit("masakari-api", sys.argv[1:])
+    stop = stop_on_signals()
+    failures: list[str] = []
+    application = build_api(settings, build_database(settings), build_doorbell(settings))
+    serve(application, settings, stop, failed=failures.append)
+    for failure in failures:
+        print(f"masakari-api: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

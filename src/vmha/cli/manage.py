@@ -1,0 +1,186 @@
+"""masakari-manage: the schema, and recoveries as an operator reads and answers them on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from vmha.threads import choose_threads
+
+choose_threads()
+
+from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
+from vmha.adapters.db.connection import transaction  # noqa: E402
+from vmha.cli.serving import settings_or_exit  # noqa: E402
+from vmha.core.events import Confirmed, Rejected  # noqa: E402
+from vmha.core.model import Phase  # noqa: E402
+from vmha.errors import StoreUnavailable  # noqa: E402
+from vmha.wiring import build_database, build_doorbell  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from vmha.settings import Settings
+
+PROGRAM = "masakari-manage"
+
+
+class Refused(Exception):
+    """The command cannot be done; the text says why and what to do."""
+
+
+def main() -> int:
+    """Run one command; exit 1 where it is refused, 2 where it is misspelt."""
+    options = _parser().parse_args()
+    arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
+    arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
+    settings = settings_or_exit(PROGRAM, arguments)
+    command: Callable[[argparse.Namespace, Settings, Engine], None] = options.command
+    try:
+        command(options, settings, build_database(settings))
+    except (Refused, StoreUnavailable) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser.add_argument("--config-file", action="append", help="read this file (default /etc/masakari/masakari.conf)")
+    parser.add_argument("--config-dir", action="append", help="read the *.conf files of this folder too")
+    categories = parser.add_subparsers(required=True, metavar="CATEGORY")
+    database = categories.add_parser("db", help="the schema").add_subparsers(required=True, metavar="ACTION")
+    sync = database.add_parser(
+        "sync", help="create or upgrade the tables; safe to run again, and on several machines at once"
+    )
+    sync.add_argument("revision", nargs="?", help="accepted for upstream's sake; only the newest is known")
+    sync.set_defaults(command=_sync)
+    database.add_parser("version", help="print upstream's revision of its tables").set_defaults(command=_version)
+    recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
+    _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
+    return parser
+
+
+def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    listed = actions.add_parser("list", help="the recoveries, youngest first")
+    listed.add_argument("--all", action="store_true", help="those that have ended too")
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(command=_list)
+    show = actions.add_parser(
+        "show", help="one recovery: where it stands, its instances, its proofs, what happened and why"
+    )
+    show.add_argument("uuid")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    show.set_defaults(command=_show)
+    for name, words in (("confirm", "say yes to what the recovery asks"), ("reject", "say no: nothing more is done")):
+        action = actions.add_parser(name, help=words)
+        action.add_argument("uuid", nargs="+")
+        action.add_argument("--reason", required=True, help="why; it is recorded with your name")
+        action.set_defaults(command=_answer, verb=name)
+
+
+def _sync(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
+    migrate.sync(database)
+
+
+def _version(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
+    print(migrate.upstream_version(database))
+
+
+def _list(options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
+    conditions = [] if options.all else [schema.recoveries.c.ended_at.is_(None)]
+    with transaction(database) as connection:
+        rows = recovery_views.listed(connection, conditions, YOUNGEST_FIRST)
+    if options.json:
+        print(json.dumps([_plain(row) for row in rows], indent=2))
+        return
+    for row in rows:
+        print(f"{row.uuid}  {row.host_name:<20} {_standing(row):<16} {_time(row.opened_at)}  {row.message}")
+    if not rows:
+        print("no recovery is open" if not options.all else "there has been no recovery")
+
+
+YOUNGEST_FIRST = listing.Page(limit=1000, marker=None, order=(listing.Order("id", descending=True),))
+"""Most rows that one list prints: as many as the API's own limit."""
+
+
+def _show(options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
+    with transaction(database) as connection:
+        row = _existing(connection, options.uuid)
+        moves = recovery_views.moves_of(connection, row.uuid)
+        proofs = recovery_views.proofs_of(connection, row.uuid)
+        lines = recovery_views.timeline_of(connection, row.uuid)
+    if options.json:
+        timeline = [{"at": _time(line.at), "code": line.code, "says": line.sentence} for line in lines]
+        instances = [
+            {"instance": m.instance, "name": m.name, "status": m.status.value, "destination": m.destination}
+            for m in moves
+        ]
+        print(json.dumps(_plain(row) | {"instances": instances, "timeline": timeline}, indent=2))
+        return
+    print(f"recovery {row.uuid} of {row.host_name}: {_standing(row)}\n{row.message}\n")
+    for move in moves:
+        why = f"  {move.reason.sentence}" if move.reason and move.status.value != "moved" else ""
+        print(f"  {move.name:<24} {move.status.value:<10} {move.destination or '-':<20}{why}")
+    for proof in proofs:
+        ending = f"revoked: {proof.revoked_because}" if proof.revoked_at else f"read last {_time(proof.read_at)}"
+        print(f"\n  proof by {proof.rung}, established {_time(proof.established_at)}, {ending}")
+    print()
+    for line in lines:
+        print(f"  {line.at - row.opened_at:8.1f} s  {line.sentence}")
+
+
+def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -> None:
+    """Record the word of the system's user; the engine weighs it, and says so in the timeline."""
+    if not options.reason.strip():
+        raise Refused("a reason is required: say what you saw, with --reason")
+    kind = Confirmed if options.verb == "confirm" else Rejected
+    event = kind(by=getpass.getuser(), why=options.reason)
+    with transaction(database) as connection:
+        for uuid in options.uuid:
+            row = _existing(connection, uuid)
+            if not row.phase.is_wait:
+                raise Refused(
+                    f"recovery {uuid} of {row.host_name} waits for no human: it is {row.phase.value}; nothing was recorded"
+                )
+            incidents.say(connection, row.uuid, event)
+    build_doorbell(settings).ring()
+    for uuid in options.uuid:
+        print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")
+
+
+def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:
+    row = recovery_views.find(connection, uuid)
+    if row is None:
+        raise Refused(f"there is no recovery {uuid}; see: {PROGRAM} recovery list --all")
+    return row
+
+
+def _standing(row: recovery_views.RecoveryView) -> str:
+    return row.outcome.value if row.phase is Phase.ENDED and row.outcome else row.phase.value
+
+
+def _plain(row: recovery_views.RecoveryView) -> dict[str, object]:
+    return {
+        "uuid": row.uuid,
+        "host": row.host_name,
+        "phase": row.phase.value,
+        "outcome": row.outcome.value if row.outcome else None,
+        "message": row.message,
+        "opened_at": _time(row.opened_at),
+        "ended_at": _time(row.ended_at) if row.ended_at else None,
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Puts the parts of a process together: the one place that knows every class by name."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from vmha.adapters.alerts import LogAlerts
+from vmha.adapters.clock import SystemClock
+from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.store import SqlStore
+from vmha.adapters.fencing.inventory import load_inventory
+from vmha.adapters.fencing.ipmi import IpmiPowerDevices
+from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
+from vmha.adapters.nova import open_nova
+from vmha.api.app import create_app
+from vmha.api.parts import ApiParts
+from vmha.engine.carrying import Tools
+from vmha.engine.executor import ThreadExecutor
+from vmha.engine.loop import Engine
+from vmha.ports import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIApplication
+
+    from sqlalchemy.engine import Engine as Database
+
+    from vmha.ports import Doorbell, Nova, PowerDevices, Store
+    from vmha.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineProcess:
+    """An engine with the threads that carry out its orders; `bell` wakes its loop."""
+
+    engine: Engine
+    executor: ThreadExecutor
+    bell: threading.Event
+
+
+def build_engine(
+    settings: Settings,
+    database: Database,
+    *,
+    store: Store | None = None,
+    nova: Nova | None = None,
+    power: PowerDevices | None = None,
+) -> EngineProcess:
+    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
+    clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
+    kept = store or SqlStore(database)
+    tools = Tools(
+        nova=nova or open_nova(settings, clock=clock),
+        power=power or IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls),
+        alerts=LogAlerts(),
+        store=kept,
+        clock=clock,
+        terms=limits.lease_terms,
+        order_seconds=limits.order_seconds,
+        power_call_seconds=settings.fencing.power_call_seconds,
+        read_seconds=limits.read_seconds,
+        disabled_reason=settings.service_disable_reason,
+    )
+    executor = ThreadExecutor(
+        tools, power_calls=settings.fencing.power_calls, evacuate_threads=limits.evacuate_threads, on_reply=bell.set
+    )
+    engine = Engine(
+        name=settings.engine,
+        store=kept,
+        executor=executor,
+        clock=clock,
+        policy=settings.policy,
+        terms=limits.lease_terms,
+        new_uuid=_new_uuid,
+        poll_seconds=limits.poll_seconds,
+        limit=limits.recoveries_at_once,
+    )
+    return EngineProcess(engine=engine, executor=executor, bell=bell)
+
+
+def build_api(
+    settings: Settings, database: Database, doorbell: Doorbell, *, nova: Nova | None = None
+) -> WSGIApplication:
+    """Build the API as a WSGI application."""
+    api = settings.api
+    return create_app(
+        ApiParts(
+            engine=database,
+            config=settings.config,
+            auth_strategy=api.auth_strategy,
+            compute_hosts=_compute_hosts(nova or open_nova(settings, clock=SystemClock())),
+            doorbell=doorbell,
+            max_limit=api.osapi_max_limit,
+            link_prefix=api.osapi_masakari_link_prefix,
+            duplicate_interval_seconds=api.duplicate_notification_detection_interval,
+        )
+    )
+
+
+def build_doorbell(settings: Settings) -> Doorbell:
+    """Build the bell that an API process rings: over the broker where one is configured, else none that anybody hears.
+
+    Without a broker the engines see the database within their poll interval all the same.
+    """
+    if settings.transport_url is None:
+        return InProcessDoorbell(lambda: None)
+    return BrokerDoorbell(settings.config)
+
+
+def build_database(settings: Settings) -> Database:
+    """Open the database that the settings name; nothing is sent yet."""
+    return open_database(settings.database_url)
+
+
+def _compute_hosts(nova: Nova) -> Callable[[], frozenset[str]]:
+    clock = SystemClock()
+
+    def names() -> frozenset[str]:
+        deadline = Deadline(at=clock.monotonic() + HOST_LOOKUP_SECONDS)
+        return frozenset(service.host for service in nova.services(deadline=deadline))
+
+    return names
+
+
+HOST_LOOKUP_SECONDS = 20.0
+"""How long a client that adds a host waits for Nova."""
+
+
+def _new_uuid() -> str:
+    return str(uuid4())
