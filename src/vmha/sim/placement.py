@@ -1,0 +1,47 @@
+"""The simulated Placement: a provider per host, and who holds how much of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmha.sim.gate import Gate
+
+if TYPE_CHECKING:
+    from vmha.sim.world import World
+
+
+class Placement:
+    """Allocations in vcpus. As in the real cloud, those on a source stay after an evacuation until its nova-compute returns."""
+
+    __slots__ = ("allocations", "capacity", "gate", "providers")
+
+    def __init__(self, world: World) -> None:
+        self.gate = Gate(world, "Placement")
+        self.providers: dict[str, str] = {}
+        self.capacity: dict[str, int] = {}
+        self.allocations: dict[str, dict[str, int]] = {}
+
+    def add_provider(self, host: str, uuid: str, vcpus: int) -> None:
+        """Give a host a resource provider."""
+        self.providers[host] = uuid
+        self.capacity[host] = vcpus
+        self.allocations[host] = {}
+
+    def consumers(self, host: str) -> frozenset[str] | None:
+        """Return the uuids that hold something of the host, None where it has no provider. Raises `NoAnswer`."""
+        self.gate.read("allocations")
+        allocations = self.allocations.get(host)
+        return None if allocations is None else frozenset(allocations)
+
+    def free(self, host: str) -> int:
+        """Return the vcpus that nobody holds."""
+        return self.capacity[host] - sum(self.allocations[host].values())
+
+    def allocate(self, consumer: str, host: str, vcpus: int) -> None:
+        """Give a consumer vcpus of a host, beside what it holds elsewhere."""
+        self.allocations[host][consumer] = vcpus
+
+    def release(self, consumer: str, host: str | None = None) -> None:
+        """Take from a consumer what it holds of a host, or of all hosts."""
+        for name in self.allocations if host is None else (host,):
+            self.allocations[name].pop(consumer, None)

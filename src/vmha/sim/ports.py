@@ -1,0 +1,297 @@
+"""The ports Nova, PowerDevices and Clock over the simulated world, without sockets.
+
+Calls apply at the world's present moment and take no time; whoever drives the world adds latency around them. A BMC that is slower
+than the deadline gives no answer, though it takes the order.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vmha.core.model import (
+    Instance,
+    Migration,
+    Power,
+    PowerTrouble,
+    ServicePrior,
+    ServiceReading,
+)
+from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
+from vmha.ports import HostSurvey, PowerError
+from vmha.sim.gate import NoAnswer, Refused
+from vmha.sim.power import BmcTrouble, Trouble
+from vmha.sim.rows import TERMINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from vmha.ports import Clock, Deadline
+    from vmha.sim.power import Bmc
+    from vmha.sim.rows import MigrationRecord, Server, Service
+    from vmha.sim.world import World
+
+# What the sentences call the list of BMCs.
+INVENTORY = "the simulated inventory"
+TROUBLES = {
+    Trouble.SILENT: PowerTrouble.SILENT,
+    Trouble.BAD_PASSWORD: PowerTrouble.BAD_CREDENTIALS,
+    Trouble.ERROR: PowerTrouble.ERROR,
+}
+
+
+class SimClock:
+    """The world's time as a local clock; to sleep is to let the world go on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def monotonic(self) -> float:
+        """Return the world's time."""
+        return self._world.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass in the world."""
+        self._world.advance(self._world.now + seconds)
+
+
+class SimNova:
+    """`vmha.ports.Nova` over the simulated Nova. `caller` is the name that its orders have in the record."""
+
+    def __init__(self, world: World, caller: str, clock: Clock | None = None) -> None:
+        self._world = world
+        self._caller = caller
+        self._clock = clock or SimClock(world)
+
+    def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
+        """List all nova-compute services."""
+        nova = self._world.nova
+        with self._reading(deadline):
+            return tuple(
+                ServiceReading(
+                    host=service.host,
+                    heartbeat=nova.updated_at(service),
+                    is_up=nova.is_up(service),
+                    forced_down=service.forced_down,
+                    disabled=service.disabled,
+                    disabled_reason=service.disabled_reason,
+                )
+                for service in nova.list_services()
+            )
+
+    def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Set forced_down and disable; a service that somebody else disabled keeps its reason."""
+        self._leave(deadline, f"forcing down {host}")
+        with _translated():
+            service = self._service(host)
+            prior = ServicePrior(
+                disabled=service.disabled,
+                disabled_reason=service.disabled_reason,
+                forced_down=service.forced_down,
+            )
+            if not (prior.forced_down and prior.disabled):
+                disabled = None if prior.disabled else True
+                self._world.nova.set_service(
+                    host, caller=self._caller, forced_down=True, disabled=disabled, reason=reason
+                )
+        return prior
+
+    def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
+        """List what Nova and Placement hold for a host."""
+        with self._reading(deadline):
+            records = self._world.nova.list_migrations(host=host)
+            consumers = self._world.placement.consumers(host)
+            instances = self.instances_on(host, deadline=deadline)
+            listed = {instance.uuid for instance in instances} | {record.instance for record in records}
+            return HostSurvey(
+                instances=instances,
+                migrations=tuple(
+                    migration(record)
+                    for record in records
+                    if record.status not in TERMINAL or (record.kind == "evacuation" and record.source == host)
+                ),
+                consumers=None if consumers is None else consumers - {record.uuid for record in records},
+                elsewhere=frozenset(
+                    uuid for uuid in (consumers or frozenset()) - listed if self._is_elsewhere(uuid, host)
+                ),
+            )
+
+    def _is_elsewhere(self, instance: str, host: str) -> bool:
+        """Ask Nova for one instance: is it on another host, or unknown?"""
+        try:
+            return self._world.nova.show_server(instance).host != host
+        except Refused as refused:
+            return refused.status == 404
+        except NoAnswer:
+            return False
+
+    def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
+        """List the instances that Nova holds to be on a host."""
+        with self._reading(deadline):
+            return tuple(instance(server) for server in self._world.nova.list_servers(host))
+
+    def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
+        """List all evacuation records with source `host`."""
+        with self._reading(deadline):
+            return tuple(
+                migration(record) for record in self._world.nova.list_migrations(source=host, kind="evacuation")
+            )
+
+    def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
+        """Order an evacuation."""
+        self._leave(deadline, f"evacuating {instance}")
+        with _translated():
+            self._world.nova.evacuate(instance, target=target, caller=self._caller)
+
+    def enable(self, host: str, *, deadline: Deadline) -> None:
+        """Enable the service of a host."""
+        self._leave(deadline, f"enabling {host}")
+        with _translated():
+            if self._service(host).disabled:
+                self._world.nova.set_service(host, caller=self._caller, disabled=False)
+
+    def _service(self, host: str) -> Service:
+        for service in self._world.nova.list_services():
+            if service.host == host:
+                return service
+        raise Refused(404, f"there is no nova-compute service on {host}")
+
+    @contextmanager
+    def _reading(self, deadline: Deadline) -> Iterator[None]:
+        if self._clock.monotonic() > deadline.at:
+            raise NovaUnavailable("there was no time left to ask Nova")
+        with _translated():
+            yield
+
+    def _leave(self, deadline: Deadline, what: str) -> None:
+        if self._clock.monotonic() > deadline.at:
+            raise OrderExpired(f"the deadline for {what} passed before the order left")
+
+
+class SimPower:
+    """`vmha.ports.PowerDevices` over the simulated BMCs.
+
+    `guids` are the identities in the inventory: None takes each host's true one, an empty mapping checks none. `hosts` is the
+    inventory (None: every host).
+    """
+
+    def __init__(
+        self,
+        world: World,
+        caller: str,
+        *,
+        hosts: frozenset[str] | None = None,
+        guids: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._world = world
+        self._caller = caller
+        self._hosts = frozenset(world.hosts) if hosts is None else hosts
+        self._guids = {name: host.guid for name, host in world.hosts.items()} if guids is None else guids
+        self._clock = clock or SimClock(world)
+
+    def protects(self, host: str) -> bool:
+        """Tell whether the inventory has a device for `host`."""
+        return host in self._hosts
+
+    def delay_seconds(self, host: str) -> float:
+        """Return how long the BMC takes to answer, for a driver that adds latency around the calls."""
+        return self._world.bmcs[host].faults.delay_seconds if self.protects(host) else 0.0
+
+    def read(self, host: str, *, deadline: Deadline) -> tuple[Power, str]:
+        """Return what the BMC says of its host's power."""
+        bmc = self._bmc("cannot read power of", host, deadline)
+        with self._sentences("cannot read power of", bmc, deadline):
+            self._check_identity(bmc)
+            # What comes too late was never read: it must not stand in the record.
+            self._check_in_time(bmc, deadline)
+            power = Power.ON if bmc.read(self._caller) else Power.OFF
+        return power, bmc.address
+
+    def off(self, host: str, *, deadline: Deadline) -> str:
+        """Order a hard power-off."""
+        bmc = self._bmc("cannot power off", host, deadline)
+        with self._sentences("cannot power off", bmc, deadline):
+            self._check_identity(bmc)
+            bmc.off(self._caller)
+            self._check_in_time(bmc, deadline)
+        return bmc.address
+
+    def _bmc(self, cannot: str, host: str, deadline: Deadline) -> Bmc:
+        if not self.protects(host):
+            text = f"{cannot} {host}: {INVENTORY} has no BMC for it; add one and restart"
+            raise PowerError(PowerTrouble.NO_DEVICE, text, "")
+        bmc = self._world.bmcs[host]
+        if self._clock.monotonic() >= deadline.at:
+            text = (
+                f"{cannot} {host}: nothing was sent to its BMC {bmc.address}: the deadline had passed before; try later"
+            )
+            raise PowerError(PowerTrouble.ERROR, text, bmc.address)
+        return bmc
+
+    def _check_in_time(self, bmc: Bmc, deadline: Deadline) -> None:
+        if self._clock.monotonic() + bmc.faults.delay_seconds > deadline.at:
+            raise BmcTrouble(Trouble.SILENT, "no answer in time")
+
+    def _check_identity(self, bmc: Bmc) -> None:
+        expected, found = self._guids.get(bmc.host), bmc.guid(self._caller)
+        if expected not in (None, found):
+            raise _WrongIdentity(f"says that its GUID is {found}, where {INVENTORY} has {expected}")
+
+    @contextmanager
+    def _sentences(self, cannot: str, bmc: Bmc, deadline: Deadline) -> Iterator[None]:
+        """Say what happened in the words of the adapter that speaks IPMI."""
+        seconds = max(1, round(deadline.at - self._clock.monotonic()))
+        where = f"{cannot} {bmc.host}: its BMC {bmc.address}"
+        try:
+            yield
+        except _WrongIdentity as error:
+            text = f"{where} {error}; correct address or system_guid, whichever is wrong"
+            raise PowerError(PowerTrouble.WRONG_IDENTITY, text, bmc.address) from error
+        except BmcTrouble as error:
+            words = {
+                Trouble.SILENT: f"did not answer in {seconds} s; check power and network of the BMC",
+                Trouble.BAD_PASSWORD: f"refused user admin ({error}); correct user and password in {INVENTORY}",
+                Trouble.ERROR: f"answered with an error ({error}); try ipmitool on it and look into its event log",
+            }
+            raise PowerError(TROUBLES[error.trouble], f"{where} {words[error.trouble]}", bmc.address) from error
+
+
+class _WrongIdentity(Exception):
+    """Another machine is behind the BMC than the inventory says."""
+
+
+def instance(server: Server) -> Instance:
+    """Say what a list of Nova says of a server."""
+    return Instance(
+        uuid=server.uuid,
+        name=server.name,
+        host=server.host,
+        vm_state=server.vm_state,
+        task_state=server.task_state,
+        image_backed=server.image_backed,
+        local_extra=bool(server.ephemeral_gb or server.swap_mb),
+    )
+
+
+def migration(record: MigrationRecord) -> Migration:
+    """Say what Nova's list of migrations says of a record."""
+    return Migration(
+        id=record.id,
+        instance=record.instance,
+        kind=record.kind,
+        source=record.source,
+        destination=record.destination,
+        status=record.status,
+        uuid=record.uuid,
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except NoAnswer as error:
+        raise NovaUnavailable(str(error)) from error
+    except Refused as error:
+        raise NovaRefused(error.status, error.message) from error

@@ -1,0 +1,381 @@
+"""Plays a scenario file: why, the cloud, commands in virtual time, and below the line what must come of them.
+
+    why: A host whose kernel died is fenced and its instances run elsewhere.
+    cloud: hosts=3 instances=6
+    policy: shared_storage=true
+
+    100    host_crashes host=c1
+    100    report c1
+    @evacuation-accepted   kill engine-1
+    700    end
+    ---
+    (recorded)
+
+A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `confirm HOST
+BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `set OPTION=VALUE`, `end`. Before it
+stands the time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with
+`@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and
+`vm1.state=` and so on for one.
+
+`python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmha.core.effects import Alert
+from vmha.core.events import Confirmed, Rejected
+from vmha.core.explain import Code
+from vmha.core.model import MoveStatus, RecoveryMethod
+from vmha.core.policy import LocalDisk, Policy
+from vmha.sim import checker
+from vmha.sim.faults import FAULTS, inject
+from vmha.sim.rig import Rig
+from vmha.sim.store import MemoryStore
+from vmha.sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmha.core.explain import Reason
+    from vmha.core.model import Recovery
+    from vmha.ports import Change, Lease
+    from vmha.sim.record import Fact
+
+CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
+LINE = "---"
+
+
+class ScenarioError(Exception):
+    """The file cannot be played; the text says which line and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One line of the script: a time or a reason's name, and words."""
+
+    line: int
+    at: float | None
+    when: str | None
+    words: tuple[str, ...]
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A parsed file."""
+
+    why: str
+    cloud: dict[str, int]
+    server: dict[str, str]
+    unprotected: frozenset[str]
+    policy: Policy
+    commands: tuple[Command, ...]
+    script: str
+    expected: str
+
+
+def parse(text: str) -> Scenario:
+    """Parse a file. Raises `ScenarioError`."""
+    script, _, expected = text.partition(f"\n{LINE}\n")
+    heads: dict[str, str] = {}
+    commands: list[Command] = []
+    for number, line in enumerate(script.splitlines(), 1):
+        stripped = line.split("#", 1)[0].strip()
+        name, colon, rest = stripped.partition(":")
+        if not stripped:
+            continue
+        if colon and name in ("why", "cloud", "policy", "instances", "unprotected"):
+            heads[name] = rest.strip()
+        else:
+            commands.append(_command(number, stripped))
+    if not heads.get("why"):
+        raise ScenarioError("the file says not why it exists: begin it with 'why: ' and a sentence")
+    return Scenario(
+        why=heads["why"],
+        cloud=CLOUD | {key: int(value) for key, value in _pairs(heads.get("cloud", "")).items()},
+        server=_pairs(heads.get("instances", "")),
+        unprotected=frozenset(heads.get("unprotected", "").split()),
+        policy=_policy(_pairs(heads.get("policy", "")), Policy()),
+        commands=tuple(commands),
+        script=script,
+        expected=expected,
+    )
+
+
+def _command(number: int, line: str) -> Command:
+    when, *words = line.split()
+    if not words:
+        raise ScenarioError(f"line {number}: '{line}' has a time but no command")
+    if when.startswith("@"):
+        return _reaction(number, when[1:], tuple(words))
+    try:
+        return Command(line=number, at=float(when), when=None, words=tuple(words))
+    except ValueError:
+        raise ScenarioError(f"line {number}: '{when}' is neither a time in seconds nor @reason") from None
+
+
+def _reaction(number: int, when: str, words: tuple[str, ...]) -> Command:
+    name, _, delay = when.partition("+")
+    code = name.upper().replace("-", "_")
+    if code not in Code.__members__:
+        raise ScenarioError(f"line {number}: no reason is named {name}")
+    return Command(line=number, at=None, when=code, words=words, delay_seconds=float(delay or 0.0))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split())
+
+
+def _policy(changes: dict[str, str], policy: Policy) -> Policy:
+    """Apply option=value pairs, each read as the type of the option's default."""
+    known = {entry.name: getattr(policy, entry.name) for entry in fields(Policy)}
+    for name, text in changes.items():
+        if name not in known:
+            raise ScenarioError(f"no option is named {name}")
+        default = known[name]
+        value: Any = LocalDisk(text) if isinstance(default, Enum) else type(default)(text)
+        if isinstance(default, bool):
+            value = text == "true"
+        policy = replace(policy, **{name: value})
+    return policy
+
+
+@dataclass(slots=True)
+class ListeningStore(MemoryStore):
+    """Tells the player which reasons reach the timeline, and keeps what humans are told."""
+
+    listen: Callable[[str], None] = field(default=lambda _code: None)
+    alerts: list[tuple[float, str, Reason]] = field(default_factory=list)
+
+    def commit(self, lease: Lease, version: int, change: Change) -> int:
+        """Store, then tell."""
+        stored = MemoryStore.commit(self, lease, version, change)
+        for entry in change.timeline:
+            self.listen(entry.reason.code.name)
+        told = (order.effect for order in change.orders if isinstance(order.effect, Alert))
+        self.alerts += [(change.now, alert.host, alert.reason) for alert in told]
+        return stored
+
+
+class Player:
+    """Plays one scenario from beginning to end."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        cloud = scenario.cloud
+        self.world = World(cloud["seed"])
+        for number in range(1, cloud["hosts"] + cloud["spares"] + 1):
+            reason = "reserved" if number > cloud["hosts"] else None
+            self.world.add_host(f"c{number}", vcpus=cloud["vcpus"], disabled_reason=reason)
+        for number in range(cloud["instances"]):
+            self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
+        self.store = ListeningStore(lambda: self.world.now, self.world.new_uuid)
+        self.store.listen = self._heard
+        inventory = frozenset(self.world.hosts) - scenario.unprotected
+        self.rig = Rig(
+            self.world, engines=cloud["engines"], policy=scenario.policy, store=self.store, inventory=inventory
+        )
+        self.notifications = 0
+        self._waiting = [command for command in scenario.commands if command.when is not None]
+        self._end = 0.0
+
+    def play(self) -> str:
+        """Play to the end and return the record for the file."""
+        for command in self.scenario.commands:
+            if command.words[0] == "end" and command.at is not None:
+                self._end = command.at
+            elif command.at is not None:
+                self.world.at(command.at, lambda command=command: self._do(command))  # type: ignore[misc]
+        if not self._end:
+            raise ScenarioError("the script has no 'end'")
+        self.world.advance(self._end)
+        return self._report()
+
+    def _add_server(self, host: str, name: str) -> None:
+        wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume"} | self.scenario.server
+        mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in ("vcpus", "state", "task", "disk")}
+        self.world.add_server(
+            host,
+            name=name,
+            vcpus=int(mine["vcpus"]),
+            vm_state=mine["state"],
+            task_state=mine["task"] or None,
+            image_backed=mine["disk"] == "image",
+            ephemeral_gb=10 if mine["disk"] == "ephemeral" else 0,
+        )
+
+    def _heard(self, code: str) -> None:
+        for command in [command for command in self._waiting if command.when == code]:
+            self._waiting.remove(command)
+            self.world.after(command.delay_seconds, lambda command=command: self._do(command))  # type: ignore[misc]
+
+    def _do(self, command: Command) -> None:
+        verb, *words = command.words
+        try:
+            if verb in FAULTS:
+                inject(self.world, verb, **self._arguments(words))
+            else:
+                VERBS[verb](self, *words)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScenarioError(
+                f"line {command.line}: '{' '.join(command.words)}' cannot be done: {error!r}"
+            ) from error
+
+    def _arguments(self, words: list[str]) -> dict[str, Any]:
+        known = {server.name: uuid for uuid, server in self.world.nova.servers.items()}
+        given: dict[str, Any] = {}
+        for key, text in _pairs(" ".join(words)).items():
+            value: Any = known.get(text, text)
+            given[key] = float(value) if key in ("seconds", "factor") else int(value) if key == "times" else value
+        return given
+
+    def report(self, host: str, method: str = "auto") -> None:
+        """Let a monitor report the host stopped."""
+        self.notifications += 1
+        self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method))
+
+    def confirm(self, host: str, by: str, *why: str) -> None:
+        """Let a human confirm."""
+        self.world.note_word(host, by=by, why=" ".join(why))
+        self.store.say(self._recovery(host), Confirmed(by=by, why=" ".join(why)))
+
+    def reject(self, host: str, by: str, *why: str) -> None:
+        """Let a human reject."""
+        self.store.say(self._recovery(host), Rejected(by=by, why=" ".join(why)))
+
+    def _recovery(self, host: str) -> str:
+        return [row.state.uuid for row in self.store.rows.values() if row.state.host == host][-1]
+
+    def engine(self, verb: str, name: str) -> None:
+        """Kill, start, pause or wake an engine."""
+        getattr(self.rig.actors[name], verb)()
+
+    def database_away(self, seconds: str) -> None:
+        """Let the database answer no engine for a while."""
+        self.store.away_until = self.world.now + float(seconds)
+
+    def set_option(self, *pairs: str) -> None:
+        """Change options; engines that start later have them."""
+        self.rig.policy = _policy(_pairs(" ".join(pairs)), self.rig.policy)
+
+    # The record
+
+    def _report(self) -> str:
+        lines = []
+        for row in self.store.rows.values():
+            state = row.state
+            lines.append(f"recovery of {state.host}: {_ending(state)}, notification {self.store.status(state.uuid)}")
+            lines += [f"  {entry.at:6.1f}  {entry.reason.sentence}" for entry in row.timeline]
+            lines += _not_moved(state)
+        lines.append("alerts")
+        lines += [f"  {at:6.1f}  {host}: {reason.code.name.lower()}" for at, host, reason in self.store.alerts]
+        lines.append("orders")
+        lines += [f"  {fact['at']:6.1f}  {_order(fact)}" for fact in self.world.record.facts if _is_order(fact)]
+        lines.append("guests")
+        lines += [f"  {self._where(uuid)}" for uuid in self.world.nova.servers]
+        lines += [f"VIOLATION {violation}" for violation in checker.check(self.world.record.facts)]
+        lines += [f"STOPPED {name}" for name in self._stopped()]
+        text = "\n".join(lines) + "\n"
+        for uuid, server in self.world.nova.servers.items():
+            text = text.replace(f"{server.name} ({uuid})", server.name).replace(uuid, server.name)
+        return text
+
+    def _stopped(self) -> list[str]:
+        return [
+            f"{held.state.host} by {actor.name}"
+            for actor in self.rig.actors.values()
+            if actor.engine is not None
+            for held in actor.engine.held.values()
+            if held.is_stopped
+        ]
+
+    def _where(self, uuid: str) -> str:
+        running = ", ".join(self.world.running(uuid)) or "nowhere"
+        return f"{self.world.nova.servers[uuid].name} runs on {running}"
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "report": Player.report,
+    "confirm": Player.confirm,
+    "reject": Player.reject,
+    "kill": lambda player, name: player.engine("kill", name),
+    "start": lambda player, name: player.engine("start", name),
+    "pause": lambda player, name: player.engine("pause", name),
+    "wake": lambda player, name: player.engine("wake", name),
+    "database_away": Player.database_away,
+    "set": Player.set_option,
+}
+
+
+def _ending(state: Recovery) -> str:
+    return state.phase.value if state.outcome is None else f"{state.phase.value} as {state.outcome.value}"
+
+
+def _not_moved(state: Recovery) -> list[str]:
+    """Say of each instance that was not moved how it stands and why."""
+    others = (move for move in state.moves if move.status is not MoveStatus.MOVED)
+    return [
+        f"  {move.name} {move.status.value}: {move.reason.sentence if move.reason else 'no reason is given'}"
+        for move in others
+    ]
+
+
+def _is_order(fact: Fact) -> bool:
+    if fact["what"] == "bmc":
+        return bool(fact["order"] == "off")
+    return fact["what"] in ("service", "evacuation") and fact["caller"] not in checker.OUTSIDERS
+
+
+def _order(fact: Fact) -> str:
+    caller = fact["caller"]
+    if fact["what"] == "bmc":
+        return f"{caller}: power-off {fact['host']}: {fact['outcome']}"
+    if fact["what"] == "service":
+        flags = [name for name in ("forced_down", "disabled") if fact[name]]
+        return f"{caller}: service of {fact['host']}: {', '.join(flags) or 'enabled'}"
+    return (
+        f"{caller}: evacuate {fact['instance']} from {fact['source']} to {fact['target'] or 'any'}: {fact['outcome']}"
+    )
+
+
+def play_file(path: Path, *, rewrite: bool = False) -> str:
+    """Play a file; return the difference to what it expects (empty: none), or record what happened."""
+    scenario = parse(path.read_text())
+    outcome = Player(scenario).play()
+    if rewrite:
+        path.write_text(f"{scenario.script.rstrip()}\n\n{LINE}\n{outcome}")
+        return ""
+    return "".join(
+        difflib.unified_diff(
+            scenario.expected.splitlines(keepends=True), outcome.splitlines(keepends=True), "expected", "happened"
+        )
+    )
+
+
+def main() -> int:
+    """Compare or rewrite the files named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m vmha.sim.scenario", description="play scenario files")
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument(
+        "--rewrite", action="store_true", help="record what happens; read the diff before you commit it"
+    )
+    options = parser.parse_args()
+    differing = 0
+    for path in options.files:
+        difference = play_file(path, rewrite=options.rewrite)
+        if difference:
+            differing += 1
+            print(f"{path}:\n{difference}")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""The `Store` port in memory, for scenarios and storms. It passes the same contract tests as the SQL one.
+
+It can be told to be away, as a database that fails over is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmha.adapters.db import records
+from vmha.core.effects import Evacuate, PowerOff
+from vmha.core.events import Notified
+from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Surroundings
+from vmha.core.recovery import open_recovery
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
+from vmha.ports import Claimed, Lease, TimelineEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmha.core.events import Event
+    from vmha.core.model import Proof
+    from vmha.ports import Change, LeaseTerms, Order
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredHost:
+    """A row of the hosts table, as far as engines look at it."""
+
+    name: str
+    uuid: str
+    segment: str
+    is_reserved: bool = False
+    is_on_maintenance: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of the recoveries table, and everything that hangs on it."""
+
+    state: Recovery
+    version: int = 1
+    epoch: int = 0
+    lease: Lease | None = None
+    owner: str | None = None
+    lease_until: float = 0.0
+    claimable_at: float = 0.0
+    notifications: list[str] = field(default_factory=list)
+    inbox: dict[int, Event] = field(default_factory=dict)
+    timeline: list[TimelineEntry] = field(default_factory=list)
+    orders: dict[str, Order] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """Recoveries, proofs and claims as plain objects; `clock` is the database's."""
+
+    clock: Callable[[], float]
+    new_uuid: Callable[[], str]
+    hosts: dict[str, StoredHost] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    revoked: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    away_until: float = 0.0
+    on_claim: Callable[[str, str], None] = lambda _host, _engine: None
+    letters: int = 0
+
+    # What the API does
+
+    def report(self, host: str, notification: str, method: RecoveryMethod = RecoveryMethod.AUTO) -> str:
+        """Open the recovery of `host` or join the open one, as an accepted notification does."""
+        stored = self.hosts[host]
+        for row in self.rows.values():
+            if row.state.host == host and row.state.phase is not Phase.ENDED:
+                row.notifications.append(notification)
+                self.say(row.state.uuid, Notified(notification=notification))
+                return row.state.uuid
+        state, decision = open_recovery(
+            uuid=self.new_uuid(),
+            host=host,
+            host_uuid=stored.uuid,
+            segment=stored.segment,
+            method=method,
+            now=self.clock(),
+        )
+        row = Row(state, notifications=[notification])
+        row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
+        self.rows[state.uuid] = row
+        return state.uuid
+
+    def say(self, recovery: str, event: Event) -> None:
+        """Put a letter into the inbox of a recovery."""
+        self.letters += 1
+        self.rows[recovery].inbox[self.letters] = event
+
+    def status(self, recovery: str) -> str:
+        """Return what upstream's clients see of its notifications."""
+        return records.notification_status(self.rows[recovery].state)
+
+    # The port
+
+    def now(self) -> float:
+        """Return the database's time."""
+        if self.clock() < self.away_until:
+            raise StoreUnavailable("the simulated database is away")
+        return self.clock()
+
+    def sign_on(self, engine: str) -> None:
+        """Record nothing: nobody asks."""
+        self.now()
+
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
+        """Take open recoveries that nobody owns any more."""
+        now = self.now()
+        free = [r for r in self.rows.values() if r.state.phase is not Phase.ENDED and r.claimable_at <= now]
+        return tuple(self._take(row, engine, terms, now) for row in free[: max(limit, 0)])
+
+    def _take(self, row: Row, engine: str, terms: LeaseTerms, now: float) -> Claimed:
+        before, row.owner = row.owner, engine
+        row.epoch += 1
+        row.lease = Lease(recovery=row.state.uuid, engine=engine, epoch=row.epoch, token=self.new_uuid())
+        self._extend(row, terms, now)
+        self.on_claim(row.state.host, engine)
+        return Claimed(recovery=row.state, version=row.version, lease=row.lease, before=before)
+
+    def _extend(self, row: Row, terms: LeaseTerms, now: float) -> None:
+        row.lease_until = now + terms.lease_seconds
+        row.claimable_at = row.lease_until + terms.claim_after_seconds
+
+    def _holds(self, lease: Lease) -> bool:
+        row = self.rows[lease.recovery]
+        return row.lease == lease and row.lease_until > self.now()
+
+    def renew(self, leases: Iterable[Lease], terms: LeaseTerms) -> frozenset[str]:
+        """Extend the leases that still hold."""
+        kept = [lease for lease in leases if self._holds(lease)]
+        for lease in kept:
+            self._extend(self.rows[lease.recovery], terms, self.now())
+        return frozenset(lease.recovery for lease in kept)
+
+    def release(self, lease: Lease) -> None:
+        """Let the next engine claim at once."""
+        if self._holds(lease):
+            row = self.rows[lease.recovery]
+            row.lease, row.lease_until, row.claimable_at = None, 0.0, 0.0
+
+    def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
+        """Return the letters of the recoveries."""
+        self.now()
+        wanted = (recovery for recovery in recoveries if self.rows[recovery].inbox)
+        return {recovery: tuple(self.rows[recovery].inbox.items()) for recovery in wanted}
+
+    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
+        """Read the segment, its failures, its reserves, and the other hosts proven off."""
+        now = self.now()
+        mine = [row.state for row in self.rows.values() if row.state.segment == recovery.segment]
+        no_failure = (Outcome.REJECTED, Outcome.FALSE_ALARM)
+        opened = sum(s.opened_at > now - brake_window_seconds and s.outcome not in no_failure for s in mine)
+        slots = sum(
+            key.startswith(f"power-off:{recovery.segment}:") and owner != recovery.uuid and (until or 0.0) > now
+            for key, (owner, until) in self.claims.items()
+        )
+        return Surroundings(
+            segment_hosts=sum(host.segment == recovery.segment for host in self.hosts.values()),
+            segment_failures=max(opened, 1 + slots),
+            segment_braked=any(s.phase is Phase.BRAKED and s.uuid != recovery.uuid for s in mine),
+            reserved_hosts=self._free_reserves(recovery),
+            neighbours=tuple(
+                h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
+            ),
+            proven_off=frozenset(
+                row.state.host
+                for row in self.rows.values()
+                if row.state.uuid != recovery.uuid
+                and row.state.phase is not Phase.ENDED
+                and row.state.proof is not None
+                and row.state.proof.holds(now)
+            ),
+        )
+
+    def _free_reserves(self, recovery: Recovery) -> tuple[str, ...]:
+        failing = {row.state.host for row in self.rows.values() if row.state.phase is not Phase.ENDED}
+        return tuple(
+            host.name
+            for host in self.hosts.values()
+            if host.segment == recovery.segment
+            and host.is_reserved
+            and not host.is_on_maintenance
+            and host.name not in failing
+            and self.claims.get(f"reserved:{host.name}", (recovery.uuid, None))[0] == recovery.uuid
+        )
+
+    def commit(self, lease: Lease, version: int, change: Change) -> int:
+        """Store the change, or nothing."""
+        row = self.rows[lease.recovery]
+        if not self._holds(lease):
+            raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+        if row.version != version:
+            raise Conflict(f"recovery {lease.recovery} is at version {row.version}, not {version}")
+        self._check_proofs(change)
+        self._take_claims(change)
+        for proof, why in change.revoked:
+            self.proofs.setdefault(proof.uuid, proof)
+            self.revoked[proof.uuid] = why
+        if change.after.proof is not None:
+            self.proofs[change.after.proof.uuid] = change.after.proof
+        row.state, row.version = change.after, version + 1
+        row.orders.update({order.id: order for order in change.orders})
+        row.answered.update(change.answered)
+        row.timeline.extend(change.timeline)
+        for letter in change.handled:
+            row.inbox.pop(letter, None)
+        self._set_flags(change)
+        return row.version
+
+    def _check_proofs(self, change: Change) -> None:
+        """Refuse orders that make a guest run without a proof of this host and recovery that is alive and young (P1)."""
+        dead = {proof.uuid for proof, _ in change.revoked} | set(self.revoked)
+        known = dict(self.proofs)
+        if change.after.proof is not None:
+            known[change.after.proof.uuid] = change.after.proof
+        for order in change.orders:
+            if not isinstance(order.effect, Evacuate):
+                continue
+            proof = known.get(order.effect.proof)
+            if proof is None or proof.uuid in dead or not self._proves(proof, order):
+                raise ProofRefused(f"no valid proof for {order.effect.key} of {order.effect.source}")
+
+    def _proves(self, proof: Proof, order: Order) -> bool:
+        right_host = isinstance(order.effect, Evacuate) and proof.host == order.effect.source
+        return right_host and proof.recovery == order.recovery and proof.holds(self.now())
+
+    def _take_claims(self, change: Change) -> None:
+        wanted = dict[str, tuple[str, float | None]]()
+        uuid = change.after.uuid
+        if change.power_off_slots is not None and any(isinstance(order.effect, PowerOff) for order in change.orders):
+            wanted |= self._slot(change, change.power_off_slots)
+        wanted |= {f"reserved:{entry.host}": (uuid, None) for entry in change.after.reserved}
+        for key in wanted:
+            if self.claims.get(key, (uuid, None))[0] != uuid:
+                raise ClaimRefused(f"{key} is another recovery's")
+        self.claims |= wanted
+        if change.after.phase is Phase.ENDED:
+            self.claims = {key: claim for key, claim in self.claims.items() if claim != (uuid, None)}
+
+    def _slot(self, change: Change, slots: int) -> dict[str, tuple[str, float | None]]:
+        prefix = f"power-off:{change.after.segment}:"
+        self.claims = {
+            key: (owner, until) for key, (owner, until) in self.claims.items() if until is None or until > change.now
+        }
+        taken = {key: owner for key, (owner, _) in self.claims.items() if key.startswith(prefix)}
+        if change.after.uuid in taken.values():
+            return {}
+        free = next((f"{prefix}{slot}" for slot in range(slots) if f"{prefix}{slot}" not in taken), None)
+        if free is None:
+            raise ClaimRefused(f"all {slots} power-offs of segment {change.after.segment} are spent")
+        return {free: (change.after.uuid, change.now + change.slot_seconds)}
+
+    def _set_flags(self, change: Change) -> None:
+        if records.is_on_maintenance(change.after):
+            failed = self.hosts[change.after.host]
+            failed.is_on_maintenance, failed.is_reserved = True, False
+        for spent in records.spent_reserves(change.after):
+            self.hosts[spent].is_reserved = False
+
+    def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
+        """Renew the lease and look at the proof once more."""
+        if not self._holds(lease):
+            raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+        row = self.rows[lease.recovery]
+        self._extend(row, terms, self.now())
+        if isinstance(order.effect, Evacuate):
+            proof = self.proofs.get(order.effect.proof)
+            if proof is None or proof.uuid in self.revoked or not self._proves(proof, order):
+                raise ProofRefused(f"order {order.effect.key} has no valid proof any more")
+        row.sent.append(order.id)
+
+
+def host_on(segment: str, name: str, *, is_reserved: bool = False) -> StoredHost:
+    """Build a host's row; its uuid is made of its name, since only equality matters."""
+    return StoredHost(name=name, uuid=f"uuid-of-{name}", segment=segment, is_reserved=is_reserved)
