@@ -223,7 +223,11 @@ OPTIONS: tuple[Option, ...] = (
         low=10,
     ),
     _seconds(
-        "recovery", "answer_settle_seconds", 5.0, "Time before an order without an answer is looked up in Nova.", low=1
+        "recovery",
+        "answer_settle_seconds",
+        20.0,
+        "Time before an order without an answer that Nova shows no trace of is repeated.",
+        low=1,
     ),
     _seconds("recovery", "progress_seconds", 4.0, "Time between readings of Nova's migration records.", low=1),
     _seconds("recovery", "progress_end_seconds", 1.0, "The same when few moves are left.", low=0.2),

@@ -84,6 +84,9 @@ class Nova(Protocol):
     def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
         """List all evacuation records with source `host`, all pages."""
 
+    def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
+        """Return the OS-EXT-SRV-ATTR:host of `instance`, None where Nova knows no such instance."""
+
     def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
         """Evacuate at microversion 2.94. Not idempotent: after `NovaUnavailable` look for a newer migration record."""
 

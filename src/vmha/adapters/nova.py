@@ -38,6 +38,8 @@ PLACEMENT = Service("Placement", "placement", {"OpenStack-API-Version": "placeme
 PAGE = 500
 # Half a million records of one host: more is a loop.
 MAX_PAGES = 1000
+# Consumers that are asked after one by one; where more are unexplained a whole cell is away, and asking each would not help.
+MAX_ASKED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,41 @@ class OpenStackNova:
             moves = {str(record["uuid"]) for record in records}
         instances = self.instances_on(host, deadline=deadline)
         consumers = self._consumers(host, deadline)
+        explained = moves | {instance.uuid for instance in instances} | {migration.instance for migration in migrations}
         return HostSurvey(
             instances=instances,
             migrations=migrations,
             consumers=None if consumers is None else consumers - moves,
+            elsewhere=self._elsewhere(host, (consumers or frozenset()) - explained, deadline),
         )
+
+    def _elsewhere(self, host: str, unexplained: frozenset[str], deadline: Deadline) -> frozenset[str]:
+        """Ask Nova for each consumer that its lists do not explain: is it on another host, or unknown?
+
+        An evacuation that has just begun holds room here before its record says so; an instance that was deleted in a bad moment may
+        leave its allocation behind. One in a cell that is down is neither: Nova then says 5xx, or shows no host.
+        """
+        return frozenset(uuid for uuid in sorted(unexplained)[:MAX_ASKED] if self._is_elsewhere(host, uuid, deadline))
+
+    def _is_elsewhere(self, host: str, uuid: str, deadline: Deadline) -> bool:
+        try:
+            return self.host_of(uuid, deadline=deadline) != host
+        except NovaUnavailable:
+            return False
+
+    def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
+        """Return where Nova holds `instance` to be, None for one that it does not know."""
+        try:
+            body = self._cloud.read(self._compute, f"servers/{quote(instance, safe='')}", {}, deadline=deadline)
+        except NovaRefused as error:
+            if error.status != 404:
+                raise
+            return None
+        with nova_records.reading("instances"):
+            host = body["server"].get("OS-EXT-SRV-ATTR:host")
+        if host is None:
+            raise NovaUnavailable(f"Nova does not say where {instance} is: its cell is down, or it has no host yet")
+        return str(host)
 
     def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
         """List the instances of `host`, all projects, all pages."""

@@ -59,14 +59,18 @@ def instance(record: Mapping[str, Any]) -> Instance:
 
 
 def migration(record: Mapping[str, Any]) -> Migration:
-    """Read a record of GET /os-migrations."""
+    """Read a record of GET /os-migrations.
+
+    A destination that was only asked for stands in `dest_compute` before, and even without, a choice of the scheduler; one that was
+    chosen has a `dest_node` too.
+    """
     return Migration(
         id=record["id"],
         uuid=record["uuid"],
         instance=record["instance_uuid"],
         kind=record["migration_type"],
         source=record["source_compute"] or "",
-        destination=record["dest_compute"],
+        destination=record["dest_compute"] if record["dest_node"] else None,
         status=record["status"],
     )
 

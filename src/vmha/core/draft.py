@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from vmha.core.model import Move, Proof, Recovery, Surroundings
     from vmha.core.policy import Policy
 
+SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED)
+"""Reasons to wait that most often end within seconds: one call that failed, one reading that is late. Nobody is woken for these at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -62,15 +65,21 @@ class Draft:
         self.effects.append(Alert(self.state.host, reason))
         self.change(alert_due=self.now + self.policy.alert_interval_seconds)
 
+    def alert_later(self) -> None:
+        """Tell the humans only if it has not mended itself within a tenth of the alert interval."""
+        self.change(alert_due=self.now + self.policy.alert_interval_seconds / 10)
+
     def enter(self, phase: Phase, reason: Reason) -> None:
-        """Go to another phase, or to the same one for another reason; a wait alerts on entry."""
+        """Go to another phase, or to the same one for another reason; a wait alerts on entry, or soon if it may mend itself."""
         is_new = phase is not self.state.phase or reason.code is not self.state.reason.code
         entered = self.now if phase is not self.state.phase else self.state.phase_since
         self.change(phase=phase, reason=reason, phase_since=entered)
         if is_new:
             if not self.reasons or self.reasons[-1] != reason:
                 self.reasons.append(reason)
-            if phase.is_wait:
+            if phase.is_wait and reason.code in SELF_MENDING:
+                self.alert_later()
+            elif phase.is_wait:
                 self.alert(reason)
 
     def end(self, outcome: Outcome, reason: Reason) -> None:

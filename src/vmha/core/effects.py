@@ -63,7 +63,11 @@ class SurveyHost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evacuate:
-    """Tell Nova to evacuate one instance, to `target` or wherever its scheduler says. Makes a guest run: needs `proof`."""
+    """Tell Nova to evacuate one instance, to `target` or wherever its scheduler says. Makes a guest run: needs `proof`.
+
+    Nova evacuates an instance from wherever it is, so from the second attempt on it is looked up just before: an earlier order that
+    took effect late may have put it on a host of which nothing is proven.
+    """
 
     instance: str
     source: str

@@ -60,6 +60,11 @@ def view(witness: Witness, now: float, policy: Policy) -> View:
     return View.UNSURE
 
 
+def has_looked(witness: Witness, now: float, policy: Policy) -> bool:
+    """Tell whether Nova was asked of late, whatever it said: a human's word is weighed against that."""
+    return witness.looked_at is not None and now - witness.looked_at <= policy.off_silence_seconds
+
+
 def is_listening(witness: Witness, policy: Policy) -> bool:
     """Tell whether Nova has been hearing others for so long that it would have heard the host as well."""
     if witness.heard_since is None or witness.read_at is None:
@@ -101,6 +106,7 @@ def hear(draft: Draft, event: HeartbeatsRead) -> None:
         heartbeat=mine.heartbeat,
         changed_at=now if advanced or old.changed_at is None else old.changed_at,
         read_at=now,
+        looked_at=now,
         advances=old.advances + advanced,
         says_down=not mine.is_up and not mine.forced_down,
         watched_since=now if old.read_at is None and not old.peers else old.watched_since,
@@ -137,7 +143,7 @@ def _hear_peers(draft: Draft, event: HeartbeatsRead) -> tuple[Peer, ...]:
 
 def lost(draft: Draft, detail: str) -> None:
     """Take in that Nova gave no list."""
-    draft.change(witness=replace(draft.state.witness, trouble=detail, heard_since=None))
+    draft.change(witness=replace(draft.state.witness, trouble=detail, heard_since=None, looked_at=draft.now))
 
 
 def read(draft: Draft, power: Power, address: str) -> None:
@@ -239,6 +245,8 @@ def _establish(draft: Draft, proof: Proof) -> None:
         fence=replace(fence, proofs=fence.proofs + 1),
         witness=forget_heartbeat(draft.state.witness),
         heartbeat_due=draft.now,
+        # Read once more while Nova is told and asked, so that a host that came back is known before the first order.
+        power_due=draft.now,
     )
 
 
@@ -268,7 +276,8 @@ def guard_proof(draft: Draft) -> None:
 def why_returned(state: Recovery) -> Reason:
     """Say that the host reads ON after it was proven off, and how far the moves have come."""
     settled = sum(move.status.is_final or move.status is MoveStatus.LANDED for move in state.moves)
-    return because(Code.HOST_RETURNED, host=state.host, moved=settled, left=len(state.moves) - settled)
+    left = len(state.moves) - settled if state.surveyed else "all"
+    return because(Code.HOST_RETURNED, host=state.host, moved=settled, left=left)
 
 
 def _contradicted(draft: Draft) -> None:

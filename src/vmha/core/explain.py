@@ -28,9 +28,7 @@ class Code(Enum):
         "is dead, reject if it is well"
     )
     DISPUTE_OVER = "Nova has gone silent about {host}, so the report is no longer disputed"
-    FALSE_ALARM = (
-        "Nova heard {host} for {seconds} s after it was reported stopped: taken for a false alarm, nothing was done"
-    )
+    FALSE_ALARM = "Nova heard {host} for {seconds} s after it was reported stopped: taken for a false alarm, nothing was evacuated"
     BRAKED = (
         "{failures} of {hosts} hosts of the segment failed within {seconds} s, more than the {allowed} that are fenced without a "
         "human: no power-off of {host}; check for a network or monitoring fault, then confirm each host that is dead"
@@ -47,21 +45,29 @@ class Code(Enum):
         "and confirm"
     )
     BMC_SILENT = (
-        "cannot prove {host} off: {detail}; nothing is evacuated; check power and network of the BMC, or make sure yourself that "
-        "the host is off and confirm"
+        "cannot prove {host} off: {detail}; nothing is evacuated until the BMC answers, or you make sure yourself that the host is "
+        "off and confirm"
     )
     BMC_BAD_CREDENTIALS = (
-        "cannot prove {host} off: {detail}; nothing is evacuated; correct user and password in the fencing inventory, or make sure "
-        "yourself that the host is off and confirm"
+        "cannot prove {host} off: {detail}; nothing is evacuated until the BMC takes our password, or you make sure yourself that "
+        "the host is off and confirm"
     )
     BMC_WRONG_IDENTITY = (
-        "refused to fence {host}: {detail}; nothing is evacuated; correct the address or the GUID in the fencing inventory, or make "
-        "sure yourself that the host is off and confirm"
+        "refused to fence {host}: {detail}; nothing is evacuated until the two agree, or you make sure yourself that the host is "
+        "off and confirm"
     )
-    BMC_ERROR = "cannot prove {host} off: {detail}; nothing is evacuated; check the BMC, or make sure yourself that the host is off and confirm"
+    BMC_ERROR = (
+        "cannot prove {host} off: {detail}; nothing is evacuated until the BMC gives readings, or you make sure yourself that the "
+        "host is off and confirm"
+    )
     STAYS_ON = (
-        "cannot prove {host} off: its BMC {address} took {orders} power-off orders and the host still reads ON; nothing is evacuated; "
+        "cannot prove {host} off: after {orders} power-off orders its BMC {address} still reads ON; nothing is evacuated; "
         "cut its power by other means; the recovery goes on by itself once it reads OFF twice; confirm orders the power-off again"
+    )
+    OFF_UNWITNESSED = (
+        "cannot prove {host} off: its BMC {address} reads OFF, but Nova hears few or no compute services and cannot say that the host "
+        "is silent; nothing is evacuated; the recovery goes on by itself once Nova hears the others; check Nova's conductor and "
+        "message queue, or make sure yourself that the host is off and confirm"
     )
     FENCE_TIMEOUT = (
         "cannot prove {host} off: no two readings of OFF within {seconds} s; nothing is evacuated; check the BMC; the recovery goes "
@@ -69,16 +75,20 @@ class Code(Enum):
     )
     CONTRADICTED = (
         "cannot prove {host} off: its BMC {address} reads OFF but Nova keeps hearing the host, so the BMC is wrong or belongs to "
-        "another machine; nothing more is evacuated; check the inventory; make sure yourself that the host is off and confirm"
+        "another machine; nothing more is evacuated; check the inventory; reject if the host is well, or power it off by hand and "
+        "confirm once Nova hears it no more"
     )
     BMC_BACK = "the BMC of {host} answers again; fencing goes on"
     SIGN_OF_LIFE = "Nova heard {host} after the proof: the proof is suspended and power is read again"
     HOST_RETURNED = (
         "{host} reads ON after it was proven off: the proof is revoked and no more instances are moved ({moved} moved, {left} left); "
-        "somebody or its BMC powered it on; confirm to power it off again and go on, or reject"
+        "somebody or its BMC powered it on; while Nova does not hear it, confirm powers it off again and goes on; reject leaves it as "
+        "it is"
     )
-    PROOF_EXPIRED = "the proof for {host} is too old ({seconds} s) and its BMC gives no new reading: no more instances are moved until it does"
-    PROOF_REFUSED = "the database holds no valid proof for {host}: order held back, power is read again"
+    PROOF_EXPIRED = (
+        "the proof for {host} is too old ({seconds} s): no more instances are moved until its BMC reads OFF again"
+    )
+    NOT_SENT = "the evacuation of {name} ({instance}) was held back: {detail}; power is read before it is ordered again"
 
     FORCED_DOWN = "Nova holds {host} for down and disabled"
     FORCE_DOWN_FAILED = "cannot force {host} down in Nova: {detail}; tried again in {seconds} s"
@@ -92,11 +102,15 @@ class Code(Enum):
         "check the host's provider, or reject"
     )
     NOTHING_TO_MOVE = "no instance is on {host}, and Placement agrees"
-    PLANNED = "{total} instances on {host}: {moving} to move, {held} held, {skipped} left alone"
+    PLANNED = "instances on {host}: {total}, of which {moving} to move, {held} held, {skipped} left alone, {failed} given to a human"
+    AWAITED = "{host} is kept proven off for {seconds} s more: instances of other hosts were on their way to it, and may now go elsewhere"
     RESERVED_CLAIMED = "reserved host {reserved} takes the instances of {host}"
     RESERVED_READY = "reserved host {reserved} is enabled"
     RESERVED_FAILED = "reserved host {reserved} cannot be enabled: {detail}"
-    NO_RESERVED = "no reserved host is left in the segment; add one and report the host again"
+    NO_RESERVED = (
+        "{name} ({instance}) is not moved: no reserved host is left in the segment; evacuate it by hand, or add a reserved host, take "
+        "the failed one off maintenance and report it again"
+    )
 
     EVACUATION_ORDERED = "evacuation of {name} ({instance}) ordered, to {target}"
     EVACUATION_ACCEPTED = "Nova took the evacuation of {name} ({instance})"
@@ -109,9 +123,12 @@ class Code(Enum):
     MOVE_FAILED_RETRY = "evacuation of {name} ({instance}) failed ({detail}); tried again in {seconds} s"
     MOVE_FAILED = "{name} ({instance}) could not be moved: {detail}; look at its fault in Nova and evacuate it by hand"
     NO_CAPACITY = "{name} ({instance}) could not be moved: Nova found no host for it in {attempts} attempts; add capacity and evacuate it by hand"
-    STALLED = "{name} ({instance}) is stalled: its guest may be on {suspects}, which is not proven off; it is ordered nowhere else until it is"
+    STALLED = (
+        "{name} ({instance}) is stalled: its guest may be on {suspects}, which is not proven off; it is ordered nowhere else until it "
+        "is; look there for it, or reject and evacuate it by hand"
+    )
     LOCAL_DISK = (
-        "{name} ({instance}) is not moved: its disk may exist on {host} only; bring the host back, or set [recovery] local_disk = "
+        "{name} ({instance}) is not moved: its disk may exist on {host} only; bring the host back and reject, or set [recovery] local_disk = "
         "rebuild (loses what was written since the image) or shared_storage = true (if the disks are shared)"
     )
     NO_GUEST = "{name} ({instance}) is left alone: in state {state} it has no guest on {host}"
@@ -121,16 +138,24 @@ class Code(Enum):
     )
     GONE = "{name} ({instance}) is no longer on {host}: deleted or moved by its owner"
     MOVING = "{done} of {total} instances of {host} are settled"
-    HELD = "{count} instances of {host} wait: {first}"
+    HELD = "{count} of {total} instances of {host} wait: {first}"
     NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
+    NOVA_BACK = "Nova answers again about {host}"
 
     PROMISE_BROKEN = "recovery of {host} stopped, since going on would break a promise: {detail}; report this, and recover the host by hand"
     CONFIRMED = "{by} confirmed: {why}"
     REJECTED = "{by} rejected: {why}; nothing more is done for {host}"
-    CONFIRM_REFUSED_ALIVE = "the confirm of {by} is refused: Nova heard {host} {seconds} s ago"
+    REJECTED_MIDWAY = (
+        "{by} rejected: {why}; nothing more is done for {host}, of whose {total} instances {left} were not moved; it stays forced down "
+        "and disabled in Nova until you change that"
+    )
+    CONFIRM_REFUSED_ALIVE = (
+        "the confirm of {by} is refused: Nova heard {host} {seconds} s ago; reject if it is well; if it has to go, power it off by "
+        "hand, and the recovery goes on once it reads OFF and Nova hears it no more"
+    )
     CONFIRM_NOT_ASKED = "the word of {by} changes nothing: the recovery waits for no human now"
     CONFIRM_HELD = "the confirm of {by} changes nothing: what is held needs what its reason names; reject gives it up"
-    RECOVERED = "all {moved} instances of {host} run elsewhere, in {seconds} s; proof: {proof}"
+    RECOVERED = "recovered {host} in {seconds} s: {moved} of {total} instances moved, {others} left alone or gone; proof: {proof}"
     ENDED_FAILED = "{failed} of {total} instances of {host} could not be moved: {first}"
 
 

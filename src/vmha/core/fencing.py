@@ -30,8 +30,11 @@ TROUBLES = {
     PowerTrouble.ERROR: Code.BMC_ERROR,
 }
 
-RESUMABLE = (*TROUBLES.values(), Code.FENCE_TIMEOUT)
+RESUMABLE = (*TROUBLES.values(), Code.FENCE_TIMEOUT, Code.OFF_UNWITNESSED, Code.CONTRADICTED)
 """Reasons to wait that end by themselves when the BMC answers ON: the host was never proven off, so an order is still due."""
+
+SIGNS_OF_A_LIAR = 3
+"""Heartbeats after the proof that show a BMC to be wrong: one may have been on its way when the power went, and a PUT looks like one."""
 
 
 def witnessing(draft: Draft) -> None:
@@ -106,13 +109,26 @@ def unproven(draft: Draft) -> None:
             _begin_round(draft)
     elif state.fence.last is Power.ON and state.fence.proofs and state.reason.code is not Code.HOST_RETURNED:
         draft.enter(Phase.UNPROVEN, evidence.why_returned(state))
-    elif state.reason.code in RESUMABLE or (state.fence.trouble is not None and state.proof is None):
+    elif _is_explained_anew(draft):
         draft.enter(Phase.UNPROVEN, _why_unproven(draft))
 
 
+def _is_explained_anew(draft: Draft) -> bool:
+    """Tell whether the reason of the wait is looked for again: not while a first OFF waits for the second."""
+    state, fence = draft.state, draft.state.fence
+    if fence.last is Power.OFF and not evidence.proven_by(fence, draft.policy):
+        return False
+    keeps_living = state.reason.code is Code.SIGN_OF_LIFE and state.witness.advances >= SIGNS_OF_A_LIAR
+    return state.reason.code in RESUMABLE or keeps_living or fence.trouble is not None
+
+
 def confirmed(draft: Draft, word: HumanWord) -> None:
-    """Take a human's yes to the question of the wait."""
+    """Take a human's yes to the question of the wait, once Nova has been asked of late whether it hears the host."""
     state = draft.state
+    if state.phase.is_wait and not evidence.has_looked(state.witness, draft.now, draft.policy):
+        draft.change(unweighed=word, heartbeat_due=draft.now)
+        return
+    draft.change(unweighed=None)
     if state.phase is Phase.HELD:
         draft.say(Code.CONFIRM_HELD, by=word.by)
         return
@@ -136,9 +152,17 @@ def rejected(draft: Draft, word: HumanWord) -> None:
     if not draft.state.phase.is_wait:
         draft.say(Code.CONFIRM_NOT_ASKED, by=word.by)
         return
-    reason = because(Code.REJECTED, by=word.by, why=word.why, host=draft.state.host)
+    reason = _why_rejected(draft, word)
     draft.revoke(reason)
     draft.end(Outcome.REJECTED, reason)
+
+
+def _why_rejected(draft: Draft, word: HumanWord) -> Reason:
+    state, facts = draft.state, {"by": word.by, "why": word.why, "host": draft.state.host}
+    if state.prior is None:
+        return because(Code.REJECTED, **facts)
+    left = sum(not move.status.is_final for move in state.moves)
+    return because(Code.REJECTED_MIDWAY, **facts, total=len(state.moves), left=left)
 
 
 def _proven(draft: Draft) -> bool:
@@ -151,6 +175,8 @@ def _proven(draft: Draft) -> bool:
 
 
 def _dispute(draft: Draft) -> None:
+    """Stop where Nova hears the host; a word that said otherwise was wrong and counts no more."""
+    draft.change(word=None)
     draft.enter(Phase.DISPUTED, because(Code.DISPUTED, host=draft.state.host))
 
 
@@ -209,7 +235,11 @@ def _begin_round(draft: Draft) -> None:
 def _has_witness(draft: Draft) -> bool:
     """Tell whether something beside the report says that the host is dead (P0)."""
     seen = evidence.view(draft.state.witness, draft.now, draft.policy)
-    return seen is View.SILENT or (draft.state.word is not None and seen is not View.ALIVE)
+    return seen is View.SILENT or (
+        draft.state.word is not None
+        and seen is not View.ALIVE
+        and evidence.has_looked(draft.state.witness, draft.now, draft.policy)
+    )
 
 
 def _order_is_due(draft: Draft) -> bool:
@@ -261,6 +291,10 @@ def _why_unproven(draft: Draft) -> Reason:
     fence, host = draft.state.fence, draft.state.host
     if fence.trouble is not None:
         return because(TROUBLES[fence.trouble], host=host, detail=fence.detail)
+    if fence.last is Power.OFF and evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE:
+        return because(Code.CONTRADICTED, host=host, address=fence.address)
+    if evidence.proven_by(fence, draft.policy):
+        return because(Code.OFF_UNWITNESSED, host=host, address=fence.address)
     if fence.last is Power.ON and fence.orders:
         return because(Code.STAYS_ON, host=host, address=fence.address, orders=fence.orders)
     return because(Code.FENCE_TIMEOUT, host=host, seconds=draft.policy.fence_seconds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus
-from vmha.core.targets import FAILED, SUCCEEDED, plan_move
+from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, plan_move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +30,12 @@ def refused(draft: Draft, event: EvacuationRefused) -> None:
     move = _find(draft, event.instance)
     if move is None or move.status is not MoveStatus.ORDERED:
         return
-    if event.status == 404:
+    if event.status == 404 and move.target is None:
         _gone(draft, move)
         return
+    if event.status == 404:
+        # The host that we named may be what Nova does not know: its list says whether the instance is gone.
+        draft.change(checks=draft.state.checks | {"progress"}, nova_due=draft.now)
     reason = because(Code.EVACUATION_REFUSED, name=move.name, instance=move.instance, detail=event.detail)
     tried = (*move.tried, move.target) if move.target and move.pinned is None else move.tried
     retry_or_fail(draft, replace(move, tried=tried), event.detail, reason)
@@ -45,14 +48,14 @@ def unanswered(draft: Draft, event: EvacuationUnanswered) -> None:
         return
     reason = draft.say(Code.EVACUATION_UNANSWERED, name=move.name, instance=move.instance, detail=event.detail)
     draft.put(replace(move, status=MoveStatus.UNANSWERED, ordered_at=draft.now, reason=reason))
-    draft.change(nova_due=min(draft.state.nova_due, draft.now + draft.policy.answer_settle_seconds))
+    draft.change(nova_due=min(draft.state.nova_due, draft.now + draft.policy.progress_end_seconds))
 
 
 def not_sent(draft: Draft, event: OrderNotSent) -> None:
     """The order never left: it counts as not given."""
     move = _find(draft, event.instance) if event.instance else None
     if move is not None and move.status is MoveStatus.ORDERED:
-        draft.say(Code.PROOF_REFUSED, host=draft.state.host)
+        draft.say(Code.NOT_SENT, name=move.name, instance=move.instance, detail=event.detail)
         retry_at = draft.now + draft.policy.power_read_spacing_seconds
         draft.put(replace(move, status=MoveStatus.PENDING, retry_at=retry_at))
         draft.change(power_due=draft.now)
@@ -70,7 +73,8 @@ def progress(draft: Draft, event: ProgressRead) -> None:
         _by_list(draft, {instance.uuid: instance for instance in event.instances}, event.migrations)
         draft.change(checks=draft.state.checks - {"progress"})
     for move in draft.state.moves:
-        if move.status is MoveStatus.ACCEPTED:
+        is_still_listed = move.status is MoveStatus.LANDED and event.instances is not None
+        if move.status is MoveStatus.ACCEPTED or is_still_listed:
             _stall_if_late(draft, move)
     if not any(move.status.is_in_flight for move in draft.state.moves):
         draft.change(nova_due=draft.now if event.instances is None else draft.state.nova_due)
@@ -93,8 +97,8 @@ def _by_record(draft: Draft, move: Move, record: Migration) -> None:
         move = replace(move, status=MoveStatus.ACCEPTED, ordered_at=draft.now, reason=None)
     known = replace(move, migration=record.id, destination=record.destination)
     draft.put(known)
-    if record.status in SUCCEEDED:
-        draft.say(Code.LANDED, name=move.name, instance=move.instance, destination=record.destination)
+    if record.status in SUCCEEDED and (record.status != CLEANED_UP or move.status is not MoveStatus.STALLED):
+        draft.say(Code.LANDED, name=move.name, instance=move.instance, destination=record.destination or UNNAMED)
         draft.put(replace(known, status=MoveStatus.LANDED, ended_at=draft.now, reason=None))
     elif record.status in FAILED:
         _record_failed(draft, known, record)
@@ -102,10 +106,11 @@ def _by_record(draft: Draft, move: Move, record: Migration) -> None:
 
 def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
     """Try again: anywhere if no destination was chosen or the chosen one is proven off, else only there (P2)."""
-    chosen = record.destination
+    chosen = record.destination if has_reached(record) else None
     again = replace(move, pinned=chosen if chosen and chosen not in draft.around.proven_off else move.pinned)
     tried = (*move.tried, move.target) if move.target and chosen is None else move.tried
-    detail = "Nova found no host for it" if chosen is None else f"its migration to {chosen} ended {record.status}"
+    nowhere = f"{move.target} has no room for it" if move.target else "Nova found no host for it"
+    detail = nowhere if chosen is None else f"its migration to {chosen} ended {record.status}"
     named = {"name": move.name, "instance": move.instance}
     final = (
         because(Code.NO_CAPACITY, **named, attempts=move.attempts)
@@ -179,7 +184,7 @@ def _ordered_in_vain(draft: Draft, move: Move) -> None:
 
 def _no_longer_listed(draft: Draft, move: Move) -> None:
     if move.status is MoveStatus.LANDED:
-        reason = draft.say(Code.MOVED, name=move.name, instance=move.instance, destination=move.destination)
+        reason = draft.say(Code.MOVED, name=move.name, instance=move.instance, destination=move.destination or UNNAMED)
         draft.put(replace(move, status=MoveStatus.MOVED, reason=reason))
     elif move.status in (MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED, MoveStatus.UNANSWERED):
         _gone(draft, move)
@@ -193,14 +198,16 @@ def _gone(draft: Draft, move: Move) -> None:
 
 
 def _stall_if_late(draft: Draft, move: Move) -> None:
-    if move.ordered_at is not None and draft.now - move.ordered_at >= draft.policy.move_seconds:
+    since = move.ended_at if move.status is MoveStatus.LANDED else move.ordered_at
+    if since is not None and draft.now - since >= draft.policy.move_seconds:
         _stall(draft, move)
 
 
 def _stall(draft: Draft, move: Move) -> None:
     """Nova may have put a guest somewhere: name the suspects, order nothing."""
-    suspect = (move.destination,) if move.destination else ()
-    names = ", ".join(suspect) or "a host that Nova has not named"
+    named = move.destination or move.target
+    suspect = (named,) if named else ()
+    names = ", ".join(suspect) or UNNAMED
     reason = draft.say(Code.STALLED, name=move.name, instance=move.instance, suspects=names)
     draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspect, reason=reason))
 

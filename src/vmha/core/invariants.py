@@ -61,6 +61,8 @@ def _two_witnesses(after: Recovery, decision: Decision, now: float, policy: Poli
         )
         if not nova_agrees and after.word is None:
             yield f"P0: {effect.host} is powered off on one witness alone"
+        if witness.looked_at is None or now - witness.looked_at > policy.off_silence_seconds:
+            yield f"P0: {effect.host} is powered off although Nova was not asked of late"
         if "power" in after.outstanding or "power" in after.checks:
             yield f"P0: {effect.host} is powered off before its power was read"
 

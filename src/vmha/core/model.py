@@ -153,6 +153,7 @@ class Witness:
     advances: int = 0
     says_down: bool = False
     peers: tuple[Peer, ...] = ()
+    looked_at: float | None = None
     watched_since: float = 0.0
     heard_since: float | None = None
     trouble: str | None = None
@@ -297,9 +298,11 @@ class Reserved:
 class Recovery:
     """Everything that is known and intended about one failed host; the database is its only memory.
 
-    `outstanding` holds the keys of effects whose answers have not come, `checks` what must be read before the first order of a new
-    owner ("power", "progress"). `*_due` are times of the next periodic reading. `verified` says that Nova's list of the host was
-    read after the last change of a move, `doubt` why that list is not believed, while it is not.
+    `outstanding` holds the keys of effects whose answers have not come, `unweighed` a confirm that waits for a fresh look at Nova,
+    `checks` what must be read before the first order of a new owner ("power", "progress"). `*_due` are times of the next periodic
+    reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not
+    believed, while it is not. `nova_trouble` says why Nova could not be read or told, while it cannot. Until `awaited_until` the host
+    is kept proven off for the sake of other recoveries, whose instances were on their way to it.
     """
 
     uuid: str
@@ -317,10 +320,13 @@ class Recovery:
     fence: Fence = Fence()
     proof: Proof | None = None
     word: HumanWord | None = None
+    unweighed: HumanWord | None = None
     prior: ServicePrior | None = None
     surveyed: bool = False
     verified: bool = False
     doubt: Reason | None = None
+    nova_trouble: Reason | None = None
+    awaited_until: float | None = None
     moves: tuple[Move, ...] = ()
     reserved: tuple[Reserved, ...] = ()
     outstanding: frozenset[str] = frozenset()

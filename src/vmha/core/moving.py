@@ -13,7 +13,7 @@ from vmha.core import following
 from vmha.core.effects import Evacuate, ForceDown, ReadProgress, SurveyHost
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Outcome, Phase
-from vmha.core.targets import NoTarget, choose, must_wait_for_disk, plan_move, rule
+from vmha.core.targets import TERMINAL, NoTarget, choose, must_wait_for_disk, plan_move, rule
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -46,22 +46,58 @@ def planning(draft: Draft) -> None:
 
 def surveyed(draft: Draft, event: HostSurveyed) -> None:
     """Plan the moves of what Nova lists. Where Placement knows more, the recovery goes on with those but does not end (P4)."""
-    state = draft.state
+    state, policy = draft.state, draft.policy
     known = {move.instance for move in state.moves}
-    late = tuple(plan_move(draft, found, event.migrations) for found in event.instances if found.uuid not in known)
+    late = tuple(
+        plan_move(draft, found, event.migrations, event.consumers)
+        for found in event.instances
+        if found.uuid not in known
+    )
     doubt = _doubt(draft, event)
     draft.change(
         surveyed=True,
-        moves=state.moves + late,
+        moves=_plan_stalled_anew(draft, event) + late,
         verified=not late and not known,
         doubt=doubt,
-        survey_due=draft.now + draft.policy.nova_retry_seconds,
-        nova_due=draft.now + draft.policy.progress_seconds,
+        survey_due=draft.now + (policy.nova_retry_seconds if doubt is not None else policy.verify_seconds),
+        nova_due=draft.now + policy.progress_seconds,
     )
     if late:
         _say_plan(draft)
     if doubt is not None and doubt != state.doubt:
         draft.reasons.append(doubt)
+    if not state.surveyed:
+        _await_others(draft, event)
+
+
+def _plan_stalled_anew(draft: Draft, event: HostSurveyed) -> tuple[Move, ...]:
+    """Rule once more on instances that a record of somebody else's stands in the way of: it may have ended since."""
+    listed = {instance.uuid: instance for instance in event.instances}
+    return tuple(
+        plan_move(draft, listed[move.instance], event.migrations, event.consumers)
+        if _is_stalled_by_others(move) and move.instance in listed
+        else move
+        for move in draft.state.moves
+    )
+
+
+def _await_others(draft: Draft, event: HostSurveyed) -> None:
+    """Stay for a while where instances were on their way to this host: what waits for its proof looks every few seconds."""
+    host, seconds = draft.state.host, draft.policy.proof_valid_seconds
+    if any(record.destination == host and record.status not in TERMINAL for record in event.migrations):
+        draft.say(Code.AWAITED, host=host, seconds=seconds)
+        draft.change(awaited_until=draft.now + seconds)
+
+
+def _survey_is_due(draft: Draft) -> bool:
+    """Tell whether to survey again: the list is not believed, or a record of somebody else's stands in the way of an instance."""
+    state = draft.state
+    is_of_use = state.doubt is not None or any(_is_stalled_by_others(move) for move in state.moves)
+    return is_of_use and state.survey_due <= draft.now and not draft.waits_for(SurveyHost.key)
+
+
+def _is_stalled_by_others(move: Move) -> bool:
+    return move.status is MoveStatus.STALLED and move.attempts == 0
 
 
 def _doubt(draft: Draft, event: HostSurveyed) -> Reason | None:
@@ -88,7 +124,8 @@ def _say_plan(draft: Draft) -> None:
         host=draft.state.host,
         moving=count[MoveStatus.PENDING],
         held=count[MoveStatus.HELD] + count[MoveStatus.STALLED],
-        skipped=count[MoveStatus.SKIPPED] + count[MoveStatus.FAILED],
+        skipped=count[MoveStatus.SKIPPED],
+        failed=count[MoveStatus.FAILED],
     )
 
 
@@ -98,21 +135,45 @@ def moving(draft: Draft) -> None:
     _order_pending(draft)
     follow(draft)
     open_moves = [move for move in draft.state.moves if not move.status.is_final]
-    if draft.state.doubt is not None and draft.state.survey_due <= draft.now and not draft.waits_for(SurveyHost.key):
+    if _survey_is_due(draft):
         draft.ask(SurveyHost(draft.state.host))
     if not open_moves:
         if draft.state.doubt is not None:
             draft.enter(Phase.HELD, draft.state.doubt)
-        elif draft.state.verified:
-            _finish(draft)
+        elif not _is_awaited(draft):
+            end_if_settled(draft)
         return
     waiting = [move for move in open_moves if move.status in (MoveStatus.HELD, MoveStatus.STALLED)]
     if len(waiting) == len(open_moves):
-        first = waiting[0].reason
-        sentence = first.sentence if first else ""
-        draft.enter(Phase.HELD, because(Code.HELD, count=len(waiting), host=draft.state.host, first=sentence))
-    else:
+        draft.enter(Phase.HELD, _why_held(draft, waiting))
+    elif draft.state.nova_trouble is None:
         draft.enter(Phase.MOVING, _progress(draft))
+
+
+def _is_awaited(draft: Draft) -> bool:
+    """Tell whether another recovery may still have to see that this host is proven off."""
+    return draft.state.awaited_until is not None and draft.now < draft.state.awaited_until
+
+
+def _why_held(draft: Draft, waiting: list[Move]) -> Reason:
+    first = waiting[0].reason
+    return because(
+        Code.HELD,
+        count=len(waiting),
+        total=len(draft.state.moves),
+        host=draft.state.host,
+        first=first.sentence if first else "",
+    )
+
+
+def end_if_settled(draft: Draft) -> bool:
+    """End the recovery if nothing is left to do; that needs no proof any more. Tell whether it ended."""
+    state = draft.state
+    is_open = any(not move.status.is_final for move in state.moves) or state.doubt is not None
+    if not state.surveyed or not state.verified or is_open:
+        return False
+    _finish(draft)
+    return True
 
 
 def follow(draft: Draft) -> None:
@@ -168,7 +229,7 @@ def _order(draft: Draft, move: Move) -> bool:
         target = choose(draft, move)
     except NoTarget as nothing:
         if nothing.code is not None:
-            following.give_up(draft, move, because(nothing.code))
+            following.give_up(draft, move, because(nothing.code, name=move.name, instance=move.instance))
         return False
     attempt = move.attempts + 1
     draft.put(
@@ -218,7 +279,7 @@ def _finish(draft: Draft) -> None:
     elif not state.moves:
         draft.end(Outcome.NOTHING_TO_MOVE, because(Code.NOTHING_TO_MOVE, host=state.host))
     else:
-        proof = state.proof.rung.value if state.proof else "none"
-        draft.end(
-            Outcome.RECOVERED, because(Code.RECOVERED, moved=moved, host=state.host, seconds=seconds, proof=proof)
-        )
+        proof = state.proof.rung.value if state.proof else "gone before the end"
+        total = len(state.moves)
+        facts = {"moved": moved, "total": total, "others": total - moved, "proof": proof}
+        draft.end(Outcome.RECOVERED, because(Code.RECOVERED, host=state.host, seconds=seconds, **facts))

@@ -41,7 +41,7 @@ class Policy:
     move_attempts: int = 3
     move_retry_seconds: float = 10.0
     move_seconds: float = 300.0
-    answer_settle_seconds: float = 5.0
+    answer_settle_seconds: float = 20.0
     progress_seconds: float = 4.0
     progress_end_seconds: float = 1.0
     progress_end_moves: int = 3

@@ -31,13 +31,23 @@ if TYPE_CHECKING:
     from vmha.core.model import Surroundings
     from vmha.core.policy import Policy
 
+NOVA_WORKS = (events.ForcedDown, events.HostSurveyed, events.ProgressRead)
+"""Answers that end a trouble with Nova."""
+
+
+def _unproven(draft: Draft) -> None:
+    """Wait for a proof, unless nothing is left that would need one."""
+    if not moving.end_if_settled(draft):
+        fencing.unproven(draft)
+
+
 STEPS: dict[Phase, Callable[[Draft], None]] = {
     Phase.WITNESSING: fencing.witnessing,
     Phase.UNWITNESSED: fencing.unwitnessed,
     Phase.DISPUTED: fencing.disputed,
     Phase.BRAKED: fencing.braked,
     Phase.FENCING: fencing.fencing,
-    Phase.UNPROVEN: fencing.unproven,
+    Phase.UNPROVEN: _unproven,
     Phase.FORCING_DOWN: moving.forcing_down,
     Phase.PLANNING: moving.planning,
     Phase.MOVING: moving.moving,
@@ -77,11 +87,13 @@ def decide(
         return Decision(state=state, effects=(), reasons=(), revoked=())
     draft = Draft(state=state, now=now, policy=policy, around=around, new_uuid=new_uuid)
     _absorb(draft, event)
+    if draft.state.unweighed is not None and isinstance(event, events.HeartbeatsRead | events.HeartbeatsUnreadable):
+        fencing.confirmed(draft, draft.state.unweighed)
     evidence.guard_proof(draft)
     _advance(draft)
     if draft.state.phase is not Phase.ENDED:
         _look_around(draft)
-        draft.change(wake_at=_next_wake(draft.state, policy))
+        draft.change(wake_at=_next_wake(draft.state, now, policy))
     return draft.decision()
 
 
@@ -102,19 +114,22 @@ def _look_around(draft: Draft) -> None:
     state = draft.state
     if state.phase is Phase.UNPROVEN and state.surveyed:
         moving.follow(draft)
-    needs_human = state.phase.is_wait or state.reason.code in (
-        Code.FORCE_DOWN_FAILED,
-        Code.SURVEY_FAILED,
-        Code.NOVA_AWAY,
-    )
-    if needs_human and draft.state.alert_due <= draft.now:
+    if _needs_human(state) and draft.state.alert_due <= draft.now:
         draft.alert(draft.state.reason)
+
+
+def _needs_human(state: Recovery) -> bool:
+    """Tell whether the recovery does not go on: it waits, or Nova is away."""
+    return state.phase.is_wait or state.nova_trouble is not None
 
 
 def _absorb(draft: Draft, event: events.Event) -> None:
     """Take the fact into the state."""
     if isinstance(event, events.Answer):
         draft.change(outstanding=draft.state.outstanding - {event.answers})
+    if draft.state.nova_trouble is not None and isinstance(event, NOVA_WORKS):
+        draft.say(Code.NOVA_BACK, host=draft.state.host)
+        draft.change(nova_trouble=None)
     HEARD[type(event)](draft, event)
 
 
@@ -166,14 +181,17 @@ def _forget_enabling(draft: Draft) -> None:
 
 
 def _nova_failed(draft: Draft, code: Code, detail: str) -> None:
-    """Nova did not answer: the same is asked again later; told once per phase and reason."""
+    """Nova did not answer: the same is asked again later, and said once until Nova answers again."""
     retry = draft.policy.nova_retry_seconds
     reason = because(code, host=draft.state.host, detail=detail, seconds=retry)
-    draft.change(nova_due=draft.now + retry, survey_due=draft.now + retry)
-    if draft.state.phase is Phase.UNPROVEN:
+    is_new = draft.state.nova_trouble is None or draft.state.nova_trouble.code is not code
+    draft.change(nova_due=draft.now + retry, survey_due=draft.now + retry, nova_trouble=reason)
+    if is_new:
         draft.reasons.append(reason)
-    else:
-        draft.enter(draft.state.phase, reason)
+    if not draft.state.phase.is_wait:
+        draft.change(reason=reason)
+        if is_new:
+            draft.alert_later()
 
 
 def _reserved(draft: Draft, host: str, status: ReservedStatus) -> None:
@@ -215,19 +233,25 @@ def _reserved_failed(draft: Draft, event: events.ReservedFailed) -> None:
     draft.say(Code.RESERVED_FAILED, reserved=event.host, detail=event.detail)
 
 
-def _next_wake(state: Recovery, policy: Policy) -> float:
-    """Return when something becomes due although no answer comes."""
-    due = [state.heartbeat_due, state.power_due, state.alert_due if state.phase.is_wait else state.heartbeat_due]
+def _next_wake(state: Recovery, now: float, policy: Policy) -> float:
+    """Return when something becomes due although no answer comes.
+
+    What is due by now and was not done waits for an answer or for a proof, and these wake the recovery by themselves: to wake at once
+    for it again would be to spin.
+    """
+    due = [state.heartbeat_due, state.power_due, state.alert_due if _needs_human(state) else state.heartbeat_due]
     if state.proof is not None:
         due.append(state.proof.valid_until if state.proof.rung is Rung.IPMI else state.power_due)
     if state.phase in (Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING, Phase.HELD) or state.moves:
         due.append(state.nova_due)
-    if state.doubt is not None:
+    if state.surveyed:
         due.append(state.survey_due)
+    if state.awaited_until is not None:
+        due.append(state.awaited_until)
     if state.phase is Phase.FENCING and state.fence.ordered_at is not None:
         due.append(state.fence.ordered_at + policy.fence_retry_seconds)
     due += [move.retry_at for move in state.moves if move.status is MoveStatus.PENDING and move.retry_at is not None]
-    return min(due)
+    return min((at for at in due if at > now), default=now + policy.unproven_read_seconds)
 
 
 HEARD: dict[type, Callable[[Draft, Any], None]] = {

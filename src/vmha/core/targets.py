@@ -31,6 +31,11 @@ SUCCEEDED = ("done", "completed", "confirmed")
 FAILED = ("failed", "error", "cancelled")
 TERMINAL = (*SUCCEEDED, *FAILED, "reverted")
 
+CLEANED_UP = "completed"
+"""What a returning nova-compute writes on every evacuation from its host, also on one that is not over: no proof that it landed."""
+
+UNNAMED = "a host that Nova has not named"
+
 
 def suspects(
     instance: str,
@@ -47,15 +52,24 @@ def suspects(
     """
     mine = sorted((record for record in migrations if record.instance == instance), key=lambda record: record.id)
     settled = max((record.id for record in mine if record.status in SUCCEEDED), default=0)
-    doubtful = [
-        r for r in mine if r.id > settled and (r.status not in TERMINAL or (r.status in FAILED and r.destination))
-    ]
+    doubtful = [r for r in mine if r.id > settled and (r.status not in TERMINAL or has_reached(r))]
     ends = {end for record in doubtful for end in (record.source, record.destination) if end}
     return tuple(sorted(ends - {host, except_for} - proven_off))
 
 
-def plan_move(draft: Draft, instance: Instance, migrations: tuple[Migration, ...]) -> Move:
-    """Rule on one instance of the host."""
+def has_reached(record: Migration) -> bool:
+    """Tell whether a failed migration may have left a guest on its destination.
+
+    An evacuation ends as `error` when the scheduler found no host, also where we named one, and as `failed` when a host was at it.
+    """
+    never_left = record.kind == "evacuation" and record.status == "error"
+    return record.status in FAILED and record.destination is not None and not never_left
+
+
+def plan_move(
+    draft: Draft, instance: Instance, migrations: tuple[Migration, ...], consumers: frozenset[str] | None = None
+) -> Move:
+    """Rule on one instance of the host. `consumers` hold resources of it, None where that is not known."""
     mine = [record for record in migrations if record.instance == instance.uuid]
     newest = max(mine, key=lambda record: record.id, default=None)
     move = Move(
@@ -69,7 +83,24 @@ def plan_move(draft: Draft, instance: Instance, migrations: tuple[Migration, ...
     )
     if newest and newest.kind == "evacuation" and newest.source == draft.state.host and newest.status not in TERMINAL:
         return _adopt(draft, move, newest)
-    return rule(draft, move, suspects(instance.uuid, draft.state.host, migrations, draft.around.proven_off))
+    doubts = suspects(instance.uuid, draft.state.host, migrations, draft.around.proven_off)
+    if newest and not doubts and consumers is not None and instance.uuid not in consumers:
+        doubts = _cleaned_up(draft, newest)
+    return rule(draft, move, doubts)
+
+
+def _cleaned_up(draft: Draft, newest: Migration) -> tuple[str, ...]:
+    """Name the destination of an evacuation that was not over when the host came back for a while.
+
+    Nova lists the instance here, but it holds nothing here: the returning nova-compute gave it up.
+    """
+    is_evacuation = newest.kind == "evacuation" and newest.source == draft.state.host
+    destination = newest.destination or UNNAMED
+    return (
+        (destination,)
+        if is_evacuation and newest.status == CLEANED_UP and destination not in draft.around.proven_off
+        else ()
+    )
 
 
 def _adopt(draft: Draft, move: Move, record: Migration) -> Move:
@@ -155,8 +186,16 @@ def _reserved(draft: Draft, move: Move) -> str:
         raise NoTarget(None)
     free = [host for host in draft.around.reserved_hosts if host not in {r.host for r in mine} | {draft.state.host}]
     if not free:
-        raise NoTarget(Code.NO_RESERVED)
+        return _tried_before(draft)
     draft.say(Code.RESERVED_CLAIMED, reserved=free[0], host=draft.state.host)
     draft.change(reserved=(*mine, Reserved(free[0], ReservedStatus.ENABLING)))
     draft.ask(EnableReserved(free[0]))
     raise NoTarget(None)
+
+
+def _tried_before(draft: Draft) -> str:
+    """Return a reserved host that had no room at the last attempt, where nothing but reserved hosts may be used: it may have by now."""
+    ready = [entry.host for entry in draft.state.reserved if entry.status is ReservedStatus.READY]
+    if not ready or draft.state.method is not RecoveryMethod.RESERVED_HOST:
+        raise NoTarget(Code.NO_RESERVED)
+    return ready[0]

@@ -96,6 +96,14 @@ def _power(effect: effects.ReadPower | effects.PowerOff, deadline: Deadline, too
 
 def _evacuate(effect: effects.Evacuate, deadline: Deadline, tools: Tools) -> events.Event:
     key, instance = effect.key, effect.instance
+    if effect.attempt > 1:
+        try:
+            host = tools.nova.host_of(instance, deadline=deadline)
+        except Exception as error:  # noqa: BLE001 - nothing was ordered, whatever it was
+            return _not_sent(effect, _words(error))
+        if host != effect.source:
+            detail = f"it is on {host} now" if host else "Nova knows it no more"
+            return events.EvacuationRefused(answers=key, instance=instance, status=404, detail=detail)
     try:
         tools.nova.evacuate(instance, target=effect.target, deadline=deadline)
     except NovaRefused as error:

@@ -15,7 +15,7 @@ from vmha.core.effects import Alert
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
 from vmha.core.invariants import Broken, check
-from vmha.core.model import Phase
+from vmha.core.model import Outcome, Phase
 from vmha.core.recovery import decide
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
 from vmha.logs import log
@@ -64,6 +64,7 @@ class Held:
     pending: list[tuple[events.Event, str | None, int | None]] = field(default_factory=list)
     orders: dict[str, str] = field(default_factory=dict)
     is_stopped: bool = False
+    alerted_at: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +106,9 @@ class Engine:
         for held in list(self.held.values()):
             if not held.pending and (held.state.wake_at or 0.0) <= now:
                 held.pending.append((events.Ticked(), None, None))
-            if held.pending and not held.is_stopped:
+            if held.is_stopped:
+                self._tend_stopped(held, now)
+            elif held.pending:
                 self._step(held)
         return self._until_next(now)
 
@@ -154,7 +157,9 @@ class Engine:
             except (LeaseLost, Conflict) as error:
                 self._drop(held.state.uuid, str(error))
                 return
-            except Broken as error:
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - a broken promise or a defect stops this recovery, not the engine
                 self._stop(held, error)
                 return
             self._adopt(held, change)
@@ -204,31 +209,58 @@ class Engine:
         if held.state.phase is Phase.ENDED:
             self.held.pop(held.state.uuid, None)
 
-    def _stop(self, held: Held, error: Broken) -> None:
-        """Stop a recovery whose promises do not hold, and say so; a human must look, so no engine goes on with it."""
-        held.is_stopped, held.pending = True, []
+    def _stop(self, held: Held, error: Exception) -> None:
+        """Stop a recovery whose promises do not hold, or that cannot be decided, and say so: a human must look."""
+        detail = str(error) if isinstance(error, Broken) else f"the engine has a defect: {error!r}"
         log(
             logger,
             "promise-broken",
             level=logging.CRITICAL,
             recovery=held.state.uuid,
             host=held.state.host,
-            detail=str(error),
+            detail=detail,
         )
-        reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=str(error))
-        order = Order(id=self.new_uuid(), recovery=held.state.uuid, effect=Alert(held.state.host, reason))
+        if not isinstance(error, Broken):
+            logger.error("traceback of the defect", exc_info=error)
+        reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=detail)
+        held.is_stopped, held.pending = True, []
+        self._store_end(held, replace(held.state, reason=reason), ())
+
+    def _tend_stopped(self, held: Held, now: float) -> None:
+        """Alert again on schedule; only a human's reject ends a recovery that was stopped (P4)."""
+        for event, _, letter in held.pending:
+            if isinstance(event, events.Rejected) and letter is not None:
+                reason = because(Code.REJECTED, by=event.by, why=event.why, host=held.state.host)
+                ended = replace(
+                    held.state, phase=Phase.ENDED, outcome=Outcome.REJECTED, ended_at=now, reason=reason, wake_at=None
+                )
+                self._store_end(held, ended, (letter,))
+                self.held.pop(held.state.uuid, None)
+                return
+        held.pending = []
+        if now - held.alerted_at >= self.policy.alert_interval_seconds:
+            self._store_end(held, held.state, ())
+
+    def _store_end(self, held: Held, after: Recovery, handled: tuple[int, ...]) -> None:
+        """Store how a stopped recovery stands, and alert."""
+        order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason))
         now = self.store.now()
         change = Change(
             now=now,
             before=held.state,
-            after=replace(held.state, reason=reason),
+            after=after,
             orders=(order,),
             answered=(),
-            handled=(),
-            timeline=(TimelineEntry(at=now, reason=reason),),
+            handled=handled,
+            timeline=(TimelineEntry(at=now, reason=after.reason),) if after != held.state else (),
             revoked=(),
         )
-        held.version = self.store.commit(held.lease, held.version, change)
+        try:
+            held.version = self.store.commit(held.lease, held.version, change)
+        except (LeaseLost, Conflict) as lost:
+            self._drop(after.uuid, str(lost))
+            return
+        held.state, held.alerted_at = after, now
         self.executor.submit(order, held.lease)
 
     def _drop(self, recovery: str, why: str) -> None:
@@ -238,7 +270,11 @@ class Engine:
 
     def _until_next(self, now: float) -> float:
         """Return the seconds until the next wake-up, renewal or look at the database, whichever is first."""
-        wakes = [held.state.wake_at - now for held in self.held.values() if held.state.wake_at is not None]
+        wakes = [
+            held.state.wake_at - now
+            for held in self.held.values()
+            if held.state.wake_at is not None and not held.is_stopped
+        ]
         bounds = [self.poll_seconds, *wakes]
         if self.held:
             bounds.append(self.terms.lease_seconds / 3)

@@ -116,6 +116,16 @@ class SimNova:
                 ),
             )
 
+    def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
+        """Return where Nova holds an instance to be."""
+        with self._reading(deadline):
+            try:
+                return self._world.nova.show_server(instance).host
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                return None
+
     def _is_elsewhere(self, instance: str, host: str) -> bool:
         """Ask Nova for one instance: is it on another host, or unknown?"""
         try:

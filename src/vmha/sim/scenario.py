@@ -175,6 +175,7 @@ class Player:
         for number in range(1, cloud["hosts"] + cloud["spares"] + 1):
             reason = "reserved" if number > cloud["hosts"] else None
             self.world.add_host(f"c{number}", vcpus=cloud["vcpus"], disabled_reason=reason)
+        self.names: dict[str, str] = {}
         for number in range(cloud["instances"]):
             self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
         self.store = ListeningStore(lambda: self.world.now, self.world.new_uuid)
@@ -202,7 +203,7 @@ class Player:
     def _add_server(self, host: str, name: str) -> None:
         wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume"} | self.scenario.server
         mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in ("vcpus", "state", "task", "disk")}
-        self.world.add_server(
+        server = self.world.add_server(
             host,
             name=name,
             vcpus=int(mine["vcpus"]),
@@ -211,6 +212,7 @@ class Player:
             image_backed=mine["disk"] == "image",
             ephemeral_gb=10 if mine["disk"] == "ephemeral" else 0,
         )
+        self.names[server.uuid] = name
 
     def _heard(self, code: str) -> None:
         for command in [command for command in self._waiting if command.when == code]:
@@ -230,7 +232,7 @@ class Player:
             ) from error
 
     def _arguments(self, words: list[str]) -> dict[str, Any]:
-        known = {server.name: uuid for uuid, server in self.world.nova.servers.items()}
+        known = {name: uuid for uuid, name in self.names.items()}
         given: dict[str, Any] = {}
         for key, text in _pairs(" ".join(words)).items():
             value: Any = known.get(text, text)
@@ -281,11 +283,11 @@ class Player:
         lines += [f"  {fact['at']:6.1f}  {_order(fact)}" for fact in self.world.record.facts if _is_order(fact)]
         lines.append("guests")
         lines += [f"  {self._where(uuid)}" for uuid in self.world.nova.servers]
-        lines += [f"VIOLATION {violation}" for violation in checker.check(self.world.record.facts)]
+        lines += [_verdict(violation) for violation in checker.check(self.world.record.facts)]
         lines += [f"STOPPED {name}" for name in self._stopped()]
         text = "\n".join(lines) + "\n"
-        for uuid, server in self.world.nova.servers.items():
-            text = text.replace(f"{server.name} ({uuid})", server.name).replace(uuid, server.name)
+        for uuid, name in self.names.items():
+            text = text.replace(f"{name} ({uuid})", name).replace(uuid, name)
         return text
 
     def _stopped(self) -> list[str]:
@@ -321,11 +323,14 @@ def _ending(state: Recovery) -> str:
 
 def _not_moved(state: Recovery) -> list[str]:
     """Say of each instance that was not moved how it stands and why."""
-    others = (move for move in state.moves if move.status is not MoveStatus.MOVED)
-    return [
-        f"  {move.name} {move.status.value}: {move.reason.sentence if move.reason else 'no reason is given'}"
-        for move in others
-    ]
+    others = [move for move in state.moves if move.status is not MoveStatus.MOVED]
+    return [f"  {m.name} {m.status.value}{f': {m.reason.sentence}' if m.reason else ''}" for m in others]
+
+
+def _verdict(violation: checker.Violation) -> str:
+    """Tell what no engine can know (docs/operate/limits.md) from what is a broken promise."""
+    is_limit = violation.kind in (checker.Kind.CAME_BACK, checker.Kind.LATE_ORDER)
+    return f"{'LIMIT' if is_limit else 'VIOLATION'} {violation}"
 
 
 def _is_order(fact: Fact) -> bool:
@@ -341,9 +346,8 @@ def _order(fact: Fact) -> str:
     if fact["what"] == "service":
         flags = [name for name in ("forced_down", "disabled") if fact[name]]
         return f"{caller}: service of {fact['host']}: {', '.join(flags) or 'enabled'}"
-    return (
-        f"{caller}: evacuate {fact['instance']} from {fact['source']} to {fact['target'] or 'any'}: {fact['outcome']}"
-    )
+    source = f" from {fact['source']}" if "source" in fact else ""
+    return f"{caller}: evacuate {fact['instance']}{source} to {fact['target'] or 'any'}: {fact['outcome']}"
 
 
 def play_file(path: Path, *, rewrite: bool = False) -> str:

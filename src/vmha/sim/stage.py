@@ -6,26 +6,38 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 
+from vmha.sim.faults import FAULTS
 from vmha.sim.record import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from vmha.sim.record import Fact
 
+Found = TypeVar("Found")
+
 START_SECONDS = 40.0
 """Longest wait for a process to be ready, on a machine that is busy with other things."""
+
+LEAVE_SECONDS = 15.0
+"""Longest wait for a process to end after SIGTERM: an engine lets the orders that are under way end first."""
+
+Option = tuple[str, str, str]
+"""A line of masakari.conf: group, name, value."""
 
 QUICK = {
     "recovery": {
@@ -58,38 +70,57 @@ class Stage:
     """Starts and ends everything, breaks the cloud, and looks at it from outside."""
 
     def __init__(
-        self, folder: Path, *, say: Callable[[str], None], hosts: int, engines: int, options: dict[str, str]
+        self,
+        folder: Path,
+        *,
+        say: Callable[[str], None],
+        hosts: int,
+        engines: int = 1,
+        options: Iterable[Option] = (),
     ) -> None:
         self.folder = folder
         self.say = say
         self.hosts = [f"c{number}" for number in range(1, hosts + 1)]
         self.engines = [f"engine-{number}" for number in range(1, engines + 1)]
-        self._options = options
+        self.cloud: dict[str, Any] = {}
+        self.woken_at: dict[str, int] = {}
+        self._options = tuple(options)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._cloud: dict[str, Any] = {}
         self._port = _free_port()
         self._client: Connection | None = None
         self._stopping = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def record(self) -> Path:
         """Where the simulated cloud writes what really happens."""
         return self.folder / "record.jsonl"
 
+    @property
+    def database(self) -> Path:
+        """Where the service keeps its memory."""
+        return self.folder / "masakari.sqlite"
+
     # Set up and tear down
 
     def set_up(self, instances: str) -> None:
         """Start the cloud and the service, and let a client make a segment with all hosts."""
+        self.start_cloud(instances)
+        self.start_service()
+        self.make_segment()
+
+    def start_cloud(self, instances: str) -> None:
+        """Start the simulated cloud, with instances as `vmha.sim.cloud` has them."""
         self.say(f"starting a SIMULATED cloud of {len(self.hosts)} hosts, over HTTP and IPMI on loopback")
         arguments = ["--hosts", str(len(self.hosts)), "--instances", instances, "--state-dir", str(self.folder)]
         arguments += ["--report-interval", "2", "--service-down-time", "12", "--spawn-seconds", "2"]
-        url = f"http://127.0.0.1:{self._port}/v1"
-        self._start("cloud", "vmha.sim.cloud", *arguments, "--instance-ha-url", url)
+        self._start("cloud", "vmha.sim.cloud", *arguments, "--instance-ha-url", f"{self.url}/v1")
         self._await("cloud", lambda: (self.folder / "cloud.json").exists())
-        self._cloud = json.loads((self.folder / "cloud.json").read_text())
-        self._start_service()
-        self._await(self._api_process, self._answers)
-        self._make_segment()
+        self.cloud = json.loads((self.folder / "cloud.json").read_text())
 
     def tear_down(self) -> None:
         """End what was started here, gently first."""
@@ -109,21 +140,25 @@ class Stage:
     def _api_process(self) -> str:
         return self.engines[0] if len(self.engines) == 1 else "api"
 
-    def _start_service(self) -> None:
+    def start_service(self) -> None:
+        """Start masakari-standalone, or where there are several engines an API and each of them."""
         if len(self.engines) == 1:
             self.say("starting masakari-standalone: API and engine on SQLite")
             self._start(self.engines[0], "vmha.cli.standalone", *self._config(self.engines[0]))
-            return
-        self.say(f"starting masakari-api and {len(self.engines)} engines on one SQLite database")
-        manage = [sys.executable, "-m", "vmha.cli.manage", *self._config("manage"), "db", "sync"]
-        subprocess.run(manage, check=True, timeout=START_SECONDS)
-        self._start("api", "vmha.cli.api", *self._config("api"))
-        for engine in self.engines:
-            self._start(engine, "vmha.cli.engine", *self._config(engine))
+        else:
+            self.say(f"starting masakari-api and {len(self.engines)} engines on one SQLite database")
+            manage = [sys.executable, "-m", "vmha.cli.manage", *self._config("manage"), "db", "sync"]
+            done = subprocess.run(manage, check=False, timeout=START_SECONDS, capture_output=True, env=_environment())
+            if done.returncode != 0:
+                raise StageError(f"masakari-manage db sync failed: {done.stderr.decode(errors='replace')}")
+            self._start("api", "vmha.cli.api", *self._config("api"))
+            for engine in self.engines:
+                self._start(engine, "vmha.cli.engine", *self._config(engine))
+        self._await(self._api_process, self._answers)
 
     def _config(self, name: str) -> list[str]:
         """Write a masakari.conf for one process."""
-        cloud, policy = self._cloud, self._options
+        cloud = self.cloud
         groups: dict[str, dict[str, str]] = {
             "DEFAULT": {
                 "host": name,
@@ -132,7 +167,7 @@ class Stage:
                 "os_region_name": cloud["region_name"],
                 "log_file": str(self.folder / f"{name}.log"),
             },
-            "database": {"connection": f"sqlite:///{self.folder / 'masakari.sqlite'}"},
+            "database": {"connection": f"sqlite:///{self.database}"},
             "keystone_authtoken": {
                 "auth_type": "password",
                 "auth_url": cloud["auth_url"],
@@ -143,10 +178,11 @@ class Stage:
                 "user_domain_name": cloud["user_domain_name"],
                 "project_domain_name": cloud["project_domain_name"],
             },
-            **QUICK,
+            **{group: dict(values) for group, values in QUICK.items()},
         }
-        groups["fencing"] = {**QUICK["fencing"], "inventory": str(self.folder / "fencing.yaml")}
-        groups["recovery"] = {**QUICK["recovery"], **policy}
+        groups["fencing"]["inventory"] = str(self.folder / "fencing.yaml")
+        for group, key, value in self._options:
+            groups.setdefault(group, {})[key] = value
         text = "".join(
             f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items()) + "\n"
             for group, values in groups.items()
@@ -156,11 +192,11 @@ class Stage:
         return ["--config-file", str(path)]
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
-        output = (self.folder / f"{name}.out").open("wb")
         command = [sys.executable, "-m", module, *arguments]
-        self._processes[name] = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, env=_environment()
-        )
+        with (self.folder / f"{name}.out").open("ab") as output:
+            self._processes[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, env=_environment()
+            )
 
     def _await(self, name: str, is_ready: Callable[[], bool]) -> None:
         until = time.monotonic() + START_SECONDS
@@ -178,12 +214,13 @@ class Stage:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"http://127.0.0.1:{self._port}/", timeout=2).status_code == 200
+            return requests.get(f"{self.url}/", timeout=2).status_code == 200
         except requests.RequestException:
             return False
 
-    def _make_segment(self) -> None:
-        cloud = self._cloud
+    def make_segment(self) -> None:
+        """Let a client make a segment with all hosts."""
+        cloud = self.cloud
         self._client = Connection(
             auth={
                 "auth_url": cloud["auth_url"],
@@ -204,9 +241,9 @@ class Stage:
 
     def inject(self, fault: str, **arguments: str | float) -> None:
         """Break something in the simulated cloud."""
-        self.say(f"in the simulated cloud: {fault} {' '.join(str(value) for value in arguments.values())}")
-        body: dict[str, str | float] = {"fault": fault, **arguments}
-        requests.post(f"{self._cloud['control_url']}/faults", json=body, timeout=10).raise_for_status()
+        given = " ".join(str(value) for value in arguments.values())
+        self.say(f"in the simulated cloud: {fault} {given} ({FAULTS[fault].words})")
+        self._control("faults", {"fault": fault, **arguments})
 
     def report(self, host: str) -> None:
         """Post the notification that a host monitor would post."""
@@ -220,17 +257,40 @@ class Stage:
         )
         self.say(f"a monitor's notification is posted: {host} STOPPED")
 
-    def pause(self, engine: str) -> None:
-        """Stop an engine as a machine that swaps would."""
-        self._processes[engine].send_signal(signal.SIGSTOP)
+    def pause(self, engine: str) -> int:
+        """Stop an engine as a machine that swaps would, and return how many orders it has in hand, stored but not sent.
+
+        It is stopped while nobody writes: SQLite has one writer at a time, and one that stands still would hold up all others.
+        """
+        in_hand = "SELECT count(*) FROM effects WHERE engine = ? AND kind = 'Evacuate' AND sent_at IS NULL"
+        with closing(sqlite3.connect(self.database, timeout=START_SECONDS, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            process = self._processes[engine]
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            count: int = database.execute(in_hand, (engine,)).fetchone()[0]
+            database.execute("ROLLBACK")
+        return count
 
     def wake(self, engine: str) -> None:
-        """Let a stopped engine go on."""
+        """Let a stopped engine go on, and remember how much of the record was written by then."""
+        self.woken_at[engine] = len(read_lines(self.record))
         self._processes[engine].send_signal(signal.SIGCONT)
 
     def kill(self, engine: str) -> None:
         """Kill an engine."""
         self._processes[engine].kill()
+
+    def terminate(self, name: str) -> int:
+        """Ask a process to end; return its exit code."""
+        process = self._processes.pop(name)
+        process.terminate()
+        try:
+            return process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise StageError(f"{name} did not end on SIGTERM: {self._last_words(name)}") from error
 
     def wait(self, seconds: float, _what_for: str) -> None:
         """Let time pass, and notice a process that died by itself."""
@@ -241,28 +301,42 @@ class Stage:
 
     def wait_for_order(self, what: str, *, other_than: str | None = None) -> Fact:
         """Wait until the cloud has taken an order of a kind, from another engine than the one named."""
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
+
+        def taken() -> Fact | None:
             for fact in read_lines(self.record):
                 if fact["what"] == what and fact["outcome"] == "taken" and fact["caller"] != other_than:
                     return fact
-            self.wait(0.2, "an order")
-        raise StageError(f"no {what} was ordered within {START_SECONDS:.0f} s: {self._last_words(self.engines[-1])}")
+            return None
+
+        return self._found(f"order of {what}", taken, every_seconds=0.02)
+
+    def wait_for_take_over(self) -> str:
+        """Wait until an engine has taken a recovery over, tell the cloud's record so, and return its name."""
+
+        def taken_over() -> tuple[str, str] | None:
+            for recovery in self.recoveries():
+                for line in self.timeline(recovery["uuid"]):
+                    if line["code"] == "TAKEN_OVER":
+                        return recovery["host"], line["engine"]
+            return None
+
+        host, engine = self._found("engine took over", taken_over, every_seconds=0.1)
+        self._control("claims", {"host": host, "engine": engine})
+        return engine
+
+    def _found(self, what: str, look: Callable[[], Found | None], *, every_seconds: float) -> Found:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until and not self._stopping.is_set():
+            found = look()
+            if found is not None:
+                return found
+            self.wait(every_seconds, what)
+        raise StageError(f"no {what} within {START_SECONDS:.0f} s: {self._last_words(self.engines[-1])}")
+
+    def _control(self, path: str, body: dict[str, Any]) -> None:
+        requests.post(f"{self.cloud['control_url']}/{path}", json=body, timeout=10).raise_for_status()
 
     # What is to be seen
-
-    def follow_in_background(self, show: Callable[[str, list[dict[str, Any]]], None]) -> None:
-        """Show the timelines from a thread of its own while the demo does something else."""
-
-        def follow() -> None:
-            while not self._stopping.wait(0.3):
-                try:
-                    for recovery in self.recoveries():
-                        show(recovery["host"], self.timeline(recovery["uuid"]))
-                except (requests.RequestException, StageError):
-                    return
-
-        threading.Thread(target=follow, name="view", daemon=True).start()
 
     def recoveries(self) -> list[dict[str, Any]]:
         """List the recoveries, by host."""
@@ -282,7 +356,10 @@ class Stage:
     def _get(self, path: str) -> Any:
         if self._client is None:
             raise StageError("there is no client before set-up")
-        answer = self._client.instance_ha.get(path)
+        try:
+            answer = self._client.instance_ha.get(path)
+        except ClientException as error:
+            raise StageError(f"GET {path}: {error}: {self._last_words(self._api_process)}") from error
         if answer.status_code != 200:
             raise StageError(f"GET {path} gave {answer.status_code}: {answer.text}")
         return answer.json()

@@ -63,7 +63,6 @@ REFUSALS = (
     Code.STALLED,
     Code.EVACUATION_UNANSWERED,
     Code.EVACUATION_NOT_TAKEN,
-    Code.EVACUATION_REFUSED,
     Code.TAKEN_OVER,
     Code.CONFIRM_REFUSED_ALIVE,
     Code.REJECTED,
@@ -104,7 +103,7 @@ class Storm:
         self.notifications = 0
 
     def _build_cloud(self) -> None:
-        vcpus = self.random.choice((64, 64, 64, 17))
+        vcpus = self.random.choice((64,) * 7 + (17,))
         for name in HOSTS:
             self.world.add_host(name, vcpus=vcpus)
         if self.random.random() < 0.4:
@@ -170,7 +169,8 @@ class Storm:
             self._report_at(at + self.random.uniform(1.0, 40.0), host)
 
     def _report_at(self, at: float, host: str) -> None:
-        method = RecoveryMethod.RESERVED_HOST if self.random.random() < 0.2 else RecoveryMethod.AUTO
+        wants_reserved = self.random.random() < (0.3 if "c4" in self.world.hosts else 0.03)
+        method = RecoveryMethod.RESERVED_HOST if wants_reserved else RecoveryMethod.AUTO
         self.world.at(at, lambda: self._report(host, method))
 
     def _report(self, host: str, method: RecoveryMethod) -> None:
@@ -236,7 +236,7 @@ class Storm:
             if not row.state.phase.is_wait or self.random.random() < 0.6:
                 continue
             host = self.world.hosts[row.state.host]
-            if self.random.random() < 0.25:
+            if self.random.random() < 0.08:
                 self.rig.memory.say(row.state.uuid, Rejected(by="ann", why="not now"))
             elif row.state.phase is Phase.DISPUTED and self._is_heard(row.state):
                 self.rig.memory.say(row.state.uuid, Confirmed(by="bob", why="the monitor is right"))
@@ -283,7 +283,7 @@ class Storm:
         word, that the proof stood on, and within its validity. Two guests of one instance are never excused.
         """
         if violation.kind is not checker.Kind.SOURCE_WAS_ON:
-            return violation.kind is checker.Kind.LATE_ORDER
+            return violation.kind in (checker.Kind.LATE_ORDER, checker.Kind.CAME_BACK)
         facts = [f for f in self.world.record.facts if f.get("host") == violation.host and f["at"] <= violation.at]
         on_at = max((fact["at"] for fact in facts if fact["what"] == "power" and fact["on"]), default=None)
         policy = self.rig.policy

@@ -16,6 +16,7 @@ from sqlalchemy import Double, String, Text, bindparam, delete, func, insert, li
 from sqlalchemy.exc import IntegrityError
 
 from vmha.adapters.db import records, schema
+from vmha.adapters.db.connection import sentence, upstream_sentence
 from vmha.core.effects import Evacuate, PowerOff
 from vmha.core.model import Phase
 from vmha.core.plain import to_plain
@@ -51,7 +52,7 @@ def _store_state(connection: Connection, lease: Lease, version: int, after: Reco
         "version": version + 1,
         "phase": after.phase.value,
         "outcome": after.outcome.value if after.outcome else None,
-        "message": after.reason.sentence,
+        "message": sentence(after.reason.sentence),
         "state": json.dumps(to_plain(replace(after, moves=()))),
         "ended_at": after.ended_at,
         "wake_at": after.wake_at,
@@ -85,7 +86,7 @@ def _store_proofs(connection: Connection, change: Change) -> None:
     for proof, why in change.revoked:
         _put_proof(connection, proof, change.before)
         connection.execute(
-            update(table).where(table.c.uuid == proof.uuid).values(revoked_at=change.now, revoked_because=why)
+            update(table).where(table.c.uuid == proof.uuid).values(revoked_at=change.now, revoked_because=sentence(why))
         )
     after = change.after.proof
     if after is not None and after != change.before.proof:
@@ -197,7 +198,8 @@ def _insert_proven_order(
             recoveries.c.epoch == lease.epoch,
         )
     )
-    stored = connection.execute(insert(schema.effects).from_select(list(columns), source))
+    order_row = insert(schema.effects).from_select(list(columns), source)
+    stored = connection.execute(order_row, execution_options={"preserve_rowcount": True})
     if stored.rowcount != 1:
         raise ProofRefused(f"no valid proof for {effect.key} of {effect.source}: the order was not stored")
 
@@ -206,37 +208,39 @@ def _store_moves(connection: Connection, change: Change) -> None:
     """Write the moves that changed, and upstream's vmoves beside them."""
     before = {move.instance: move for move in change.before.moves}
     ended = change.after.phase is Phase.ENDED
-    for position, move in enumerate(change.after.moves):
-        if move.instance not in before:
-            _insert_move(connection, change, move, position)
-        elif move != before[move.instance] or (ended and not move.status.is_final):
+    new = [(position, move) for position, move in enumerate(change.after.moves) if move.instance not in before]
+    if new:
+        _insert_moves(connection, change, new)
+    for move in change.after.moves:
+        if move.instance in before and (move != before[move.instance] or (ended and not move.status.is_final)):
             _update_move(connection, change, move)
 
 
-def _insert_move(connection: Connection, change: Change, move: Move, position: int) -> None:
-    vmove_uuid = str(uuid4())
-    connection.execute(
-        insert(schema.moves).values(
-            recovery_uuid=change.after.uuid,
-            instance_uuid=move.instance,
-            position=position,
-            vmove_uuid=vmove_uuid,
-            status=move.status.value,
-            state=json.dumps(to_plain(move)),
-        )
-    )
+def _insert_moves(connection: Connection, change: Change, new: list[tuple[int, Move]]) -> None:
+    """Write a whole plan in two statements: a host may carry more than a thousand instances."""
+    rows = [
+        {
+            "recovery_uuid": change.after.uuid,
+            "instance_uuid": move.instance,
+            "position": position,
+            "vmove_uuid": str(uuid4()),
+            "status": move.status.value,
+            "state": json.dumps(to_plain(move)),
+        }
+        for position, move in new
+    ]
+    connection.execute(insert(schema.moves), rows)
     table = schema.recovery_notifications
     first = connection.execute(
         select(table.c.notification_uuid).where(table.c.recovery_uuid == change.after.uuid, table.c.is_first.is_(True))
     ).scalar()
     if first is not None:
-        values = records.vmove(change.after, move)
-        stamp = _stamp(change.now)
-        connection.execute(
-            insert(schema.vmoves).values(
-                uuid=vmove_uuid, notification_uuid=first, created_at=stamp, deleted=0, **values
-            )
-        )
+        common = {"notification_uuid": first, "created_at": _stamp(change.now), "deleted": 0}
+        vmoves = [
+            {"uuid": row["vmove_uuid"], **common, **_vmove(connection, change.after, move)}
+            for row, (_, move) in zip(rows, new, strict=True)
+        ]
+        connection.execute(insert(schema.vmoves), vmoves)
 
 
 def _update_move(connection: Connection, change: Change, move: Move) -> None:
@@ -244,10 +248,19 @@ def _update_move(connection: Connection, change: Change, move: Move) -> None:
     mine = (table.c.recovery_uuid == change.after.uuid, table.c.instance_uuid == move.instance)
     connection.execute(update(table).where(*mine).values(status=move.status.value, state=json.dumps(to_plain(move))))
     vmove_uuid = select(table.c.vmove_uuid).where(*mine).scalar_subquery()
-    values = records.vmove(change.after, move)
+    values = _vmove(connection, change.after, move)
     connection.execute(
         update(schema.vmoves).where(schema.vmoves.c.uuid == vmove_uuid).values(updated_at=_stamp(change.now), **values)
     )
+
+
+def _vmove(connection: Connection, recovery: Recovery, move: Move) -> dict[str, Any]:
+    """Return the columns of the vmove as upstream's table can hold them."""
+    columns = records.vmove(recovery, move)
+    for name in ("instance_name", "message"):
+        if columns[name] is not None:
+            columns[name] = upstream_sentence(connection, columns[name])
+    return columns
 
 
 def _store_views(connection: Connection, change: Change) -> None:
@@ -261,7 +274,11 @@ def _store_views(connection: Connection, change: Change) -> None:
         connection.execute(
             update(schema.notifications)
             .where(schema.notifications.c.notification_uuid.in_(joined))
-            .values(status=records.notification_status(after), message=after.reason.sentence, updated_at=stamp)
+            .values(
+                status=records.notification_status(after),
+                message=upstream_sentence(connection, after.reason.sentence),
+                updated_at=stamp,
+            )
         )
     if records.is_on_maintenance(after) and not records.is_on_maintenance(before):
         flags = {"on_maintenance": True, "reserved": False, "updated_at": stamp}
@@ -289,7 +306,7 @@ def _close_letters(connection: Connection, lease: Lease, change: Change) -> None
                     "engine": lease.engine,
                     "code": entry.reason.code.name,
                     "facts": json.dumps(dict(entry.reason.facts)),
-                    "sentence": entry.reason.sentence,
+                    "sentence": sentence(entry.reason.sentence),
                 }
                 for entry in change.timeline
             ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy import Double, event
+from sqlalchemy import Double, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.compiler import SQLCompiler
 
+
+ANSWER_SECONDS = 20
+"""How long a statement may take, or wait for another's lock, before the database counts as away; a lease is over by then."""
+
+CONNECT_SECONDS = 5
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a write on a server that is a standby (still, or again)."""
@@ -49,11 +54,11 @@ def _postgresql_now(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, answer_seconds: int = ANSWER_SECONDS) -> Engine:
     """Open `url` with oslo.db's listeners (error translation, dead connections); no statement is sent yet."""
     facade = enginefacade.transaction_context()
     facade.configure(
-        connection=url,
+        connection=_complete(url, answer_seconds),
         sqlite_fk=False,
         max_retries=0,
         connection_recycle_time=600,
@@ -63,29 +68,55 @@ def open_database(url: str) -> Engine:
     )
     engine: Engine = facade.writer.get_engine()
     if engine.dialect.name == "sqlite":
-        _serialise_sqlite(engine)
+        _serialise_sqlite(engine, answer_seconds)
     elif engine.dialect.name in ("mysql", "mariadb"):
-        _use_utc(engine)
+        _prepare_mysql(engine)
     return engine
 
 
-def _use_utc(engine: Engine) -> None:
-    """Keep local time out of the clock: in the hour that autumn repeats, UNIX_TIMESTAMP would go back and old leases live again."""
+def _complete(url: str, answer_seconds: int) -> str:
+    """Add to the URL what deployers leave out: bounds of time, and on MySQL all of Unicode.
+
+    It overrides `charset=utf8`, as deployers write: an instance may be called by an emoji.
+    """
+    parsed = make_url(url)
+    seconds, connect_seconds = str(answer_seconds), str(min(answer_seconds, CONNECT_SECONDS))
+    match parsed.get_backend_name():
+        case "mysql" | "mariadb":
+            bounds = {"connect_timeout": connect_seconds, "read_timeout": seconds, "write_timeout": seconds}
+            parsed = parsed.update_query_dict({**bounds, **parsed.query, "charset": "utf8mb4"})
+        case "postgresql":
+            silence = {"keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3"}
+            bounds = {"connect_timeout": connect_seconds, "tcp_user_timeout": f"{seconds}000", **silence}
+            parsed = parsed.update_query_dict({**bounds, **parsed.query})
+        case _:
+            pass
+    return parsed.render_as_string(hide_password=False)
+
+
+def _prepare_mysql(engine: Engine) -> None:
+    """Choose what a session goes by.
+
+    UTC: in the hour that autumn repeats, UNIX_TIMESTAMP of local time would go back, and leases and proofs live again. READ COMMITTED,
+    as the other databases have it: with InnoDB's default, two first reports of one host lock the same gap and each waits for the
+    other, and a transaction that began early does not see what it collides with.
+    """
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION time_zone = '+00:00'")
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
-def _serialise_sqlite(engine: Engine) -> None:
+def _serialise_sqlite(engine: Engine, answer_seconds: int) -> None:
     """Make each SQLite transaction begin as a writer and wait for its turn; a lock upgraded in mid-transaction could not."""
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=20000")
+        cursor.execute(f"PRAGMA busy_timeout={answer_seconds}000")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # a commit that was acknowledged outlives a power cut
         cursor.close()
@@ -94,6 +125,41 @@ def _serialise_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")  # of the plain BEGIN that oslo.db's own listener has just sent
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+LONGEST_SENTENCE = 4000
+"""Characters of a sentence that are kept: an answer may quote a whole web page, and TEXT holds 64 KiB on MySQL."""
+
+CODECS = {"utf8mb4": "utf-8", "latin1": "cp1252"}
+"""MySQL's character sets by Python's names, so far as upstream's tables are known to have them."""
+
+
+def sentence(text: str) -> str:
+    """Make of a text what every database stores; a commit that cannot be stored would stop a recovery for the sake of a word."""
+    plain = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return plain if len(plain) <= LONGEST_SENTENCE else f"{plain[: LONGEST_SENTENCE - 1]}…"
+
+
+def upstream_sentence(connection: Connection, text: str) -> str:
+    """The same for upstream's tables, which on MySQL may have an older character set: what it lacks becomes a question mark."""
+    kept = sentence(text)
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return kept
+    known = _upstream_character_set(connection)
+    if known in ("utf8", "utf8mb3"):
+        return "".join(character if ord(character) <= 0xFFFF else "?" for character in kept)
+    codec = CODECS.get(known, "ascii")
+    return kept.encode(codec, "replace").decode(codec)
+
+
+def _upstream_character_set(connection: Connection) -> str:
+    """Read the character set once for each connection."""
+    if "upstream_character_set" not in connection.info:
+        connection.info["upstream_character_set"] = connection.exec_driver_sql(
+            "SELECT character_set_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = 'vmoves' AND column_name = 'message'"
+        ).scalar()
+    return str(connection.info["upstream_character_set"])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vmha.adapters.db import schema
+from vmha.adapters.db.connection import sentence
 from vmha.core.events import Notified
 from vmha.core.model import RecoveryMethod
 from vmha.core.plain import event_to_plain, to_plain
@@ -91,7 +92,7 @@ def _open(
             segment_uuid=segment_uuid,
             method=method,
             phase=state.phase.value,
-            message=state.reason.sentence,
+            message=sentence(state.reason.sentence),
             state=json.dumps(to_plain(state)),
             version=1,
             opened_at=now,
@@ -108,7 +109,7 @@ def _open(
                 engine="api",
                 code=reason.code.name,
                 facts=json.dumps(dict(reason.facts)),
-                sentence=reason.sentence,
+                sentence=sentence(reason.sentence),
             )
         )
     return uuid

@@ -33,6 +33,9 @@ OLDER_UPSTREAM = ("8f848eb45d03", "8bdf5929c5a6")
 LOCK_SECONDS = 120
 """How long one process waits for another one's sync; far longer than all steps take."""
 
+LOOK_SECONDS = 10
+"""How long one statement waits: shorter than the time after which a database counts as away."""
+
 POSTGRESQL_LOCK = 0x766D6861
 """An arbitrary number that names our advisory lock: the letters vmha."""
 
@@ -76,7 +79,8 @@ def _alone(engine: Engine) -> Iterator[Connection]:
 def _named_lock(connection: Connection) -> Iterator[None]:
     """Hold a lock by name: MySQL commits after each change of the schema, so no transaction could hold one."""
     name = "CONCAT('vmha-', MD5(DATABASE()))"  # names are the server's, not the database's, and at most 64 long
-    if connection.execute(text(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")).scalar() != 1:
+    wait = f"SELECT GET_LOCK({name}, {LOOK_SECONDS})"
+    if not any(connection.execute(text(wait)).scalar() == 1 for _ in range(LOCK_SECONDS // LOOK_SECONDS)):
         raise StoreUnavailable(f"another process has been changing the schema for {LOCK_SECONDS} s; try again later")
     try:
         yield

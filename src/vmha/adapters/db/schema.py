@@ -115,6 +115,7 @@ vmoves = Table(
 )
 
 _id = BigInteger().with_variant(Integer, "sqlite")
+_json = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")  # MySQL's TEXT ends at 64 KiB
 
 recoveries = Table(
     "recoveries",
@@ -132,7 +133,7 @@ recoveries = Table(
     Column("phase", String(32), nullable=False),
     Column("outcome", String(32)),
     Column("message", Text, nullable=False),
-    Column("state", Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb"), nullable=False),
+    Column("state", _json, nullable=False),
     Column("version", Integer, nullable=False),
     Column("opened_at", Double, nullable=False),
     Column("ended_at", Double),
@@ -159,7 +160,7 @@ inbox = Table(
     ours,
     Column("id", _id, primary_key=True, autoincrement=True),
     Column("recovery_uuid", String(36), nullable=False, index=True),
-    Column("event", Text, nullable=False),
+    Column("event", _json, nullable=False),
     Column("created_at", Double, nullable=False),
 )
 
@@ -169,9 +170,9 @@ effects = Table(
     Column("id", _id, primary_key=True, autoincrement=True),
     Column("uuid", String(36), nullable=False, unique=True),
     Column("recovery_uuid", String(36), nullable=False),
-    Column("effect_key", String(128), nullable=False),
+    Column("effect_key", String(300), nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("payload", Text, nullable=False),
+    Column("payload", _json, nullable=False),
     Column("proof_uuid", String(36)),
     Column("engine", String(255), nullable=False),
     Column("epoch", Integer, nullable=False),
@@ -191,7 +192,7 @@ moves = Table(
     Column("position", Integer, nullable=False),
     Column("vmove_uuid", String(36), nullable=False),
     Column("status", String(16), nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", _json, nullable=False),
     UniqueConstraint("recovery_uuid", "instance_uuid", name="moves_recovery_instance_key"),
 )
 
@@ -199,7 +200,7 @@ claims = Table(
     "claims",
     ours,
     Column("id", _id, primary_key=True, autoincrement=True),
-    Column("claim_key", String(128), nullable=False, unique=True),
+    Column("claim_key", String(300), nullable=False, unique=True),
     Column("recovery_uuid", String(36), nullable=False, index=True),
     Column("made_at", Double, nullable=False),
     Column("expires_at", Double),  # NULL: until the recovery ends
@@ -213,7 +214,7 @@ fence_proofs = Table(
     Column("recovery_uuid", String(36), nullable=False, index=True),
     Column("host_name", String(255), nullable=False, index=True),
     Column("rung", String(16), nullable=False),
-    Column("evidence", Text, nullable=False),
+    Column("evidence", _json, nullable=False),
     Column("established_at", Double, nullable=False),
     Column("read_at", Double, nullable=False),
     Column("valid_until", Double, nullable=False),
@@ -229,7 +230,7 @@ timeline = Table(
     Column("at", Double, nullable=False),
     Column("engine", String(255), nullable=False),
     Column("code", String(64), nullable=False),
-    Column("facts", Text, nullable=False),
+    Column("facts", _json, nullable=False),
     Column("sentence", Text, nullable=False),
     Index("timeline_recovery_idx", "recovery_uuid", "id"),
 )

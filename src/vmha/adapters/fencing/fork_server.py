@@ -7,8 +7,8 @@ last. It would also have to read the disk, in a moment when more than one host m
 Rules
 1. A call ends at its deadline: the child ends itself, and is killed here too. An answer that comes later is none.
 2. A child is killed by the handle that it gave us, never by its number, which another process may have by then.
-3. A server that is gone is replaced before the next call; one that forks nothing until a deadline is replaced after it.
-   Children do not need the server once they run.
+3. A server that is gone is replaced at once, one that forks nothing until a deadline is replaced after it. Children do
+   not need the server once they run.
 4. The server's environment is cut down to what Python needs: ours may hold passwords that the inventory names.
 """
 
@@ -53,9 +53,23 @@ class ForkServer:
         self._control: socket.socket | None = None
 
     def call(self, request: str, deadline: Deadline) -> str:
-        """Return a child's answer. Raises `TimeoutError` when none came by the deadline, and `NoWorker`."""
+        """Return a child's answer. Raises `TimeoutError` when none came by the deadline, `NoWorker`, and `OSError`."""
+        # The request goes out only to a child that gave its handle: a second try repeats nothing.
+        child = self._fork(deadline) or self._fork(deadline)
+        if child is None:
+            raise NoWorker("ended before it began")
+        call, handle = child
+        with call:
+            try:
+                return _converse(call, request, deadline)
+            finally:
+                _end(handle)
+
+    def _fork(self, deadline: Deadline) -> tuple[socket.socket, int] | None:
+        """Return the socket and the handle of a new child; None when the server could not fork, or died before."""
         ours, theirs = socket.socketpair()
-        with ours:
+        with contextlib.ExitStack() as unless_kept:
+            unless_kept.enter_context(ours)
             with theirs:
                 server = self._hand_over(theirs, deadline)
             handed_over = time.monotonic()
@@ -65,10 +79,11 @@ class ForkServer:
                 if time.monotonic() - handed_over >= _STUCK_SECONDS:
                     self._discard(server)
                 raise NoWorker("did not start in time") from error
-            try:
-                return _converse(ours, request, deadline)
-            finally:
-                _end(handle)
+            if handle is None:
+                self._discard(server)
+                return None
+            unless_kept.pop_all()
+            return ours, handle
 
     def close(self) -> None:
         """End the server. Calls under way come to their end."""
@@ -95,7 +110,8 @@ class ForkServer:
 
     def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with contextlib.ExitStack() as unless_kept, theirs:
+            unless_kept.enter_context(control)
             server = subprocess.Popen(
                 # -P: the folder of the script is no place to import from.
                 (sys.executable, "-P", worker.__file__),
@@ -105,6 +121,7 @@ class ForkServer:
                 # What is sent to our terminal or process group, such as Ctrl-C, is not for calls under way.
                 start_new_session=True,
             )
+            unless_kept.pop_all()
         self._server, self._control = server, control
         return server, control
 
@@ -125,16 +142,13 @@ class ForkServer:
                 server.wait(_BURIAL_SECONDS)
 
 
-def _handle(call: socket.socket, deadline: Deadline) -> int:
-    """Return the handle with which the child is killed."""
+def _handle(call: socket.socket, deadline: Deadline) -> int | None:
+    """Return the handle with which the child is killed; None when the other end was closed before."""
     _limit(call, deadline)
-    handles: list[int] = []
     with contextlib.suppress(ConnectionError):
         _, handles, _, _ = socket.recv_fds(call, 1, 1, socket.MSG_CMSG_CLOEXEC)
-    if not handles:
-        # The other end is closed: the server could not fork, or the child ended at once.
-        raise NoWorker("ended before it began")
-    return handles[0]
+        return handles[0] if handles else None
+    return None
 
 
 def _converse(call: socket.socket, request: str, deadline: Deadline) -> str:

@@ -82,6 +82,8 @@ class IpmiPowerDevices:
                 raise self._trouble(order, device, PowerTrouble.SILENT, "", seconds) from error
             except NoWorker as error:
                 raise self._worker_failed(order, device, str(error)) from error
+            except OSError as error:
+                raise self._worker_failed(order, device, f"did not start ({error.strerror})") from error
             seconds = time.monotonic() - started
         try:
             answer: dict[str, Any] = json.loads(text)

@@ -20,7 +20,7 @@ down_revision = None
 _metadata = sa.MetaData()
 _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _text = sa.Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql", "mariadb")
-_long = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+_json = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 
 def upgrade() -> None:
@@ -64,7 +64,7 @@ sa.Table(
     sa.Column("phase", sa.String(32), nullable=False),
     sa.Column("outcome", sa.String(32)),
     sa.Column("message", _text, nullable=False),
-    sa.Column("state", _long, nullable=False),
+    sa.Column("state", _json, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("opened_at", sa.Double, nullable=False),
     sa.Column("ended_at", sa.Double),
@@ -91,7 +91,7 @@ sa.Table(
     _metadata,
     sa.Column("id", _id, primary_key=True, autoincrement=True),
     sa.Column("recovery_uuid", sa.String(36), nullable=False, index=True),
-    sa.Column("event", _text, nullable=False),
+    sa.Column("event", _json, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
 )
 
@@ -101,9 +101,9 @@ sa.Table(
     sa.Column("id", _id, primary_key=True, autoincrement=True),
     sa.Column("uuid", sa.String(36), nullable=False, unique=True),
     sa.Column("recovery_uuid", sa.String(36), nullable=False),
-    sa.Column("effect_key", sa.String(128), nullable=False),
+    sa.Column("effect_key", sa.String(300), nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("payload", _text, nullable=False),
+    sa.Column("payload", _json, nullable=False),
     sa.Column("proof_uuid", sa.String(36)),
     sa.Column("engine", sa.String(255), nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
@@ -123,7 +123,7 @@ sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("vmove_uuid", sa.String(36), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("state", _text, nullable=False),
+    sa.Column("state", _json, nullable=False),
     sa.UniqueConstraint("recovery_uuid", "instance_uuid", name="moves_recovery_instance_key"),
 )
 
@@ -131,7 +131,7 @@ sa.Table(
     "claims",
     _metadata,
     sa.Column("id", _id, primary_key=True, autoincrement=True),
-    sa.Column("claim_key", sa.String(128), nullable=False, unique=True),
+    sa.Column("claim_key", sa.String(300), nullable=False, unique=True),
     sa.Column("recovery_uuid", sa.String(36), nullable=False, index=True),
     sa.Column("made_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double),
@@ -145,7 +145,7 @@ sa.Table(
     sa.Column("recovery_uuid", sa.String(36), nullable=False, index=True),
     sa.Column("host_name", sa.String(255), nullable=False, index=True),
     sa.Column("rung", sa.String(16), nullable=False),
-    sa.Column("evidence", _text, nullable=False),
+    sa.Column("evidence", _json, nullable=False),
     sa.Column("established_at", sa.Double, nullable=False),
     sa.Column("read_at", sa.Double, nullable=False),
     sa.Column("valid_until", sa.Double, nullable=False),
@@ -161,7 +161,7 @@ sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("engine", sa.String(255), nullable=False),
     sa.Column("code", sa.String(64), nullable=False),
-    sa.Column("facts", _text, nullable=False),
+    sa.Column("facts", _json, nullable=False),
     sa.Column("sentence", _text, nullable=False),
     sa.Index("timeline_recovery_idx", "recovery_uuid", "id"),
 )

@@ -1,0 +1,1 @@
+"""Upstream's own clients, unmodified, against our API with real tokens."""

@@ -1,0 +1,261 @@
+"""The service on the real cloud: its configuration, its processes, its clients."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+from openstack.connection import Connection
+
+from tests.cloud.rig.service import ServiceSettings
+
+START_SECONDS = 40.0
+
+QUICK: dict[str, dict[str, str]] = {
+    "recovery": {
+        "witness_interval_seconds": "1",
+        "heartbeat_silence_seconds": "12",
+        "off_silence_seconds": "5",
+        "progress_seconds": "3",
+        "nova_retry_seconds": "2",
+        "local_disk": "rebuild",
+    },
+    "fencing": {
+        "fence_seconds": "18",
+        "fence_retry_seconds": "5",
+        "fence_attempts": "2",
+        "unproven_read_seconds": "4",
+        "power_call_seconds": "6",
+    },
+    "engine": {"poll_seconds": "0.5"},
+}
+"""This cloud's Nova reports every 3 s and calls a host down after 15. Without a block storage service all its instances boot from
+images, and there is no shared storage whose contents could be lost: hence rebuild."""
+
+
+class Service:
+    """masakari-api and any number of engines on the cloud's own database and broker."""
+
+    def __init__(self, folder: Path, settings: ServiceSettings, *, options: dict[str, dict[str, str]] | None = None) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.options = options or {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.client = self._connect()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_inventory(settings.hosts)
+
+    # Processes
+
+    def start(self, *engines: str) -> None:
+        """Bring the schema up and start the API and the engines named."""
+        self.manage("db", "sync")
+        self._start("api", "vmha.cli.api")
+        for engine in engines or ("engine-1",):
+            self.start_engine(engine)
+        wait_for("the API to answer", self._answers)
+
+    def start_engine(self, name: str) -> None:
+        """Start one engine."""
+        self._start(name, "vmha.cli.engine")
+
+    def kill(self, name: str) -> None:
+        """Kill a process that was started here, at once."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """End every process that was started here."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for name, process in self._processes.items():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise AssertionError(f"{name} did not end on SIGTERM within 20 s") from None
+        self._processes.clear()
+
+    def manage(self, *arguments: str) -> str:
+        """Run masakari-manage and return what it prints."""
+        command = [sys.executable, "-m", "vmha.cli.manage", *self._config("manage"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False, env=environment())
+        assert done.returncode == 0, f"masakari-manage {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def log(self, name: str) -> str:
+        """Return what a process has logged."""
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _start(self, name: str, module: str) -> None:
+        output = (self.folder / f"{name}.out").open("ab")
+        command = [sys.executable, "-m", module, *self._config(name)]
+        self._processes[name] = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
+        )
+
+    # Configuration
+
+    def write_inventory(self, hosts: tuple[str, ...]) -> None:
+        """Write the fencing inventory with the BMCs of these hosts."""
+        entries = {}
+        for host in hosts:
+            bmc = self.settings.bmcs[host]
+            access = {"address": bmc.address, "port": bmc.port, "user": bmc.user, "password": bmc.password}
+            entries[host] = {"ipmi": {**access, "system_guid": bmc.guid}}
+        path = self.folder / "fencing.yaml"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump({"hosts": entries}))
+
+    def _config(self, name: str) -> list[str]:
+        s = self.settings
+        groups: dict[str, dict[str, str]] = {
+            "DEFAULT": {
+                "host": name,
+                "masakari_api_listen": s.address,
+                "masakari_api_listen_port": str(s.port),
+                "os_region_name": s.region,
+                "transport_url": s.transport_url,
+                "log_file": str(self.folder / f"{name}.log"),
+            },
+            "database": {"connection": s.database_url},
+            "keystone_authtoken": {
+                "auth_type": "password",
+                "auth_url": s.auth_url,
+                "www_authenticate_uri": s.auth_url,
+                "username": s.user,
+                "password": s.password,
+                "project_name": s.project,
+                "user_domain_name": s.user_domain,
+                "project_domain_name": s.project_domain,
+                "memcached_servers": s.memcached,
+            },
+        }
+        for options in (QUICK, {"fencing": {"inventory": str(self.folder / "fencing.yaml")}}, self.options):
+            for group, values in options.items():
+                groups[group] = groups.get(group, {}) | values
+        text = "".join(
+            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items()) + "\n"
+            for group, values in groups.items()
+        )
+        path = self.folder / f"{name}.conf"
+        path.write_text(text)
+        return ["--config-file", str(path)]
+
+    # As a client
+
+    def _connect(self) -> Connection:
+        s = self.settings
+        return Connection(
+            auth={
+                "auth_url": s.auth_url,
+                "username": "admin",
+                "password": s.password,
+                "project_name": "admin",
+                "user_domain_name": s.user_domain,
+                "project_domain_name": s.project_domain,
+            },
+            region_name=s.region,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"http://{self.settings.address}:{self.settings.port}/", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def make_segment(self, name: str, hosts: tuple[str, ...], *, method: str = "auto", reserved: tuple[str, ...] = ()) -> str:
+        """Create a segment with hosts through openstacksdk; return its uuid."""
+        ha = self.client.instance_ha
+        segment = ha.create_segment(name=name, recovery_method=method, service_type="compute")
+        for host in hosts:
+            ha.create_host(
+                segment.uuid, name=host, type="COMPUTE", control_attributes="SSH", reserved=host in reserved
+            )
+        return str(segment.uuid)
+
+    def delete_segments(self) -> None:
+        """Delete every segment, so that the next test begins with none."""
+        for segment in self.client.instance_ha.segments():
+            self.client.instance_ha.delete_segment(segment.uuid)
+
+    def report(self, host: str) -> str:
+        """Post the notification that a host monitor would post; return its uuid."""
+        notification = self.client.instance_ha.create_notification(
+            type="COMPUTE_HOST",
+            hostname=host,
+            generated_time=datetime.now(UTC).replace(tzinfo=None).isoformat(),
+            payload={"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"},
+        )
+        return str(notification.notification_uuid)
+
+    def notification(self, uuid: str) -> Any:
+        """Show a notification through openstacksdk."""
+        return self.client.instance_ha.get_notification(uuid)
+
+    def vmoves(self, notification: str) -> list[Any]:
+        """List a notification's vmoves through openstacksdk."""
+        return list(self.client.instance_ha.vmoves(notification))
+
+    def recovery_of(self, host: str) -> dict[str, Any]:
+        """Show the youngest recovery of a host in full."""
+        listed = self._get(f"/recoveries?host={host}")["recoveries"]
+        youngest = max(listed, key=lambda recovery: str(recovery["opened_at"]))
+        shown: dict[str, Any] = self._get(f"/recoveries/{youngest['uuid']}")["recovery"]
+        return shown
+
+    def timeline(self, recovery: str) -> list[dict[str, Any]]:
+        """Show what happened in a recovery."""
+        lines: list[dict[str, Any]] = self._get(f"/recoveries/{recovery}/timeline")["timeline"]
+        return lines
+
+    def act(self, recovery: str, verb: str, reason: str) -> int:
+        """Answer a recovery that waits, through the API; return the status."""
+        answer = self.client.instance_ha.post(f"/recoveries/{recovery}/action", json={verb: {"reason": reason}})
+        return int(answer.status_code)
+
+    def _get(self, path: str) -> Any:
+        answer = self.client.instance_ha.get(path)
+        assert answer.status_code == 200, f"GET {path} gave {answer.status_code}: {answer.text}"
+        return answer.json()
+
+    def wait_for_phase(self, host: str, *phases: str, timeout_seconds: float = 90.0) -> dict[str, Any]:
+        """Wait until the recovery of a host stands in one of the phases, or has come to one of the outcomes."""
+        found: dict[str, Any] = {}
+
+        def stands() -> bool:
+            found.update(self.recovery_of(host))
+            return (found["outcome"] or found["phase"]) in phases
+
+        try:
+            wait_for(f"the recovery of {host} to be {' or '.join(phases)}", stands, timeout_seconds=timeout_seconds)
+        except AssertionError as error:
+            story = "\n".join(line["sentence"] for line in self.timeline(found["uuid"])) if found else "no recovery"
+            raise AssertionError(f"{error}; so far:\n{story}\n{self.log('engine-1')[-3000:]}") from error
+        return found
+
+
+def wait_for(what: str, is_so: Callable[[], bool], *, timeout_seconds: float = START_SECONDS) -> None:
+    """Look until something is so."""
+    until = time.monotonic() + timeout_seconds
+    while not is_so():
+        assert time.monotonic() < until, f"waited {timeout_seconds:.0f} s for {what} in vain"
+        time.sleep(0.2)
+
+
+def environment() -> dict[str, str]:
+    """Return our environment without proxies: everything here is on loopback."""
+    return {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}

@@ -1,0 +1,180 @@
+"""What `migrate.sync` holds on each database: it makes the schema that the code expects, once, whoever calls it and how often."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, inspect, text
+from sqlalchemy.engine import Engine
+
+from vmha.adapters.db import migrate, schema
+from vmha.adapters.db.connection import open_database, transaction
+from vmha.errors import ConfigurationError
+
+Fresh = Callable[[], str]
+PROCESSES = 4
+
+SYNC = """
+import sys
+from vmha.adapters.db import migrate
+from vmha.adapters.db.connection import open_database
+engine = open_database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+migrate.sync(engine)
+"""
+
+
+class MigrationContract:
+    """The contract. The `fresh` fixture makes an empty database and returns its URL."""
+
+    def test_makes_what_the_code_expects(self, fresh: Fresh) -> None:
+        """The tables that the steps make are those of the metadata, ours and upstream's, column for column."""
+        engine = synced(fresh())
+        assert differences(engine, schema.ours) == []
+        assert differences(engine, schema.upstream) == []
+
+    def test_writes_both_versions(self, fresh: Fresh) -> None:
+        """Our tables stand at our last step, upstream's at upstream's own head, each in a version table of its own."""
+        engine = open_database(fresh())
+        assert migrate.version(engine) is None
+        assert migrate.upstream_version(engine) is None
+        migrate.sync(engine)
+        assert migrate.version(engine) == "0001"
+        assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
+        assert {"vmha_alembic_version", "masakari_alembic_version"} < set(inspect(engine).get_table_names())
+
+    def test_again_changes_nothing(self, fresh: Fresh) -> None:
+        """A second sync finds everything there and leaves rows and tables as they are."""
+        engine = synced(fresh())
+        with transaction(engine) as connection:
+            connection.execute(text("INSERT INTO engines (name, started_at, seen_at) VALUES ('engine-1', 1, 2)"))
+        before = described(engine)
+        migrate.sync(engine)
+        assert described(engine) == before
+        with transaction(engine) as connection:
+            assert connection.execute(text("SELECT name FROM engines")).scalars().all() == ["engine-1"]
+
+    def test_several_processes_at_once(self, fresh: Fresh) -> None:
+        """Any number of processes may start on an empty database at the same moment."""
+        url = fresh()
+        command = [sys.executable, "-c", SYNC, url]
+        pipe = subprocess.PIPE
+        started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(PROCESSES)]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        ends = [(*process.communicate(timeout=50), process.returncode) for process in started]
+        assert [code for _, _, code in ends] == [0] * PROCESSES, [errors for _, errors, _ in ends]
+        assert differences(open_database(url), schema.ours) == []
+
+    @pytest.mark.parametrize("revision", migrate.OLDER_UPSTREAM)
+    def test_an_older_upstream_database_is_brought_to_its_head(self, fresh: Fresh, revision: str) -> None:
+        """A database of an earlier Masakari gets what upstream's own steps would add, and keeps its rows."""
+        engine = open_database(fresh())
+        older(engine, revision)
+        with transaction(engine) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO failover_segments (uuid, name, service_type, recovery_method, deleted) "
+                    "VALUES ('u', 'old', 'COMPUTE', 'auto', 0)"
+                )
+            )
+        migrate.sync(engine)
+        assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
+        assert differences(engine, schema.upstream) == []
+        with transaction(engine) as connection:
+            assert connection.execute(text("SELECT name FROM failover_segments")).scalars().all() == ["old"]
+
+    def test_an_unknown_upstream_database_is_refused(self, fresh: Fresh) -> None:
+        """A database of a later Masakari than this version knows is left as it is."""
+        engine = synced(fresh())
+        with transaction(engine) as connection:
+            connection.execute(text("UPDATE masakari_alembic_version SET version_num = 'fedcba987654'"))
+        before = described(engine)
+        with pytest.raises(ConfigurationError, match="fedcba987654"):
+            migrate.sync(engine)
+        assert described(engine) == before
+
+    def test_tables_without_a_revision_are_refused(self, fresh: Fresh) -> None:
+        """Upstream's tables from before its present migrations are left to upstream's own upgrade first."""
+        engine = synced(fresh())
+        with transaction(engine) as connection:
+            connection.execute(text("DROP TABLE masakari_alembic_version"))
+        with pytest.raises(ConfigurationError, match="db sync"):
+            migrate.sync(engine)
+
+    def test_a_later_version_of_ours_is_refused(self, fresh: Fresh) -> None:
+        """A database that a later version has upgraded is left as it is, and the text says what to do."""
+        engine = synced(fresh())
+        with transaction(engine) as connection:
+            connection.execute(text("UPDATE vmha_alembic_version SET version_num = '9999'"))
+        with pytest.raises(ConfigurationError, match="9999"):
+            migrate.sync(engine)
+        assert migrate.version(engine) == "9999"
+
+    def test_a_sync_that_died_is_finished(self, fresh: Fresh) -> None:
+        """Where a process died between two tables (MySQL commits each), the next sync makes the rest."""
+        engine = synced(fresh())
+        with transaction(engine) as connection:
+            connection.execute(text("DELETE FROM vmha_alembic_version"))
+            connection.execute(text("DROP TABLE timeline"))
+            connection.execute(text("DROP TABLE effects"))
+        migrate.sync(engine)
+        assert migrate.version(engine) == "0001"
+        assert differences(engine, schema.ours) == []
+
+
+def synced(url: str) -> Engine:
+    """Open a database and bring it to the schema of this version."""
+    engine = open_database(url)
+    migrate.sync(engine)
+    return engine
+
+
+def older(engine: Engine, revision: str) -> None:
+    """Take a database back to one of upstream's earlier revisions."""
+    migrate.sync(engine)
+    with transaction(engine) as connection:
+        connection.execute(text("ALTER TABLE notifications DROP COLUMN message"))
+        connection.execute(text("ALTER TABLE notifications DROP COLUMN failover_segment_uuid"))
+        if revision == migrate.OLDER_UPSTREAM[0]:
+            connection.execute(text("DROP TABLE vmoves"))
+        connection.execute(text("UPDATE masakari_alembic_version SET version_num = :r"), {"r": revision})
+        for table in reversed(schema.ours.sorted_tables):
+            table.drop(connection)
+        connection.execute(text("DROP TABLE vmha_alembic_version"))
+
+
+def differences(engine: Engine, metadata: MetaData) -> list[Any]:
+    """Compare the tables of the metadata with those of the database."""
+
+    def of_metadata(name: str | None, kind: str, parents: Any) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    with transaction(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"include_name": of_metadata})
+        return list(compare_metadata(context, metadata))
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """Describe every table: columns, indexes, constraints."""
+    look = inspect(engine)
+    return {
+        name: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in look.get_columns(name)],
+            sorted(str(index) for index in look.get_indexes(name)),
+            sorted(str(check) for check in look.get_check_constraints(name)),
+        )
+        for name in sorted(look.get_table_names())
+    }

@@ -1,0 +1,376 @@
+"""What the SQL store holds beside the contract of its port, on each database: races, rows for upstream's clients, words of all kinds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from oslo_db import exception as db_exception
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.ports.store_contract import TERMS, Owner, StoreContract, move, own
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
+from vmha.adapters.db.store import SqlStore
+from vmha.core.effects import Alert, EnableReserved, PowerOff
+from vmha.core.explain import Code, because
+from vmha.core.model import MoveStatus, Outcome, Phase, Reserved, ReservedStatus
+from vmha.errors import ClaimRefused, Conflict, StoreUnavailable
+from vmha.ports import Change, LeaseTerms, TimelineEntry
+
+T = TypeVar("T")
+ROUNDS = 8
+"""How often a race of two is run; each round ends one way or the other."""
+
+NAMES = ("web-1", "zażółć gęślą jaźń", "データベース", "🦄 unicorn", "x" * 255)
+"""What people call their instances."""
+
+
+class RaceContract:
+    """Several engines and API processes at once, each with connections of its own."""
+
+    def test_each_recovery_is_claimed_once(self, rig: SqlRig) -> None:
+        """Engines that claim at the same moment share the recoveries out between them, none gets one that another has."""
+        for number in range(20):
+            rig.add_host(f"r{number}")
+        reported = {rig.report(f"r{number}").recovery for number in range(20)}
+        stores = [(f"engine-{n}", rig.another()) for n in range(4)]
+
+        def claim(engine: str, store: SqlStore) -> list[str]:
+            return [
+                claim.recovery.uuid for _ in range(3) for claim in patient(lambda: store.claim(engine, TERMS, limit=20))
+            ]
+
+        taken = Counter(uuid for uuids in race([lambda e=e, s=s: claim(e, s) for e, s in stores]) for uuid in uuids)
+        assert taken == dict.fromkeys(reported, 1)
+        owners = rig.read(select(schema.recoveries.c.owner, schema.recoveries.c.epoch))
+        assert {row["epoch"] for row in owners} == {1}
+
+    def test_reports_that_race_open_one_recovery(self, rig: SqlRig) -> None:
+        """Of many reports of one host at the same moment one opens the recovery, and all others join it."""
+        engines = [rig.open() for _ in range(6)]
+        for _ in range(3):
+            reported = race([lambda e=e: patient(lambda: rig.report("c1", e)) for e in engines])
+            assert len({each.recovery for each in reported}) == 1
+            uuid = reported[0].recovery
+            table = schema.recovery_notifications
+            rows = rig.read(select(table).where(table.c.recovery_uuid == uuid))
+            assert {row["notification_uuid"] for row in rows} == {each.notification for each in reported}
+            assert sorted(row["is_first"] for row in rows) == [False] * 5 + [True]
+            assert len(rig.store.inbox([uuid])[uuid]) == 5
+            (claimed,) = rig.store.claim("engine-1", TERMS, limit=8)
+            Owner(rig, claimed).end()
+
+    def test_a_report_that_races_the_end_is_not_lost(self, rig: SqlRig) -> None:
+        """A notification that comes while the recovery ends is final with it, or opens the next one."""
+        seen = Counter[str]()
+        api = rig.open()
+        owner = own(rig)
+        for number in range(ROUNDS):
+            pause = 0.002 * number / ROUNDS
+
+            def end(owner: Owner = owner, pause: float = pause) -> None:
+                time.sleep(pause)
+                owner.end()
+
+            _, reported = race([lambda end=end: patient(end), lambda: patient(lambda: rig.report("c1", api))])
+            joined = reported.recovery == owner.state.uuid
+            seen["joined" if joined else "opened"] += 1
+            if joined:
+                assert rig.status(reported.notification) == "finished"
+                rig.report("c1")
+            else:
+                assert rig.status(reported.notification) == "running"
+            (claimed,) = rig.store.claim("engine-1", TERMS, limit=8)
+            assert claimed.lease.epoch == 1
+            owner = Owner(rig, claimed)
+        assert seen.total() == ROUNDS
+
+    def test_of_a_revocation_and_an_order_one_loses(self, rig: SqlRig) -> None:
+        """A proof is never revoked and used by two commits on one version: one stores all of its own, the other nothing."""
+        other = rig.another()
+        for _ in range(ROUNDS):
+            owner = own(rig)
+            known = owner.prove()
+            order = owner.change(orders=(owner.evacuate(known.uuid),))
+            revocation = owner.change(proof=None, revoked=((known, "it reads ON"),))
+            version = owner.version
+            answers = race([committing(rig.store, owner, order), committing(other, owner, revocation)])
+            assert [type(answer) for answer in answers].count(int) == 1
+            assert [type(answer) for answer in answers].count(Conflict) == 1
+            ordered = rig.read(select(schema.effects).where(schema.effects.c.proof_uuid == known.uuid))
+            assert bool(ordered) == (rig.revoked(known.uuid) is None)
+            owner.version, owner.state = version + 1, (order if ordered else revocation).after
+            owner.end()
+
+    def test_a_reserved_host_goes_to_one_of_two(self, rig: SqlRig) -> None:
+        """Of two recoveries that claim the same reserved host at the same moment one gets it."""
+        rig.add_host("spare", reserved=True)
+        wanted = (Reserved("spare", ReservedStatus.ENABLING),)
+        for _ in range(ROUNDS):
+            owners = [own(rig, "c1"), own(rig, "c2")]
+            owners[1].store = rig.another()
+            answers = race([lambda o=o: attempt(lambda: o.commit(reserved=wanted)) for o in owners])
+            assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType"]
+            for owner in owners:
+                owner.end()
+
+    def test_slots_are_not_overdrawn(self, rig: SqlRig) -> None:
+        """Recoveries that order power-offs at the same moment get no more slots than there are."""
+        owners = [own(rig, name) for name in ("c1", "c2", "c3")]
+        for owner in owners:
+            owner.store = rig.another()
+
+        def power_off(owner: Owner) -> object:
+            """Try again as the engine does: a slot may be lost to another while a second one is free."""
+            for _ in range(3):
+                order = owner.order(PowerOff(owner.state.host, 1))
+                answer = attempt(lambda: owner.commit(orders=(order,), slots=2))  # noqa: B023 - called at once
+                if not isinstance(answer, ClaimRefused):
+                    break
+            return answer
+
+        answers = race([lambda o=o: power_off(o) for o in owners])
+        assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType", "NoneType"]
+        assert len(rig.read(select(schema.claims))) == 2
+        assert len(rig.read(select(schema.effects))) == 2
+
+
+class MoveContract:
+    """The moves, and upstream's vmoves beside them."""
+
+    def test_moves_and_vmoves_are_written_together(self, rig: SqlRig) -> None:
+        """Each move has a vmove of the notification that opened the recovery, and both follow every change."""
+        owner = own(rig)
+        rig.report("c1")
+        (letter,) = rig.store.inbox([owner.state.uuid])[owner.state.uuid]
+        first, second = move("vm1"), move("vm2", MoveStatus.HELD)
+        owner.commit(moves=(first, second), handled=(letter[0],))
+        assert self.shown(rig) == [("vm1", "c1", None, "pending"), ("vm2", "c1", None, "pending")]
+        moved = replace(first, status=MoveStatus.MOVED, destination="c2", started_at=owner.now, ended_at=owner.now)
+        owner.commit(moves=(moved, second))
+        assert self.shown(rig) == [("vm1", "c1", "c2", "succeeded"), ("vm2", "c1", None, "pending")]
+        rows = rig.read(select(schema.moves).order_by(schema.moves.c.position))
+        assert [row["status"] for row in rows] == ["moved", "held"]
+        linked = {row["vmove_uuid"] for row in rows}
+        vmoves = rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))
+        assert {row["uuid"] for row in vmoves} == linked
+        assert {row["notification_uuid"] for row in vmoves} == {self.first_notification(rig, owner)}
+        assert vmoves[0]["start_time"] is not None
+        assert vmoves[0]["end_time"] is not None
+
+    def test_a_refused_commit_writes_neither(self, rig: SqlRig) -> None:
+        """When a commit is refused after its moves were written, no move and no vmove is left of it."""
+        rig.add_host("spare", reserved=True)
+        wanted = (Reserved("spare", ReservedStatus.ENABLING),)
+        other, owner = own(rig, "c2"), own(rig, "c1")
+        other.commit(reserved=wanted)
+        before = rig.stored()
+        with pytest.raises(ClaimRefused):
+            owner.commit(reserved=wanted, moves=(move("vm1"),))
+        assert rig.stored() == before
+
+    def test_what_is_given_up_has_failed(self, rig: SqlRig) -> None:
+        """Where a human ends a recovery, the moves that are not settled are shown as failed, with the human's reason."""
+        owner = own(rig)
+        owner.commit(moves=(move("vm1", MoveStatus.HELD), move("vm2", MoveStatus.MOVED, destination="c2")))
+        reason = because(Code.REJECTED, by="jane", why="the rack is gone", host="c1")
+        owner.commit(phase=Phase.ENDED, outcome=Outcome.REJECTED, reason=reason, ended_at=owner.now, wake_at=None)
+        assert self.shown(rig) == [("vm1", "c1", None, "failed"), ("vm2", "c1", "c2", "succeeded")]
+        messages = [row["message"] for row in rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))]
+        assert messages == [reason.sentence, None]
+
+    def test_a_large_host_is_stored_quickly(self, rig: SqlRig) -> None:
+        """The plan of a host with 1,600 instances is one commit, and it comes back in its order."""
+        owner = own(rig)
+        moves = tuple(move(f"vm{number}") for number in range(1600))
+        began = time.monotonic()
+        owner.commit(moves=moves)
+        seconds = time.monotonic() - began
+        rig.store.release(owner.lease)
+        (claimed,) = rig.store.claim("engine-2", TERMS, limit=8)
+        assert claimed.recovery.moves == moves
+        assert seconds < 4.0
+
+    @staticmethod
+    def shown(rig: SqlRig) -> list[tuple[Any, ...]]:
+        """Read the vmoves as a client sees them."""
+        rows = rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))
+        return [(row["instance_name"], row["source_host"], row["dest_host"], row["status"]) for row in rows]
+
+    @staticmethod
+    def first_notification(rig: SqlRig, owner: Owner) -> str:
+        """Read which notification opened a recovery."""
+        table = schema.recovery_notifications
+        (row,) = rig.read(select(table).where(table.c.recovery_uuid == owner.state.uuid, table.c.is_first.is_(True)))
+        return str(row["notification_uuid"])
+
+
+class WordsContract:
+    """Names and messages of any kind are stored, since a commit that cannot be stored stops a recovery."""
+
+    def test_names_of_all_kinds_are_stored(self, rig: SqlRig) -> None:
+        """Instances may be called anything that Nova lets them be called."""
+        owner = own(rig)
+        owner.commit(moves=tuple(move(name) for name in NAMES))
+        shown = [row["instance_name"] for row in rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))]
+        assert shown == list(NAMES)
+
+    def test_sentences_of_all_kinds_are_stored(self, rig: SqlRig) -> None:
+        """What Nova, a BMC or a human said is stored in timeline, message and journal as it was said."""
+        owner = own(rig)
+        reason = because(Code.SURVEY_FAILED, host="c1", detail=" ".join(NAMES), seconds=5.0)
+        alert = owner.order(Alert("c1", reason))
+        owner.commit(reason=reason, timeline=(TimelineEntry(at=owner.now, reason=reason),), orders=(alert,))
+        assert rig.timeline(owner.state.uuid)[-1] == reason.sentence
+        (row,) = rig.read(select(schema.recoveries))
+        assert row["message"] == reason.sentence
+
+    def test_long_words_are_stored(self, rig: SqlRig) -> None:
+        """An answer of Nova that is a whole web page does not stop the recovery."""
+        owner = own(rig)
+        reason = because(Code.SURVEY_FAILED, host="c1", detail="<p>oops</p>" * 20_000, seconds=5.0)
+        alert = owner.order(Alert("c1", reason))
+        held = move("vm1", MoveStatus.HELD, reason=reason)
+        owner.commit(
+            reason=reason, timeline=(TimelineEntry(at=owner.now, reason=reason),), orders=(alert,), moves=(held,)
+        )
+        kept = rig.timeline(owner.state.uuid)[-1]
+        assert reason.sentence.startswith(kept.removesuffix("…"))
+        assert len(kept) == LONGEST_SENTENCE
+        rig.store.release(owner.lease)
+        (claimed,) = rig.store.claim("engine-2", TERMS, limit=8)
+        assert claimed.recovery == owner.state
+
+    def test_words_that_are_none_are_stored(self, rig: SqlRig) -> None:
+        """Not even a zero byte or half a character of a broken answer stops the recovery."""
+        owner = own(rig)
+        reason = because(Code.SURVEY_FAILED, host="c1", detail="a\0b\ud83dc", seconds=5.0)
+        known = owner.prove()
+        owner.commit(
+            reason=reason,
+            timeline=(TimelineEntry(at=owner.now, reason=reason),),
+            moves=(move("a\0b\ud83dc", MoveStatus.HELD, reason=reason),),
+            proof=None,
+            revoked=((known, reason.sentence),),
+        )
+        assert "ab?c" in rig.timeline(owner.state.uuid)[-1]
+
+    def test_the_longest_host_name_is_stored(self, rig: SqlRig) -> None:
+        """A reserved host may have a name as long as the table of hosts allows."""
+        name = "h" * 255
+        rig.add_host(name, reserved=True)
+        owner = own(rig)
+        order = owner.order(EnableReserved(name))
+        owner.commit(reserved=(Reserved(name, ReservedStatus.ENABLING),), orders=(order,))
+        assert own(rig, "c2").surroundings().reserved_hosts == ()
+
+
+class DatabaseContract:
+    """What the database itself refuses, and the clock it goes by."""
+
+    def test_an_evacuation_without_a_proof_is_no_row(self, rig: SqlRig) -> None:
+        """The database refuses an order to evacuate that names no proof, whoever writes it (P1)."""
+        order = {
+            "uuid": str(uuid4()),
+            "recovery_uuid": str(uuid4()),
+            "effect_key": "evacuate",
+            "payload": "{}",
+            "engine": "engine-1",
+            "epoch": 1,
+            "intended_at": 0.0,
+        }
+        table = schema.effects
+        with pytest.raises((db_exception.DBError, DBAPIError, StoreUnavailable)), transaction(rig.engine) as connection:
+            connection.execute(insert(table).values(kind="Evacuate", proof_uuid=None, **order))
+        with transaction(rig.engine) as connection:
+            connection.execute(insert(table).values(kind="PowerOff", proof_uuid=None, **order))
+        assert len(rig.read(select(table))) == 1
+
+    def test_the_clock_is_the_databases_own(self, rig: SqlRig) -> None:
+        """Time is seconds since the epoch, and goes on within a transaction."""
+        with transaction(open_database(rig.url)) as connection:
+            first = connection.execute(select(func.database_now())).scalar_one()
+            assert first == pytest.approx(time.time(), abs=5.0)
+            until(lambda: connection.execute(select(func.database_now())).scalar_one() > first)
+
+    def test_a_lease_ends_by_the_databases_clock(self, rig: SqlRig) -> None:
+        """A real lease holds for its seconds of real time, and a successor gets the recovery after the pause."""
+        terms = LeaseTerms(lease_seconds=0.4, claim_after_seconds=0.3)
+        first, second = (SqlStore(open_database(rig.url)) for _ in range(2))
+        rig.clock.now = time.time()
+        uuid = rig.report("c1").recovery
+        began = time.monotonic()
+        (claimed,) = first.claim("engine-1", terms, limit=8)
+        assert second.claim("engine-2", terms, limit=8) == ()
+        (taken,) = until(lambda: second.claim("engine-2", terms, limit=8))
+        assert time.monotonic() - began > 0.65
+        assert (taken.recovery.uuid, taken.lease.epoch, taken.before) == (uuid, 2, "engine-1")
+        assert first.renew([claimed.lease], terms) == frozenset()
+
+    def test_signing_on_twice_is_one_engine(self, rig: SqlRig) -> None:
+        """An engine that says again that it lives stays one row, with a younger time."""
+        rig.store.sign_on("engine-1")
+        rig.pass_time(10.0)
+        rig.store.sign_on("engine-1")
+        (row,) = rig.read(select(schema.engines))
+        assert row["seen_at"] - row["started_at"] == pytest.approx(10.0, abs=0.1)
+
+
+class SqlStoreContract(StoreContract, RaceContract, MoveContract, WordsContract, DatabaseContract):
+    """Everything that the SQL store holds, on whatever database."""
+
+
+def committing(store: SqlStore, owner: Owner, change: Change) -> Callable[[], object]:
+    """Build the act of committing a change on the version that the owner knows now."""
+    lease, version = owner.lease, owner.version
+    return lambda: attempt(lambda: store.commit(lease, version, change))
+
+
+def race(acts: Sequence[Callable[[], T]]) -> list[T]:
+    """Do all acts at the same moment and return what each returned."""
+    barrier = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], T]) -> T:
+        barrier.wait(timeout=30)
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(run, act) for act in acts]]
+
+
+def patient(act: Callable[[], T]) -> T:
+    """Do an act again where the database broke it off for the sake of another, as engine and API do."""
+    for _ in range(5):
+        try:
+            return act()
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, db_exception.DBDeadlock):
+                raise
+    return act()
+
+
+def attempt(act: Callable[[], T]) -> T | ClaimRefused | Conflict:
+    """Do an act and return what it returned, or the refusal."""
+    try:
+        return patient(act)
+    except (ClaimRefused, Conflict) as refusal:
+        return refusal
+
+
+def until(condition: Callable[[], T], seconds: float = 10.0) -> T:
+    """Return the condition's value as soon as it is true."""
+    limit = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < limit, "it did not come to pass"
+        time.sleep(0.02)
+    return value

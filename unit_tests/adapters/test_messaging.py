@@ -1,0 +1,155 @@
+"""The doorbell over oslo.messaging's in-memory broker, and over one that is not there."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import queue
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vmha.adapters.messaging import TOPIC, BrokerDoorbell, DoorbellListener, InProcessDoorbell
+from vmha.errors import ConfigurationError
+from vmha.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oslo_config import cfg
+
+
+def config(folder: Path, url: str) -> cfg.ConfigOpts:
+    """Read a masakari.conf with this broker in it."""
+    path = folder / "masakari.conf"
+    path.write_text(f"[DEFAULT]\ntransport_url = {url}\n[oslo_messaging_rabbit]\nrabbit_retry_interval = 1\n")
+    return load(["--config-file", str(path)], "test").config
+
+
+def nobody() -> str:
+    """Return the URL of a broker that is not there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"rabbit://user:not-a-secret@127.0.0.1:{taken.getsockname()[1]}/"
+
+
+def test_a_ring_reaches_every_engine(tmp_path: Path) -> None:
+    """Each engine hears each ring, for the topic is fanned out."""
+    options = config(tmp_path, "fake://")
+    heard: queue.Queue[str] = queue.Queue()
+    listeners = [
+        DoorbellListener(options, engine=name, on_ring=functools.partial(heard.put, name), ping_seconds=0.2)
+        for name in ("e1", "e2")
+    ]
+    for listener in listeners:
+        listener.start()
+    bell = BrokerDoorbell(options)
+    names: set[str] = set()
+    try:
+        for _ in range(50):
+            bell.ring()
+            try:
+                names.add(heard.get(timeout=0.1))
+            except queue.Empty:
+                continue
+            if names == {"e1", "e2"}:
+                break
+    finally:
+        for listener in listeners:
+            listener.stop()
+
+    assert names == {"e1", "e2"}
+
+
+def test_the_topic_is_not_upstreams() -> None:
+    """An engine of upstream that shares the broker never hears us."""
+    assert TOPIC != "ha_engine"
+
+
+def test_a_ring_does_not_wait_for_a_broker_that_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand rings without a broker cost the caller nothing, raise nothing, and are one line in the log."""
+    bell = BrokerDoorbell(config(tmp_path, nobody()))
+    began = time.monotonic()
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(1000):
+            bell.ring()
+        took = time.monotonic() - began
+        wait_for_line(caplog, "broker is away")
+        bell.ring()
+        time.sleep(0.2)
+
+    assert took < 0.5
+    assert [record.message for record in caplog.records] == ["broker is away"]
+    assert "not-a-secret" not in str(vars(caplog.records[0]))
+
+
+def test_rings_share_one_thread(tmp_path: Path) -> None:
+    """Many callers at once start a single thread between them."""
+    bell = BrokerDoorbell(config(tmp_path, "fake://"))
+    before = threading.active_count()
+    callers = [threading.Thread(target=bell.ring) for _ in range(20)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    assert threading.active_count() == before + 1
+
+
+def test_a_listener_starts_without_a_broker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An engine whose broker is down at start goes on, says so once, and ends when it is told to."""
+    listener = DoorbellListener(config(tmp_path, nobody()), engine="e1", on_ring=lambda: None, ping_seconds=0.1)
+    began = time.monotonic()
+
+    with caplog.at_level(logging.INFO):
+        listener.start()
+        took = time.monotonic() - began
+        wait_for_line(caplog, "broker is away")
+    listener.stop()
+
+    assert took < 0.5
+    assert time.monotonic() - began < 15
+    assert [record.message for record in caplog.records] == ["broker is away"]
+
+
+def test_an_engine_that_hears_itself_is_ready(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The first ping that comes back is one line, and further ones are none."""
+    listener = DoorbellListener(config(tmp_path, "fake://"), engine="e3", on_ring=lambda: None, ping_seconds=0.2)
+
+    with caplog.at_level(logging.INFO, logger="vmha"):
+        listener.start()
+        wait_for_line(caplog, "doorbell ready")
+        time.sleep(0.7)
+    listener.stop()
+
+    assert [record.message for record in caplog.records] == ["doorbell ready"]
+
+
+@pytest.mark.parametrize("url", ["carrier-pigeon://host/", "rabbit://u:not-a-secret@host:notaport/"])
+def test_a_broker_url_that_makes_no_sense_is_named(tmp_path: Path, url: str) -> None:
+    """The message names the option and its form, and keeps the password to itself."""
+    with pytest.raises(ConfigurationError, match="transport_url") as caught:
+        BrokerDoorbell(config(tmp_path, url))
+
+    assert "not-a-secret" not in str(caught.value)
+
+
+def test_one_process_rings_itself() -> None:
+    """In a process with API and engine the ring is a call."""
+    rings: list[int] = []
+
+    InProcessDoorbell(lambda: rings.append(1)).ring()
+
+    assert rings == [1]
+
+
+def wait_for_line(caplog: pytest.LogCaptureFixture, line: str) -> None:
+    """Wait until the log has `line`."""
+    end = time.monotonic() + 10
+    while line not in caplog.messages:
+        assert time.monotonic() < end, f"no line '{line}' in {caplog.messages}"
+        time.sleep(0.02)

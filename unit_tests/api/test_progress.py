@@ -1,0 +1,81 @@
+"""A recovery's timeline as upstream's task flow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vmha.adapters.db.recovery_views import RecoveryView, TimelineLine
+from vmha.api.progress import workflow_details
+from vmha.core.explain import Code
+from vmha.core.model import Outcome, Phase
+
+PREPARED = (Code.OPENED, Code.WITNESS_DOWN, Code.FENCED, Code.FORCED_DOWN)
+PLANNED = (*PREPARED, Code.PLANNED)
+MOVED = (*PLANNED, Code.EVACUATION_ORDERED, Code.MOVED, Code.RECOVERED)
+
+
+def details(codes: tuple[Code, ...], outcome: Outcome | None = None) -> list[dict[str, Any]]:
+    """Return the workflow details of a recovery with these lines."""
+    recovery = RecoveryView(
+        uuid="r",
+        host_name="c1",
+        host_uuid="h",
+        segment_uuid="s",
+        method="auto",
+        phase=Phase.MOVING if outcome is None else Phase.ENDED,
+        outcome=outcome,
+        message="",
+        opened_at=0.0,
+        ended_at=None,
+    )
+    lines = [
+        TimelineLine(at=float(second), engine="e", code=code.name, facts={}, sentence=code.name)
+        for second, code in enumerate(codes)
+    ]
+    return workflow_details(recovery, lines)
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome", "states"),
+    [
+        ((), None, []),
+        (PREPARED[:1], None, ["RUNNING"]),
+        (PREPARED, None, ["SUCCESS"]),
+        (PLANNED, None, ["SUCCESS", "SUCCESS"]),
+        (MOVED[:-2], None, ["SUCCESS", "SUCCESS", "RUNNING"]),
+        (MOVED, Outcome.RECOVERED, ["SUCCESS", "SUCCESS", "SUCCESS"]),
+        ((*PREPARED, Code.NOTHING_TO_MOVE), Outcome.NOTHING_TO_MOVE, ["SUCCESS", "SUCCESS"]),
+        ((*MOVED[:-1], Code.ENDED_FAILED), Outcome.FAILED, ["SUCCESS", "SUCCESS", "FAILURE"]),
+        ((Code.OPENED, Code.NO_DEVICE, Code.REJECTED), Outcome.REJECTED, ["FAILURE"]),
+    ],
+)
+def test_tasks_follow_the_recovery(codes: tuple[Code, ...], outcome: Outcome | None, states: list[str]) -> None:
+    """Only tasks that have begun are listed; those before the last are done, the last one shares the recovery's fate."""
+    names = ["DisableComputeServiceTask", "PrepareHAEnabledInstancesTask", "EvacuateInstancesTask"]
+    shown = details(codes, outcome)
+    assert [task["state"] for task in shown] == states
+    assert [task["name"] for task in shown] == names[: len(states)]
+
+
+def test_a_task_has_upstreams_shape() -> None:
+    """Progress of a task is a number, that of its steps a text; a task that is done ends at 1.0."""
+    first = details(PREPARED)[0]
+    assert first == {
+        "name": "DisableComputeServiceTask",
+        "progress": 1.0,
+        "progress_details": [
+            {"timestamp": "1970-01-01 00:00:00.000000", "progress": "0.0", "message": "OPENED"},
+            {"timestamp": "1970-01-01 00:00:01.000000", "progress": "0.33", "message": "WITNESS_DOWN"},
+            {"timestamp": "1970-01-01 00:00:02.000000", "progress": "0.67", "message": "FENCED"},
+            {"timestamp": "1970-01-01 00:00:03.000000", "progress": "1.0", "message": "FORCED_DOWN"},
+        ],
+        "state": "SUCCESS",
+    }
+
+
+def test_progress_of_a_running_task_stays_below_one() -> None:
+    """A task that goes on never shows 1.0."""
+    assert details(MOVED[:-2])[-1]["progress"] < 1.0
+    assert details(PREPARED[:3])[0]["progress"] < 1.0

@@ -1,0 +1,261 @@
+"""What every implementation of the port `Nova` must do, simulated or real.
+
+A test module makes a class of its own from `NovaContract` with a fixture `harness`, which prepares the cloud behind the port. Each test
+uses hosts of its own, so that one cloud may serve all of them; the times are those of the cloud's own heartbeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import pytest
+
+from vmha.core.model import Instance, Migration, ServiceReading
+from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
+from vmha.ports import Clock, Deadline, Nova
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+# A real Nova with its default intervals needs 60 s to say down, and some more to evacuate.
+PATIENCE_SECONDS = 180.0
+CALL_SECONDS = 30.0
+
+
+class NovaHarness(Protocol):
+    """A cloud that can be brought into a state, and the port to look at it. At least three hosts are up and enabled at any time."""
+
+    nova: Nova
+    clock: Clock
+    report_seconds: float
+
+    def host(self) -> str:
+        """Return a host that is up, enabled and not forced down, without instances, and not used by another test."""
+
+    def boot(self, host: str, *, image_backed: bool = False, stopped: bool = False) -> str:
+        """Run an instance on `host` (booted from a volume unless `image_backed`); return its uuid when it is there."""
+
+    def delete(self, instance: str) -> None:
+        """Delete an instance."""
+
+    def disable(self, host: str, reason: str) -> None:
+        """Disable the service of `host`, as an operator."""
+
+    def kill(self, host: str) -> None:
+        """End the nova-compute of `host` and every guest there."""
+
+
+class NovaContract:
+    """The contract. Subclasses give a fixture `harness`."""
+
+    def test_every_host_has_a_service_with_a_heartbeat(self, harness: NovaHarness) -> None:
+        """The list names each host once; that of a living host is up, and its heartbeat changes as time goes by."""
+        host = harness.host()
+        first = reading(harness, host)
+        assert (first.is_up, first.forced_down, first.disabled) == (True, False, False)
+        eventually(harness, lambda: reading(harness, host).heartbeat != first.heartbeat)
+        names = [each.host for each in harness.nova.services(deadline=soon(harness))]
+        assert len(names) == len(set(names)) >= 3
+
+    def test_a_dead_host_goes_silent_and_then_down(self, harness: NovaHarness) -> None:
+        """The heartbeat of a dead host stands still, and Nova says down after a while."""
+        host = harness.host()
+        harness.kill(host)
+        eventually(harness, lambda: not reading(harness, host).is_up)
+        last = reading(harness, host).heartbeat
+        harness.clock.sleep(3 * harness.report_seconds)
+        assert reading(harness, host).heartbeat == last
+
+    def test_force_down_disables_and_returns_what_was(self, harness: NovaHarness) -> None:
+        """Forcing down sets both flags with our reason; the answer is the state before, also the second time."""
+        host = harness.host()
+        before = harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        now = reading(harness, host)
+        assert (before.disabled, before.disabled_reason, before.forced_down) == (False, None, False)
+        assert (now.is_up, now.forced_down, now.disabled, now.disabled_reason) == (False, True, True, "vmha: dead")
+        again = harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        assert (again.disabled, again.disabled_reason, again.forced_down) == (True, "vmha: dead", True)
+
+    def test_force_down_keeps_the_reason_of_an_operator(self, harness: NovaHarness) -> None:
+        """A service that somebody disabled before keeps the reason that they gave."""
+        host = harness.host()
+        harness.disable(host, "maintenance")
+        before = harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        now = reading(harness, host)
+        assert (before.disabled, before.disabled_reason, before.forced_down) == (True, "maintenance", False)
+        assert (now.forced_down, now.disabled_reason) == (True, "maintenance")
+
+    def test_an_unknown_host_is_refused(self, harness: NovaHarness) -> None:
+        """Neither order is possible for a host without a compute service."""
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.force_down("nowhere", reason="vmha: dead", deadline=soon(harness))
+        assert error.value.status == 404
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.enable("nowhere", deadline=soon(harness))
+        assert error.value.status == 404
+
+    def test_enable_may_be_sent_twice(self, harness: NovaHarness) -> None:
+        """A disabled service takes instances afterwards; the second time changes nothing."""
+        host = harness.host()
+        harness.disable(host, "reserved")
+        for _ in range(2):
+            harness.nova.enable(host, deadline=soon(harness))
+            now = reading(harness, host)
+            assert (now.disabled, now.disabled_reason, now.is_up) == (False, None, True)
+
+    def test_a_survey_lists_what_a_host_holds(self, harness: NovaHarness) -> None:
+        """Instances with their state and disks, and Placement's consumers; no migrations where there are none."""
+        host = harness.host()
+        stopped, image_backed = harness.boot(host, stopped=True), harness.boot(host, image_backed=True)
+        survey = harness.nova.survey(host, deadline=soon(harness))
+        found = {each.uuid: each for each in survey.instances}
+        assert set(found) == survey.consumers == {stopped, image_backed}
+        assert (found[stopped].vm_state, found[image_backed].vm_state) == ("stopped", "active")
+        assert all(each.host == host and each.name and each.task_state is None for each in found.values())
+        assert found[image_backed].image_backed
+        assert survey.migrations == ()
+        assert {each.uuid for each in harness.nova.instances_on(host, deadline=soon(harness))} == set(found)
+
+    def test_a_deleted_instance_is_on_no_list(self, harness: NovaHarness) -> None:
+        """What an owner deleted is neither an instance nor a consumer."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        harness.delete(instance)
+        eventually(harness, lambda: harness.nova.survey(host, deadline=soon(harness)).consumers == frozenset())
+        assert harness.nova.instances_on(host, deadline=soon(harness)) == ()
+
+    def test_a_host_that_nobody_knows_holds_nothing(self, harness: NovaHarness) -> None:
+        """The survey of an unknown host is empty, and says that Placement has no such provider."""
+        survey = harness.nova.survey("nowhere", deadline=soon(harness))
+        assert (survey.instances, survey.migrations, survey.consumers) == ((), (), None)
+        assert harness.nova.evacuations_from("nowhere", deadline=soon(harness)) == ()
+
+    def test_no_evacuation_from_a_host_that_is_up(self, harness: NovaHarness) -> None:
+        """Nova refuses while the service of the source is up, and begins nothing."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        with pytest.raises(NovaRefused, match="in use") as error:
+            harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        assert error.value.status == 400
+        assert harness.nova.evacuations_from(host, deadline=soon(harness)) == ()
+
+    def test_no_evacuation_of_what_nobody_knows(self, harness: NovaHarness) -> None:
+        """An unknown instance and an unknown destination are refused."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.evacuate(UNKNOWN, target=None, deadline=soon(harness))
+        assert error.value.status == 404
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.evacuate(instance, target="nowhere", deadline=soon(harness))
+        assert error.value.status == 404
+        assert harness.nova.evacuations_from(host, deadline=soon(harness)) == ()
+
+    def test_an_evacuation_shows_in_the_records_until_it_is_done(self, harness: NovaHarness) -> None:
+        """A record of its own appears at once, and ends done; the instance runs on the destination that it names."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        assert (record.instance, record.kind, record.source) == (instance, "evacuation", host)
+        done = wait_for_end(harness, host, record.id)
+        assert (done.status, done.id) == ("done", record.id)
+        moved = on(harness, done.destination, instance)
+        assert (moved.vm_state, moved.task_state) == ("active", None)
+        assert harness.nova.instances_on(host, deadline=soon(harness)) == ()
+
+    def test_placement_remembers_an_evacuated_instance(self, harness: NovaHarness) -> None:
+        """The dead host keeps the allocation and the record, which say no more that an instance is there."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        wait_for_end(harness, host, record.id)
+        survey = harness.nova.survey(host, deadline=soon(harness))
+        assert survey.instances == ()
+        assert survey.consumers == {instance}
+        assert [(each.id, each.status) for each in survey.migrations] == [(record.id, "done")]
+
+    def test_a_stopped_instance_ends_stopped_where_we_said(self, harness: NovaHarness) -> None:
+        """One call moves a stopped instance to the destination that it names, and leaves it stopped."""
+        host, target = harness.host(), harness.host()
+        instance = harness.boot(host, image_backed=True, stopped=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=target, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        assert record.destination == target
+        wait_for_end(harness, host, record.id)
+        assert on(harness, target, instance).vm_state == "stopped"
+
+    def test_an_order_after_its_deadline_does_not_leave(self, harness: NovaHarness) -> None:
+        """No write is sent after its deadline; the cloud is as it was."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        past = Deadline(at=harness.clock.monotonic() - 1.0)
+        with pytest.raises(OrderExpired):
+            harness.nova.evacuate(instance, target=None, deadline=past)
+        with pytest.raises(OrderExpired):
+            harness.nova.force_down(host, reason="vmha: dead", deadline=past)
+        now = reading(harness, host)
+        assert (now.disabled, now.forced_down) == (False, False)
+        harness.disable(host, "maintenance")
+        with pytest.raises(OrderExpired):
+            harness.nova.enable(host, deadline=past)
+        assert reading(harness, host).disabled
+        assert harness.nova.evacuations_from(host, deadline=soon(harness)) == ()
+
+    def test_a_reading_after_its_deadline_gives_no_answer(self, harness: NovaHarness) -> None:
+        """A reading that has no time left fails like one that got no answer."""
+        host = harness.host()
+        past = Deadline(at=harness.clock.monotonic() - 1.0)
+        for read in (harness.nova.survey, harness.nova.instances_on, harness.nova.evacuations_from):
+            with pytest.raises(NovaUnavailable):
+                read(host, deadline=past)
+        with pytest.raises(NovaUnavailable):
+            harness.nova.services(deadline=past)
+
+
+def soon(harness: NovaHarness) -> Deadline:
+    """Return a deadline that no call should need."""
+    return Deadline(at=harness.clock.monotonic() + CALL_SECONDS)
+
+
+def reading(harness: NovaHarness, host: str) -> ServiceReading:
+    """Return what Nova says of one host."""
+    [found] = [each for each in harness.nova.services(deadline=soon(harness)) if each.host == host]
+    return found
+
+
+def fail(harness: NovaHarness, host: str) -> None:
+    """Kill a host and tell Nova, as the engine would."""
+    harness.kill(host)
+    harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+
+
+def on(harness: NovaHarness, host: str | None, instance: str) -> Instance:
+    """Return an instance as the list of its host shows it."""
+    assert host is not None
+    [found] = [each for each in harness.nova.instances_on(host, deadline=soon(harness)) if each.uuid == instance]
+    return found
+
+
+def wait_for_end(harness: NovaHarness, host: str, number: int) -> Migration:
+    """Wait until a migration record is over, and return it."""
+    terminal = ("done", "failed", "error", "completed")
+
+    def record() -> Migration:
+        [found] = [each for each in harness.nova.evacuations_from(host, deadline=soon(harness)) if each.id == number]
+        return found
+
+    eventually(harness, lambda: record().status in terminal)
+    return record()
+
+
+def eventually(harness: NovaHarness, check: Callable[[], bool]) -> None:
+    """Let time pass until `check` holds."""
+    end = harness.clock.monotonic() + PATIENCE_SECONDS
+    while not check():
+        assert harness.clock.monotonic() < end, "waited too long"
+        harness.clock.sleep(min(0.5, harness.report_seconds))
