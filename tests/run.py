@@ -94,6 +94,8 @@ SUITES = (
     Suite(name="demo", minutes=4, commands=(pytest("tests/demo"),)),
     Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=2, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
+    Suite(name="broker", minutes=2.5, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
+    Suite(name="service", minutes=3.5, commands=(pytest("tests/service"),)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(
         name="cloud",

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProcess:
-    """An engine with the threads that carry out its orders; `bell` wakes its loop."""
+    """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it."""
 
     engine: Engine
     executor: ThreadExecutor
     bell: threading.Event
+    close: Callable[[], None]
 
 
 def build_engine(
@@ -51,10 +52,11 @@ def build_engine(
 ) -> EngineProcess:
     """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
+    bmcs = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
     kept = store or SqlStore(database)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
-        power=power or IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls),
+        power=power or bmcs,
         alerts=LogAlerts(),
         store=kept,
         clock=clock,
@@ -78,7 +80,7 @@ def build_engine(
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
     )
-    return EngineProcess(engine=engine, executor=executor, bell=bell)
+    return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
 
 
 def build_api(

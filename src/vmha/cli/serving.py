@@ -69,7 +69,9 @@ def _leave(process: EngineProcess, settings: Settings) -> None:
             level=logging.WARNING,
             why="orders are still under way; leases run out by themselves",
         )
+        process.close()
         return
+    process.close()
     try:
         process.engine.release_all()
     except StoreUnavailable as error:

@@ -98,7 +98,8 @@ def _by_record(draft: Draft, move: Move, record: Migration) -> None:
     known = replace(move, migration=record.id, destination=record.destination)
     draft.put(known)
     if record.status in SUCCEEDED and (record.status != CLEANED_UP or move.status is not MoveStatus.STALLED):
-        draft.say(Code.LANDED, name=move.name, instance=move.instance, destination=record.destination or UNNAMED)
+        if record.status != CLEANED_UP:
+            draft.say(Code.LANDED, name=move.name, instance=move.instance, destination=record.destination or UNNAMED)
         draft.put(replace(known, status=MoveStatus.LANDED, ended_at=draft.now, reason=None))
     elif record.status in FAILED:
         _record_failed(draft, known, record)

@@ -84,7 +84,8 @@ def _plan_stalled_anew(draft: Draft, event: HostSurveyed) -> tuple[Move, ...]:
 def _await_others(draft: Draft, event: HostSurveyed) -> None:
     """Stay for a while where instances were on their way to this host: what waits for its proof looks every few seconds."""
     host, seconds = draft.state.host, draft.policy.proof_valid_seconds
-    if any(record.destination == host and record.status not in TERMINAL for record in event.migrations):
+    on_their_way = (record for record in event.migrations if record.status not in (*TERMINAL, "finished"))
+    if any(record.destination == host for record in on_their_way):
         draft.say(Code.AWAITED, host=host, seconds=seconds)
         draft.change(awaited_until=draft.now + seconds)
 
@@ -247,7 +248,7 @@ def _order(draft: Draft, move: Move) -> bool:
             reason=None,
         )
     )
-    draft.change(verified=False)
+    draft.change(verified=False, nova_due=min(draft.state.nova_due, draft.now + draft.policy.progress_seconds))
     draft.say(Code.EVACUATION_ORDERED, name=move.name, instance=move.instance, target=target or "where Nova chooses")
     draft.ask(
         Evacuate(

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_DNS, uuid5
 
 from vmha.sim.gate import Refused
 from vmha.sim.http import Part, Request, Response, Route
@@ -144,7 +145,7 @@ class Keystone(Part):
             "token": {
                 "methods": ["password"],
                 "user": {"id": f"user-{user.name}", "name": user.name, "domain": DOMAIN, "password_expires_at": None},
-                "project": {"id": f"project-{user.project}", "name": user.project, "domain": DOMAIN},
+                "project": {"id": _project_id(user.project), "name": user.project, "domain": DOMAIN},
                 "is_domain": False,
                 "roles": [{"id": f"role-{role}", "name": role} for role in user.roles],
                 "issued_at": _text(issued),
@@ -184,3 +185,8 @@ class Keystone(Part):
 
 def _text(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _project_id(name: str) -> str:
+    """Return an id in hexadecimal digits, as Keystone's are: others cannot stand in the URLs of our API."""
+    return uuid5(NAMESPACE_DNS, name).hex
