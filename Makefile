@@ -3,6 +3,7 @@ PYTHON ?= python3
 FAULT ?=
 SEEDS ?= 2000
 SUITES ?=
+REWRITE ?=
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,7 +15,7 @@ RUN := .venv/bin/python
 PACKAGES := .venv/packages-$(shell cksum < requirements/test.txt | cut -d' ' -f1)
 READY := .venv/vmha-$(shell cat pyproject.toml requirements/service.in | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test check storm cloud cloud-down bench clean pins
+.PHONY: help demo test check storm scenarios cloud cloud-down bench clean pins
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ check: $(READY) ## format, lint, types, imports, unit tests and scenarios: under
 
 storm: $(READY) ## random faults over the whole loop in virtual time (SEEDS=n)
 	@$(RUN) -m vmha.sim.storm --seeds $(SEEDS)
+
+scenarios: $(READY) ## play the scenario files (REWRITE=1 records what happens, for you to read in the diff)
+	@$(RUN) -m vmha.sim.scenario $(if $(REWRITE),--rewrite) unit_tests/scenarios/*.scenario
 
 cloud: $(READY) ## start a real local control plane: MariaDB, RabbitMQ, Keystone, Placement, Glance, Nova
 	@$(RUN) -m tests.cloud.rig up

@@ -1,4 +1,4 @@
-"""Orders in the imperative. Each may be sent twice without harm; `key` names it within its recovery.
+"""Orders in the imperative. Each but `Evacuate` may be sent twice without harm; `key` names it within its recovery.
 
 `is_order` marks what changes the world: it passes the database's door (lease, and a proof where a guest would run) just before it
 leaves. The others only read.

@@ -152,7 +152,8 @@ def read(draft: Draft, power: Power, address: str) -> None:
     reading = PowerReading(power, draft.now if fence.asked_at is None else fence.asked_at)
     same = fence.readings and fence.readings[-1].power is power
     run = (fence.readings[0], reading) if same else (reading,)
-    draft.change(fence=replace(fence, readings=run, trouble=None, detail="", address=address))
+    was_off = fence.was_off or power is Power.OFF
+    draft.change(fence=replace(fence, readings=run, trouble=None, detail="", address=address, was_off=was_off))
     if power is Power.OFF:
         # Asked for that long after this answer came: the BMC then looks at least as long after it looked now.
         spaced = max(draft.state.power_due, draft.now + draft.policy.power_read_spacing_seconds)

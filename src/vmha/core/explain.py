@@ -24,11 +24,15 @@ class Code(Enum):
     )
     NO_WITNESS_NOVA_AWAY = "Nova is no witness for {host}: {detail}; no power-off is ordered; it is asked again every {seconds} s; check Nova"
     DISPUTED = (
-        "{host} was reported stopped but Nova still hears it; nothing is ordered; check the monitor's network; confirm if the host "
-        "is dead, reject if it is well"
+        "{host} was reported stopped but Nova still hears it; nothing is ordered; check the monitor's network; reject if the host is "
+        "well; a confirm counts only once Nova no longer hears it"
     )
     DISPUTE_OVER = "Nova has gone silent about {host}, so the report is no longer disputed"
     FALSE_ALARM = "Nova heard {host} for {seconds} s after it was reported stopped: taken for a false alarm, nothing was evacuated"
+    CAME_BACK = (
+        "{host} was off when it was reported, came back by itself, and Nova has heard it for {seconds} s: nothing was evacuated; see "
+        "whether its instances run again, and start those that do not"
+    )
     BRAKED = (
         "{failures} of {hosts} hosts of the segment failed within {seconds} s, more than the {allowed} that are fenced without a "
         "human: no power-off of {host}; check for a network or monitoring fault, then confirm each host that is dead"
@@ -41,8 +45,8 @@ class Code(Enum):
     FOUND_OFF = "{host} is proven off without an order: its BMC {address} read OFF twice, {seconds} s apart, and Nova does not hear it"
     HUMAN_PROOF = "{host} is taken for off on the word of {by}: {why}"
     NO_DEVICE = (
-        "cannot prove {host} off: it has no fence device; add it to the fencing inventory, or make sure yourself that it is off "
-        "and confirm"
+        "cannot prove {host} off: it has no fence device; add it to the fencing inventory and restart the engine, or make sure "
+        "yourself that it is off and confirm"
     )
     BMC_SILENT = (
         "cannot prove {host} off: {detail}; nothing is evacuated until the BMC answers, or you make sure yourself that the host is "

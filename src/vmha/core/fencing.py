@@ -52,7 +52,7 @@ def witnessing(draft: Draft) -> None:
 
 
 def unwitnessed(draft: Draft) -> None:
-    """Wait until Nova is a witness again; a host that reads OFF needs none."""
+    """Wait until Nova is a witness again; a host that reads OFF needs none, once Nova hears anybody."""
     if _proven(draft):
         return
     if evidence.view(draft.state.witness, draft.now, draft.policy) is not View.BLIND:
@@ -69,8 +69,15 @@ def disputed(draft: Draft) -> None:
     if seen is View.SILENT:
         draft.enter(Phase.WITNESSING, draft.say(Code.DISPUTE_OVER, host=draft.state.host))
     elif seen is View.ALIVE and draft.now - draft.state.phase_since >= draft.policy.dispute_seconds:
-        seconds = draft.now - draft.state.opened_at
-        draft.end(Outcome.FALSE_ALARM, because(Code.FALSE_ALARM, host=draft.state.host, seconds=seconds))
+        draft.end(Outcome.FALSE_ALARM, _why_false_alarm(draft))
+
+
+def _why_false_alarm(draft: Draft) -> Reason:
+    """Tell a report that was wrong from a host that came back; one whose BMC reads OFF all the time did not."""
+    state, fence = draft.state, draft.state.fence
+    if fence.was_off and fence.last is Power.ON:
+        return because(Code.CAME_BACK, host=state.host, seconds=draft.now - state.phase_since)
+    return because(Code.FALSE_ALARM, host=state.host, seconds=draft.now - state.opened_at)
 
 
 def braked(draft: Draft) -> None:

@@ -24,12 +24,13 @@ class Phase(Enum):
     PLANNING = "planning"
     MOVING = "moving"
     HELD = "held"
+    STOPPED = "stopped"
     ENDED = "ended"
 
     @property
     def is_wait(self) -> bool:
         """Tell whether a human may end this phase with confirm or reject."""
-        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD)
+        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED)
 
 
 class Outcome(Enum):
@@ -164,7 +165,8 @@ class Fence:
     """The power-off orders of this recovery and what the BMC answered since.
 
     `readings` are the unbroken run of equal readings since the last order, the oldest and the youngest of it; a reading counts from
-    `asked_at`, when it was asked for, since the BMC looked no earlier than that. `proofs` counts how often the host was proven off.
+    `asked_at`, when it was asked for, since the BMC looked no earlier than that. `was_off` says that any reading was OFF, `proofs` counts how
+    often the host was proven off.
     """
 
     orders: int = 0
@@ -177,6 +179,7 @@ class Fence:
     trouble: PowerTrouble | None = None
     detail: str = ""
     address: str = ""
+    was_off: bool = False
     proofs: int = 0
     contradictions: int = 0
 

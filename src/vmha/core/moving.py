@@ -207,6 +207,8 @@ def _reconsider(draft: Draft) -> None:
             draft.put(rule(draft, move, ()))
         elif move.status in (MoveStatus.STALLED, MoveStatus.ACCEPTED):
             following.reconsider(draft, move)
+        elif move.status is MoveStatus.PENDING and move.pinned in draft.around.proven_off:
+            draft.put(replace(move, pinned=None))
 
 
 def _order_pending(draft: Draft) -> None:

@@ -2,7 +2,8 @@
 
     WITNESSING -> FENCING -> FORCING_DOWN -> PLANNING -> MOVING -> ENDED
 
-and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word. A proof that
+and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word; STOPPED, which
+only the engine enters, when going on would break a promise, and only a human's reject leaves. A proof that
 dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to UNPROVEN; what Nova has already taken is followed there too.
 """
 
@@ -83,7 +84,7 @@ def decide(
     state: Recovery, event: events.Event, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
 ) -> Decision:
     """Take in one fact and follow the phases as far as they go. `new_uuid` names a proof, should one be written."""
-    if state.phase is Phase.ENDED:
+    if state.phase in (Phase.ENDED, Phase.STOPPED):
         return Decision(state=state, effects=(), reasons=(), revoked=())
     draft = Draft(state=state, now=now, policy=policy, around=around, new_uuid=new_uuid)
     _absorb(draft, event)
@@ -101,7 +102,7 @@ def _advance(draft: Draft) -> None:
     """Step through the phases until one stays."""
     for _ in Phase:
         before = draft.state.phase
-        if before is Phase.ENDED:
+        if before in (Phase.ENDED, Phase.STOPPED):
             return
         STEPS[before](draft)
         if draft.state.phase is before:

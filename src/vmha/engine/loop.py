@@ -82,6 +82,7 @@ class Engine:
     limit: int = 64
     held: dict[str, Held] = field(default_factory=dict)
     renewed_at: float = 0.0
+    away_since: float | None = None
 
     def run_once(self) -> float:
         """Do all that is to do now; return for how many seconds nothing more will be, unless something arrives.
@@ -91,10 +92,24 @@ class Engine:
         for reply in self.executor.drain():
             self._receive(reply)
         try:
-            return self._round()
+            pause = self._round()
         except StoreUnavailable as error:
-            log(logger, "database-away", level=logging.WARNING, engine=self.name, detail=str(error))
+            self._note_away(error)
             return self.poll_seconds
+        self._note_back()
+        return pause
+
+    def _note_away(self, error: StoreUnavailable) -> None:
+        """Say once that the database is away, not in each round."""
+        if self.away_since is None:
+            self.away_since = self.clock.monotonic()
+            detail = str(error).partition("\n")[0]
+            log(logger, "database-away", level=logging.WARNING, engine=self.name, detail=detail)
+
+    def _note_back(self) -> None:
+        if self.away_since is not None:
+            log(logger, "database-back", engine=self.name, away_seconds=self.clock.monotonic() - self.away_since)
+            self.away_since = None
 
     def _round(self) -> float:
         now = self.store.now()
@@ -125,17 +140,19 @@ class Engine:
             held.pending.append((reply.event, reply.order, None))
 
     def _renew(self, now: float) -> None:
-        """Renew the leases once a third of their time has passed; forget what was lost."""
-        if not self.held or now - self.renewed_at < self.terms.lease_seconds / 3:
+        """Sign on and renew the leases once a third of their time has passed; forget what was lost."""
+        if now - self.renewed_at < self.terms.lease_seconds / 3:
             return
         self.store.sign_on(self.name)
-        kept = self.store.renew([held.lease for held in self.held.values()], self.terms)
-        for recovery in set(self.held) - kept:
-            self._drop(recovery, "lease lost to another engine")
+        if self.held:
+            kept = self.store.renew([held.lease for held in self.held.values()], self.terms)
+            for recovery in set(self.held) - kept:
+                self._drop(recovery, "lease lost to another engine")
         self.renewed_at = now
 
     def _take(self, claimed: Claimed) -> None:
-        held = Held(state=claimed.recovery, version=claimed.version, lease=claimed.lease)
+        is_stopped = claimed.recovery.phase is Phase.STOPPED
+        held = Held(state=claimed.recovery, version=claimed.version, lease=claimed.lease, is_stopped=is_stopped)
         self.held[claimed.recovery.uuid] = held
         log(logger, "claimed", recovery=claimed.recovery.uuid, host=claimed.recovery.host, epoch=claimed.lease.epoch)
         if claimed.lease.epoch > 1:
@@ -223,8 +240,9 @@ class Engine:
         if not isinstance(error, Broken):
             logger.error("traceback of the defect", exc_info=error)
         reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=detail)
+        self._store_end(held, replace(held.state, phase=Phase.STOPPED, phase_since=self.store.now(), reason=reason), ())
+        # Not before it is stored: where the database was away, the promise is found broken once more and told then.
         held.is_stopped, held.pending = True, []
-        self._store_end(held, replace(held.state, reason=reason), ())
 
     def _tend_stopped(self, held: Held, now: float) -> None:
         """Alert again on schedule; only a human's reject ends a recovery that was stopped (P4)."""

@@ -268,18 +268,7 @@ def _store_views(connection: Connection, change: Change) -> None:
     before, after = change.before, change.after
     hosts, stamp = schema.hosts, _stamp(change.now)
     if after.reason != before.reason or after.outcome is not before.outcome:
-        joined = select(schema.recovery_notifications.c.notification_uuid).where(
-            schema.recovery_notifications.c.recovery_uuid == after.uuid
-        )
-        connection.execute(
-            update(schema.notifications)
-            .where(schema.notifications.c.notification_uuid.in_(joined))
-            .values(
-                status=records.notification_status(after),
-                message=upstream_sentence(connection, after.reason.sentence),
-                updated_at=stamp,
-            )
-        )
+        _store_status(connection, after, stamp)
     if records.is_on_maintenance(after) and not records.is_on_maintenance(before):
         flags = {"on_maintenance": True, "reserved": False, "updated_at": stamp}
         connection.execute(update(hosts).where(hosts.c.uuid == after.host_uuid).values(**flags))
@@ -287,6 +276,21 @@ def _store_views(connection: Connection, change: Change) -> None:
         connection.execute(
             update(hosts).where(hosts.c.name == spent, hosts.c.deleted == 0).values(reserved=False, updated_at=stamp)
         )
+
+
+def _store_status(connection: Connection, after: Recovery, stamp: Any) -> None:
+    """Write status and message of all joined notifications. Read first: MariaDB runs UPDATE … IN (SELECT …) over every row."""
+    links, table = schema.recovery_notifications, schema.notifications
+    joined = connection.scalars(select(links.c.notification_uuid).where(links.c.recovery_uuid == after.uuid)).all()
+    connection.execute(
+        update(table)
+        .where(table.c.notification_uuid.in_(joined))
+        .values(
+            status=records.notification_status(after),
+            message=upstream_sentence(connection, after.reason.sentence),
+            updated_at=stamp,
+        )
+    )
 
 
 def _close_letters(connection: Connection, lease: Lease, change: Change) -> None:

@@ -33,6 +33,7 @@ VERSION_TABLE = "vmha_alembic_version"
 RECOVERY_METHODS = ("auto", "reserved_host", "auto_priority", "rh_priority")
 NOTIFICATION_STATUSES = ("new", "running", "error", "failed", "ignored", "finished")
 
+# Upstream's tables get indexes of ours, and nothing else; those are named vmha_… and harm nobody when upstream is put back.
 upstream = MetaData()
 ours = MetaData()
 
@@ -94,6 +95,9 @@ notifications = Table(
     Column("failover_segment_uuid", String(36)),
     Column("message", Text),
     UniqueConstraint("notification_uuid", name="uniq_notification0uuid"),
+    Index("vmha_notifications_created_idx", "created_at", "id"),
+    Index("vmha_notifications_host_idx", "source_host_uuid", "generated_time"),
+    Index("vmha_notifications_status_idx", "status"),
 )
 
 vmoves = Table(
@@ -112,6 +116,7 @@ vmoves = Table(
     Column("status", String(255)),
     Column("message", Text),
     UniqueConstraint("uuid", name="uniq_vmove0uuid"),
+    Index("vmha_vmoves_notification_idx", "notification_uuid"),
 )
 
 _id = BigInteger().with_variant(Integer, "sqlite")

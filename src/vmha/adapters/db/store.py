@@ -217,6 +217,7 @@ def _count_failures(connection: Connection, recovery: Recovery, window_seconds: 
 
 def _is_braked(connection: Connection, recovery: Recovery) -> bool:
     braked = select(func.count()).where(
+        recoveries.c.open_key.is_not(None),
         recoveries.c.segment_uuid == recovery.segment,
         recoveries.c.phase == Phase.BRAKED.value,
         recoveries.c.uuid != recovery.uuid,

@@ -187,4 +187,4 @@ def _limit(call: socket.socket, deadline: Deadline) -> None:
 
 
 def _seconds_left(deadline: Deadline) -> float:
-    return max(0.0, deadline.at - time.monotonic())
+    return max(0.0, deadline.at - time.clock_gettime(time.CLOCK_BOOTTIME))

@@ -160,4 +160,4 @@ def _request(order: str, device: IpmiDevice) -> str:
 
 
 def _seconds_left(deadline: Deadline) -> float:
-    return max(0.0, deadline.at - time.monotonic())
+    return max(0.0, deadline.at - time.clock_gettime(time.CLOCK_BOOTTIME))

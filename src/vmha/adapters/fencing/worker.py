@@ -2,7 +2,7 @@
 
     python worker.py        with one end of a socket pair (SOCK_SEQPACKET) as standard input
 
-Each message there is a deadline, a time on the machine's monotonic clock, which all processes share, and with it comes
+Each message there is a deadline, a time on the clock of `SystemClock` (CLOCK_BOOTTIME), which all processes share, and with it comes
 the socket of one call. On that socket the child first hands out a handle of itself (a pidfd) with which it can be
 killed. Then it reads one JSON object until the end, and writes one:
 
@@ -99,7 +99,7 @@ def end_at(deadline: float) -> None:
     """Let the kernel end this process at `deadline`, or end it now."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    left = deadline - time.monotonic()
+    left = deadline - time.clock_gettime(time.CLOCK_BOOTTIME)
     if left <= 0:
         os.kill(os.getpid(), signal.SIGALRM)
     signal.setitimer(signal.ITIMER_REAL, left)

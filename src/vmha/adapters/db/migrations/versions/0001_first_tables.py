@@ -1,4 +1,4 @@
-"""Create our tables. Frozen: what changes later is a step of its own.
+"""Create our tables, and indexes on upstream's. Frozen: what changes later is a step of its own.
 
 MySQL commits after each statement, so a sync that died in the middle left some of them; what is there is not made again.
 
@@ -22,6 +22,13 @@ _id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _text = sa.Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql", "mariadb")
 _json = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
+_ON_UPSTREAM = {
+    "vmha_notifications_created_idx": ("notifications", ["created_at", "id"]),
+    "vmha_notifications_host_idx": ("notifications", ["source_host_uuid", "generated_time"]),
+    "vmha_notifications_status_idx": ("notifications", ["status"]),
+    "vmha_vmoves_notification_idx": ("vmoves", ["notification_uuid"]),
+}
+
 
 def upgrade() -> None:
     """Create the tables and indexes that are missing."""
@@ -34,6 +41,9 @@ def upgrade() -> None:
         table.create(connection, checkfirst=True)
         for index in table.indexes:
             index.create(connection, checkfirst=True)
+    for name, (of, columns) in _ON_UPSTREAM.items():
+        if name not in {index["name"] for index in sa.inspect(connection).get_indexes(of)}:
+            op.create_index(name, of, columns)
 
 
 def _collation(connection: sa.Connection) -> dict[str, Any]:
