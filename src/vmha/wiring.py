@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from vmha.adapters.alerts import LogAlerts
 from vmha.adapters.clock import SystemClock
@@ -20,12 +24,14 @@ from vmha.api.parts import ApiParts
 from vmha.engine.carrying import Tools
 from vmha.engine.executor import ThreadExecutor
 from vmha.engine.loop import Engine
+from vmha.errors import ConfigurationError
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIApplication
 
+    from sqlalchemy.engine import URL
     from sqlalchemy.engine import Engine as Database
 
     from vmha.ports import Doorbell, Nova, PowerDevices, Store
@@ -113,8 +119,27 @@ def build_doorbell(settings: Settings) -> Doorbell:
 
 
 def build_database(settings: Settings) -> Database:
-    """Open the database that the settings name; nothing is sent yet."""
-    return open_database(settings.database_url)
+    """Open the database that the settings name; nothing is sent yet. Raises `ConfigurationError` for a URL that cannot be used."""
+    try:
+        url = make_url(settings.database_url)
+        _check_folder(url)
+        return open_database(settings.database_url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        # The error itself may carry the URL, and the URL the password.
+        raise ConfigurationError(
+            f"[database] connection cannot be used ({type(error).__name__}): it must be like "
+            "mysql+pymysql://user:password@host/masakari"
+        ) from None
+
+
+def _check_folder(url: URL) -> None:
+    """Raise `ConfigurationError` for a file of SQLite in a folder that is not there: it would look like a database that is away."""
+    path = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and not path.parent.is_dir():
+        raise ConfigurationError(
+            f"cannot keep the database in {path}: there is no folder {path.parent}; make it, or set [database] connection or "
+            "[DEFAULT] state_path"
+        )
 
 
 def _compute_hosts(nova: Nova) -> Callable[[], frozenset[str]]:

@@ -21,7 +21,9 @@ FILES = sorted(FOLDER.glob("*.scenario"))
 def test_scenario(path: Path) -> None:
     """The file says why it exists, keeps every promise, and comes out as it was recorded."""
     scenario = parse(path.read_text())
-    broken = [line for line in scenario.expected.splitlines() if line.startswith(("VIOLATION", "STOPPED")) or BROKEN in line]
+    broken = [
+        line for line in scenario.expected.splitlines() if line.startswith(("VIOLATION", "STOPPED")) or BROKEN in line
+    ]
     assert not broken, "recorded with a promise broken"
     assert scenario.expected.strip(), f"nothing was recorded; run python -m vmha.sim.scenario --rewrite {path.name}"
     difference = play_file(path)

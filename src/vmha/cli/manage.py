@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,10 +16,10 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli.serving import settings_or_exit  # noqa: E402
+from vmha.cli.serving import require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase  # noqa: E402
-from vmha.errors import StoreUnavailable  # noqa: E402
+from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
 if TYPE_CHECKING:
@@ -36,17 +37,23 @@ class Refused(Exception):
 
 
 def main() -> int:
-    """Run one command; exit 1 where it is refused, 2 where it is misspelt."""
+    """Run one command; exit 1 where it is refused, 2 where it is misspelt or the configuration has to be corrected."""
     options = _parser().parse_args()
     arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
     arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
     settings = settings_or_exit(PROGRAM, arguments)
     command: Callable[[argparse.Namespace, Settings, Engine], None] = options.command
     try:
-        command(options, settings, build_database(settings))
+        database = build_database(settings)
+        if options.needs_tables:
+            require_tables(database)
+        command(options, settings, database)
     except (Refused, StoreUnavailable) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
+    except ConfigurationError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -60,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "sync", help="create or upgrade the tables; safe to run again, and on several machines at once"
     )
     sync.add_argument("revision", nargs="?", help="accepted for upstream's sake; only the newest is known")
-    sync.set_defaults(command=_sync)
-    database.add_parser("version", help="print upstream's revision of its tables").set_defaults(command=_version)
+    sync.set_defaults(command=_sync, needs_tables=False)
+    version = database.add_parser("version", help="print upstream's revision of its tables")
+    version.set_defaults(command=_version, needs_tables=False)
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     return parser
@@ -71,18 +79,18 @@ def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentPars
     listed = actions.add_parser("list", help="the recoveries, youngest first")
     listed.add_argument("--all", action="store_true", help="those that have ended too")
     listed.add_argument("--json", action="store_true", help="print JSON")
-    listed.set_defaults(command=_list)
+    listed.set_defaults(command=_list, needs_tables=True)
     show = actions.add_parser(
         "show", help="one recovery: where it stands, its instances, its proofs, what happened and why"
     )
     show.add_argument("uuid")
     show.add_argument("--json", action="store_true", help="print JSON")
-    show.set_defaults(command=_show)
+    show.set_defaults(command=_show, needs_tables=True)
     for name, words in (("confirm", "say yes to what the recovery asks"), ("reject", "say no: nothing more is done")):
         action = actions.add_parser(name, help=words)
         action.add_argument("uuid", nargs="+")
         action.add_argument("--reason", required=True, help="why; it is recorded with your name")
-        action.set_defaults(command=_answer, verb=name)
+        action.set_defaults(command=_answer, verb=name, needs_tables=True)
 
 
 def _sync(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
@@ -122,7 +130,8 @@ def _show(options: argparse.Namespace, _settings: Settings, database: Engine) ->
             {"instance": m.instance, "name": m.name, "status": m.status.value, "destination": m.destination}
             for m in moves
         ]
-        print(json.dumps(_plain(row) | {"instances": instances, "timeline": timeline}, indent=2))
+        shown = [{"rung": p.rung, "read_at": _time(p.read_at), "revoked_because": p.revoked_because} for p in proofs]
+        print(json.dumps(_plain(row) | {"instances": instances, "proofs": shown, "timeline": timeline}, indent=2))
         return
     print(f"recovery {row.uuid} of {row.host_name}: {_standing(row)}\n{row.message}\n")
     for move in moves:
@@ -141,7 +150,7 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
     kind = Confirmed if options.verb == "confirm" else Rejected
-    event = kind(by=getpass.getuser(), why=options.reason)
+    event = kind(by=_person(), why=options.reason.strip())
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
@@ -153,6 +162,14 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     build_doorbell(settings).ring()
     for uuid in options.uuid:
         print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")
+
+
+def _person() -> str:
+    """Name who types: whom sudo served, else the user of the system."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may run a user id that has no name
+        return f"user id {os.getuid()}"
 
 
 def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:
@@ -172,6 +189,7 @@ def _plain(row: recovery_views.RecoveryView) -> dict[str, object]:
         "host": row.host_name,
         "phase": row.phase.value,
         "outcome": row.outcome.value if row.outcome else None,
+        "waits_for_human": row.phase.is_wait,
         "message": row.message,
         "opened_at": _time(row.opened_at),
         "ended_at": _time(row.ended_at) if row.ended_at else None,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
+import time
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from cheroot.wsgi import Server
+from oslo_db.exception import DBNonExistentDatabase
 
+from vmha.adapters.db import migrate
 from vmha.adapters.messaging import DoorbellListener
 from vmha.errors import ConfigurationError, StoreUnavailable
 from vmha.logs import log, set_up_logging
@@ -18,6 +23,8 @@ from vmha.settings import load
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIApplication
+
+    from sqlalchemy.engine import Engine as Database
 
     from vmha.settings import Settings
     from vmha.wiring import EngineProcess
@@ -38,18 +45,61 @@ def settings_or_exit(program: str, argv: list[str]) -> Settings:
 
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
+    stop, heard = threading.Event(), SimpleQueue[None]()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        # Not stop.set(): its lock may be held by the very code that the signal interrupts. A SimpleQueue has none.
+        signal.signal(number, lambda *_: heard.put(None))
+
+    def listen() -> None:
+        heard.get()
+        stop.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
     return stop
 
 
-def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event) -> None:
-    """Run the loop until `stop`; then let orders under way end, and give the recoveries back."""
+def await_database(prepare: Callable[[], None], stop: threading.Event, *, every_seconds: float) -> bool:
+    """Call `prepare` until the database lets it, and say so once where it does not. False: `stop` came first."""
+    trouble: type[Exception] | None = None
+    began = time.monotonic()
+    while not stop.is_set():
+        try:
+            prepare()
+        except (StoreUnavailable, DBNonExistentDatabase) as error:
+            if type(error) is not trouble:
+                log(logger, "database-away", level=logging.WARNING, detail=str(error).partition("\n")[0])
+            trouble = type(error)
+            stop.wait(every_seconds)
+            continue
+        if trouble is not None:
+            log(logger, "database-back", away_seconds=time.monotonic() - began)
+        return True
+    return False
+
+
+class NoTables(StoreUnavailable):
+    """The database is there and empty, or older than this version."""
+
+
+def require_tables(database: Database) -> None:
+    """Raise `NoTables` where the schema has not been brought up yet."""
+    if migrate.version(database) is None:
+        raise NoTables(f"the database has no tables of this service; run: {SYNC}")
+
+
+SYNC = "masakari-manage db sync"
+
+
+def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event) -> bool:
+    """Run the loop until `stop`; then let orders under way end, and give the recoveries back. Tell whether all of them ended.
+
+    Raises `ConfigurationError` for a broker that cannot be used.
+    """
     listener = None
     if settings.transport_url is not None:
         listener = DoorbellListener(settings.config, engine=settings.engine, on_ring=process.bell.set)
         listener.start()
+    threading.Thread(target=_wake_to_stop, args=(process, stop), name="stop", daemon=True).start()
     log(logger, "engine-started", takeover_seconds=settings.engine_settings.takeover_seconds)
     while not stop.is_set():
         pause = process.engine.run_once()
@@ -57,26 +107,39 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
         process.bell.clear()
     if listener is not None:
         listener.stop()
-    _leave(process, settings)
+    return _leave(process, settings)
 
 
-def _leave(process: EngineProcess, settings: Settings) -> None:
+def _wake_to_stop(process: EngineProcess, stop: threading.Event) -> None:
+    """Let an engine that sleeps until its next look at the database hear that it shall stop."""
+    stop.wait()
+    process.bell.set()
+
+
+def _leave(process: EngineProcess, settings: Settings) -> bool:
     """Give everything back only if nothing is under way any more: else the leases must run out first."""
-    if not process.executor.stop(timeout_seconds=settings.engine_settings.order_seconds):
-        log(
-            logger,
-            "engine-stopped",
-            level=logging.WARNING,
-            why="orders are still under way; leases run out by themselves",
-        )
-        process.close()
-        return
+    all_ended = process.executor.stop(timeout_seconds=settings.engine_settings.order_seconds)
     process.close()
+    if not all_ended:
+        why = "orders or readings are still under way; leases run out by themselves"
+        log(logger, "engine-stopped", level=logging.WARNING, why=why)
+        return False
     try:
         process.engine.release_all()
     except StoreUnavailable as error:
         log(logger, "release-failed", level=logging.WARNING, detail=str(error))
     log(logger, "engine-stopped")
+    return True
+
+
+def leave(code: int, *, all_ended: bool) -> int:
+    """Return the exit code; or exit with it now, where threads still wait for an answer: the interpreter would wait for them."""
+    if not all_ended:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def serve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from vmha.threads import choose_threads
 
@@ -11,36 +12,61 @@ choose_threads()
 
 from vmha.adapters.db import migrate  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.messaging import InProcessDoorbell  # noqa: E402
-from vmha.cli.serving import run_engine, serve, settings_or_exit, stop_on_signals  # noqa: E402
-from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from vmha.cli.serving import await_database, leave, run_engine, serve, settings_or_exit, stop_on_signals  # noqa: E402
+from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.wiring import build_api, build_database, build_engine  # noqa: E402
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine as Database
+
+    from vmha.settings import Settings
+    from vmha.wiring import EngineProcess
+
+PROGRAM = "masakari-standalone"
 
 
 def main() -> int:
-    """Bring the schema up, then run both until SIGTERM; exit 1 where one of them cannot start."""
-    settings = settings_or_exit("masakari-standalone", sys.argv[1:])
+    """Bring the schema up and run both until SIGTERM; exit 1 where the address cannot be had, 2 with a configuration to correct."""
+    settings = settings_or_exit(PROGRAM, sys.argv[1:])
     stop = stop_on_signals()
+    try:
+        database = build_database(settings)
+        process = build_engine(settings, database)
+        application = build_api(settings, database, InProcessDoorbell(process.bell.set))
+    except ConfigurationError as error:
+        return _say(str(error), 2)
     failures: list[str] = []
 
     def failed(why: str) -> None:
         failures.append(why)
         stop.set()
 
-    try:
-        database = build_database(settings)
-        migrate.sync(database)
-        process = build_engine(settings, database)
-    except (ConfigurationError, StoreUnavailable) as error:
-        print(f"masakari-standalone: {error}", file=sys.stderr)
-        return 2
-    application = build_api(settings, database, InProcessDoorbell(process.bell.set))
     server = threading.Thread(target=serve, args=(application, settings, stop), kwargs={"failed": failed}, name="serve")
     server.start()
-    run_engine(process, settings, stop)
-    server.join()
-    for failure in failures:
-        print(f"masakari-standalone: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    try:
+        all_ended = _run(process, settings, database, stop)
+    except ConfigurationError as error:
+        return _say(str(error), 2)
+    finally:
+        # Whatever ended the engine ends the API too: one without the other would take reports that nobody reads.
+        stop.set()
+        server.join()
+    code = _say(failures[0], 1) if failures else 0
+    return leave(code, all_ended=all_ended)
+
+
+def _run(process: EngineProcess, settings: Settings, database: Database, stop: threading.Event) -> bool:
+    """Run the engine as soon as the database is there; until then the API says that it is not."""
+    pause = settings.engine_settings.poll_seconds
+    if not await_database(lambda: migrate.sync(database), stop, every_seconds=pause):
+        process.close()
+        return True
+    return run_engine(process, settings, stop)
+
+
+def _say(why: str, code: int) -> int:
+    print(f"{PROGRAM}: {why}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Code(Enum):
         "another machine; nothing more is evacuated; check the inventory; reject if the host is well, or power it off by hand and "
         "confirm once Nova hears it no more"
     )
-    BMC_BACK = "the BMC of {host} answers again; fencing goes on"
+    BMC_BACK = "the BMC of {host} reads ON, and Nova does not hear the host: fencing goes on"
     SIGN_OF_LIFE = "Nova heard {host} after the proof: the proof is suspended and power is read again"
     HOST_RETURNED = (
         "{host} reads ON after it was proven off: the proof is revoked and no more instances are moved ({moved} moved, {left} left); "

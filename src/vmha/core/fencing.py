@@ -98,6 +98,8 @@ def fencing(draft: Draft) -> None:
         _dispute(draft)
     elif seen is View.BLIND and state.word is None and fence.round_orders == 0:
         draft.enter(Phase.UNWITNESSED, _why_blind(draft))
+    elif fence.round_orders == 0 and _braked_without_word(draft):
+        _brake(draft)
     elif fence.trouble in HOPELESS or _round_is_over(draft):
         draft.enter(Phase.UNPROVEN, _why_unproven(draft))
     elif _order_is_due(draft):
@@ -105,25 +107,41 @@ def fencing(draft: Draft) -> None:
 
 
 def unproven(draft: Draft) -> None:
-    """Read power on; go on by itself when the host is proven off after all, or when its BMC comes back and says ON."""
+    """Read power on; go on by itself when the host is proven off after all, when its BMC comes back and says ON, or Nova hears it."""
     state = draft.state
     if _proven(draft):
         return
-    if state.fence.last is Power.ON and state.fence.proofs == 0 and state.reason.code in RESUMABLE:
-        alive = evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE
-        if state.fence.rounds < draft.policy.fence_rounds and not alive and not _braked_without_word(draft):
-            draft.say(Code.BMC_BACK, host=state.host)
-            _begin_round(draft)
+    alive = evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE
+    if alive and state.fence.proofs == 0 and state.fence.last is not Power.OFF:
+        _dispute(draft)
+    elif _may_fence_again(draft):
+        _fence_again(draft)
     elif state.fence.last is Power.ON and state.fence.proofs and state.reason.code is not Code.HOST_RETURNED:
         draft.enter(Phase.UNPROVEN, evidence.why_returned(state))
     elif _is_explained_anew(draft):
         draft.enter(Phase.UNPROVEN, _why_unproven(draft))
 
 
-def _is_explained_anew(draft: Draft) -> bool:
-    """Tell whether the reason of the wait is looked for again: not while a first OFF waits for the second."""
+def _may_fence_again(draft: Draft) -> bool:
+    """Tell whether another round would begin with an order: the host was never proven off, reads ON, and has a second witness."""
     state, fence = draft.state, draft.state.fence
-    if fence.last is Power.OFF and not evidence.proven_by(fence, draft.policy):
+    is_due = fence.last is Power.ON and fence.proofs == 0 and state.reason.code in RESUMABLE
+    return is_due and fence.rounds < draft.policy.fence_rounds and _has_witness(draft)
+
+
+def _fence_again(draft: Draft) -> None:
+    if _braked_without_word(draft):
+        _brake(draft)
+        return
+    draft.say(Code.BMC_BACK, host=draft.state.host)
+    _begin_round(draft)
+
+
+def _is_explained_anew(draft: Draft) -> bool:
+    """Tell whether the reason of the wait is looked for again: not before there is a reading, nor while an OFF waits for a second."""
+    state, fence = draft.state, draft.state.fence
+    waits_for_second = fence.last is Power.OFF and not evidence.proven_by(fence, draft.policy)
+    if waits_for_second or (fence.last is None and fence.trouble is None):
         return False
     keeps_living = state.reason.code is Code.SIGN_OF_LIFE and state.witness.advances >= SIGNS_OF_A_LIAR
     return state.reason.code in RESUMABLE or keeps_living or fence.trouble is not None
@@ -210,10 +228,14 @@ def _say_witness(draft: Draft) -> None:
 
 
 def _fence_or_brake(draft: Draft) -> None:
-    state, around, policy = draft.state, draft.around, draft.policy
-    if not _braked_without_word(draft):
+    if _braked_without_word(draft):
+        _brake(draft)
+    else:
         _begin_round(draft)
-        return
+
+
+def _brake(draft: Draft) -> None:
+    state, around, policy = draft.state, draft.around, draft.policy
     reason = because(
         Code.BRAKED,
         failures=around.segment_failures,

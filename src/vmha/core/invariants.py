@@ -97,7 +97,7 @@ def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:
         off_twice = len(run) == 2 and all(reading.power is Power.OFF for reading in run)
         if not off_twice or run[1].at - run[0].at < 2.0 or run[1].at - run[0].at < policy.power_read_spacing_seconds:
             yield "P1: a proof by power without two readings of OFF at least two seconds apart"
-        if after.proof.valid_until > run[-1].at + policy.proof_valid_seconds:
+        if run and after.proof.valid_until > run[-1].at + policy.proof_valid_seconds:
             yield "P1: a proof by power outlives its readings"
     if after.proof is not None and after.proof.rung is Rung.HUMAN and after.proof.word is None:
         yield "P1: a proof by word without a word"

@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ INDENT = 13
 SHOWN_PROBLEMS = 3
 """Of many broken promises of one kind, so many are told; the rest is a number."""
 
-DONE = ("moved", "gone", "skipped")
-"""Moves that need nothing more."""
+DONE = ("landed", "moved", "gone", "skipped")
+"""Moves that the bar counts: those whose guest runs elsewhere, and those that need none."""
+
+ALIKE = 3
+"""Lines of one kind in a row: from so many on only the first is printed, with the number of the others."""
 
 
 class Step(NamedTuple):
@@ -47,12 +51,15 @@ class Step(NamedTuple):
 STEPS = (
     Step(
         "witness",
-        "somebody beside the report must say that the host is dead",
-        ("witnessing", "unwitnessed", "disputed", "braked"),
+        "a second witness must agree that it is dead",
+        ("witnessing", "unwitnessed", "disputed"),
         ("WITNESS_SILENT", "WITNESS_DOWN", "FOUND_OFF"),
     ),
     Step(
-        "fence", "its power is cut, and read OFF twice", ("fencing", "unproven"), ("FENCED", "FOUND_OFF", "HUMAN_PROOF")
+        "fence",
+        "its power is cut, and read OFF twice",
+        ("braked", "fencing", "unproven"),
+        ("FENCED", "FOUND_OFF", "HUMAN_PROOF"),
     ),
     Step("force-down", "Nova is told that the host is down", ("forcing_down",), ("FORCED_DOWN",)),
     Step(
@@ -101,9 +108,7 @@ class View:
             for recovery, lines in zip(recoveries, timelines, strict=True):
                 seen = self._shown.get(recovery["uuid"], 0)
                 self._shown[recovery["uuid"]] = len(lines)
-                for line in lines[seen:]:
-                    if line["code"] not in COUNTED:
-                        self._line(seconds_of(line["at"]), ">", line["sentence"])
+                self._news([line for line in lines[seen:] if line["code"] not in COUNTED])
             if self._is_live:
                 self._draw(recoveries)
             else:
@@ -114,6 +119,15 @@ class View:
         with self._lock:
             self._erase()
             self._live = []
+
+    def _news(self, lines: Sequence[Body]) -> None:
+        for _, group in groupby(lines, key=lambda line: line["code"]):
+            first, *others = group
+            many = len(others) + 1 >= ALIKE
+            for line in [first] if many else [first, *others]:
+                self._line(seconds_of(line["at"]), ">", line["sentence"])
+            if many:
+                self._line(seconds_of(others[-1]["at"]), ">", f"and {len(others)} more of the kind")
 
     def _line(self, at: float, sign: str, sentence: str) -> None:
         elapsed = f"{max(at - self._began, 0.0):8.1f} s"
@@ -140,6 +154,8 @@ class View:
             parts.append(self._paint(colour, f"{_sign(sign)} {step.name}"))
         plain = sum(len(step.name) + 2 for step in STEPS) + 2 * len(STEPS)
         room = width - 1 - INDENT - 2 - plain
+        if room < 0:
+            return f"{recovery['host']:>{INDENT}}  {self._progress(recovery, width - INDENT - 3)}"
         return f"{recovery['host']:>{INDENT}}  {'  '.join(parts)}  {self._progress(recovery, room)}"
 
     def _progress(self, recovery: Body, room: int) -> str:
@@ -158,13 +174,13 @@ class View:
         """Print what changed of what a terminal would show live."""
         for recovery in recoveries:
             host, words = recovery["host"], _step_words(recovery)
-            if words != self._steps.get(host):
-                self._steps[host] = words
-                self._line(time.time(), " ", f"{host}: {words}")
             done, total = _settled(recovery)
             if total and done != self._settled.get(host, 0):
                 self._settled[host] = done
                 self._line(time.time(), " ", f"{host}: {done} of {total} instances moved")
+            if words != self._steps.get(host):
+                self._steps[host] = words
+                self._line(time.time(), " ", f"{host}: {words}")
 
     def _erase(self) -> None:
         if self._live:
@@ -179,8 +195,14 @@ class View:
         """Break a text at the terminal's width: `first` columns are taken on its first line, the others begin at `rest`."""
         if not self._is_live:
             return text
-        indents = {"initial_indent": " " * first, "subsequent_indent": " " * rest}
-        return textwrap.fill(text, _columns() - 1, **indents, break_long_words=False, break_on_hyphens=False)[first:]
+        wrapper = textwrap.TextWrapper(
+            width=_columns() - 1,
+            initial_indent=" " * first,
+            subsequent_indent=" " * rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return wrapper.fill(text)[first:]
 
     def _paint(self, colour: str, text: str) -> str:
         return f"\033[{colour}m{text}\033[0m" if self._has_colours and text else text
@@ -257,15 +279,15 @@ def _sign(sign: str) -> str:
 
 
 def _step_of(recovery: Body) -> int:
-    """Return the number of the step that the recovery is in, or of all steps when it has ended."""
+    """Return the number of the step that the recovery is in; of all steps when it has ended, -1 when it was stopped."""
     phases = (number for number, step in enumerate(STEPS) if recovery["phase"] in step.phases)
-    return next(phases, len(STEPS))
+    return next(phases, len(STEPS) if recovery["outcome"] else -1)
 
 
 def _step_words(recovery: Body) -> str:
     number = _step_of(recovery)
-    if number == len(STEPS):
-        return f"ended: {recovery['outcome']}"
+    if number in (-1, len(STEPS)):
+        return f"{recovery['phase']}: {recovery['outcome'] or 'it waits for a human'}"
     step = STEPS[number]
     words = f"{recovery['phase']}, it waits for a human" if recovery["waits_for_human"] else step.words
     return f"step {number + 1} of {len(STEPS)}, {step.name}: {words}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-START_SECONDS = 40.0
+START_SECONDS = 90.0
 """Longest wait for a process to be ready, on a machine that is busy with other things."""
+
+EVENT_SECONDS = 40.0
+"""Longest wait for something that a demo is about to happen."""
 
 LEAVE_SECONDS = 15.0
 """Longest wait for a process to end after SIGTERM: an engine lets the orders that are under way end first."""
@@ -43,7 +47,7 @@ QUICK = {
     "recovery": {
         "witness_interval_seconds": "1",
         "heartbeat_silence_seconds": "7",
-        "off_silence_seconds": "3",
+        "off_silence_seconds": "4",
         "progress_seconds": "1",
         "answer_settle_seconds": "2",
         "nova_retry_seconds": "1",
@@ -115,16 +119,22 @@ class Stage:
 
     def start_cloud(self, instances: str) -> None:
         """Start the simulated cloud, with instances as `vmha.sim.cloud` has them."""
-        self.say(f"starting a SIMULATED cloud of {len(self.hosts)} hosts, over HTTP and IPMI on loopback")
+        self.say(
+            f"starting a SIMULATED cloud of {len(self.hosts) - 1} hosts and a spare, over HTTP and IPMI on loopback"
+        )
         arguments = ["--hosts", str(len(self.hosts)), "--instances", instances, "--state-dir", str(self.folder)]
         arguments += ["--report-interval", "2", "--service-down-time", "12", "--spawn-seconds", "2"]
         self._start("cloud", "vmha.sim.cloud", *arguments, "--instance-ha-url", f"{self.url}/v1")
         self._await("cloud", lambda: (self.folder / "cloud.json").exists())
         self.cloud = json.loads((self.folder / "cloud.json").read_text())
 
+    def stop_waiting(self) -> None:
+        """Let nobody wait for anything any more."""
+        self._stopping.set()
+
     def tear_down(self) -> None:
         """End what was started here, gently first."""
-        self._stopping.set()
+        self.stop_waiting()
         for process in self._processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -310,13 +320,13 @@ class Stage:
 
         return self._found(f"order of {what}", taken, every_seconds=0.02)
 
-    def wait_for_take_over(self) -> str:
-        """Wait until an engine has taken a recovery over, tell the cloud's record so, and return its name."""
+    def wait_for_take_over(self, former: str) -> str:
+        """Wait until another engine has taken a recovery over, tell the cloud's record so, and return its name."""
 
         def taken_over() -> tuple[str, str] | None:
             for recovery in self.recoveries():
                 for line in self.timeline(recovery["uuid"]):
-                    if line["code"] == "TAKEN_OVER":
+                    if line["code"] == "TAKEN_OVER" and line["facts"]["before"] == former:
                         return recovery["host"], line["engine"]
             return None
 
@@ -325,13 +335,13 @@ class Stage:
         return engine
 
     def _found(self, what: str, look: Callable[[], Found | None], *, every_seconds: float) -> Found:
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + EVENT_SECONDS
         while time.monotonic() < until and not self._stopping.is_set():
             found = look()
             if found is not None:
                 return found
             self.wait(every_seconds, what)
-        raise StageError(f"no {what} within {START_SECONDS:.0f} s: {self._last_words(self.engines[-1])}")
+        raise StageError(f"no {what} within {EVENT_SECONDS:.0f} s: {self._last_words(self.engines[-1])}")
 
     def _control(self, path: str, body: dict[str, Any]) -> None:
         requests.post(f"{self.cloud['control_url']}/{path}", json=body, timeout=10).raise_for_status()
@@ -364,21 +374,6 @@ class Stage:
             raise StageError(f"GET {path} gave {answer.status_code}: {answer.text}")
         return answer.json()
 
-    def guests(self, facts: list[Fact], source: str) -> dict[str, list[str]]:
-        """Return where each instance that ran on `source` at first runs at the end of the record."""
-        homes: dict[str, str] = {}
-        running: dict[str, list[str]] = {}
-        for fact in facts:
-            if fact["what"] == "server" and fact["why"] == "created":
-                homes[fact["instance"]] = fact["host"]
-            if fact["what"] == "guest":
-                hosts = running.setdefault(fact["instance"], [])
-                if fact["runs"]:
-                    hosts.append(fact["host"])
-                else:
-                    hosts.remove(fact["host"])
-        return {instance: running.get(instance, []) for instance, home in homes.items() if home == source}
-
 
 def _environment() -> dict[str, str]:
     """Return our environment without proxies: everything here is on loopback."""
@@ -386,7 +381,15 @@ def _environment() -> dict[str, str]:
 
 
 def _free_port() -> int:
+    """Choose a port below those that the system gives out by itself: the simulated cloud, of this demo or another, asks for such ones."""
+    ports = random.sample(range(20_000, 30_000), 100)
+    return next(port for port in ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

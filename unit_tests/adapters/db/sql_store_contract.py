@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -50,7 +51,9 @@ class RaceContract:
                 claim.recovery.uuid for _ in range(3) for claim in patient(lambda: store.claim(engine, TERMS, limit=20))
             ]
 
-        taken = Counter(uuid for uuids in race([lambda e=e, s=s: claim(e, s) for e, s in stores]) for uuid in uuids)
+        taken = Counter(
+            uuid for uuids in race([partial(claim, engine, store) for engine, store in stores]) for uuid in uuids
+        )
         assert taken == dict.fromkeys(reported, 1)
         owners = rig.read(select(schema.recoveries.c.owner, schema.recoveries.c.epoch))
         assert {row["epoch"] for row in owners} == {1}
@@ -59,7 +62,7 @@ class RaceContract:
         """Of many reports of one host at the same moment one opens the recovery, and all others join it."""
         engines = [rig.open() for _ in range(6)]
         for _ in range(3):
-            reported = race([lambda e=e: patient(lambda: rig.report("c1", e)) for e in engines])
+            reported = race([partial(patient, partial(rig.report, "c1", engine)) for engine in engines])
             assert len({each.recovery for each in reported}) == 1
             uuid = reported[0].recovery
             table = schema.recovery_notifications
@@ -82,7 +85,7 @@ class RaceContract:
                 time.sleep(pause)
                 owner.end()
 
-            _, reported = race([lambda end=end: patient(end), lambda: patient(lambda: rig.report("c1", api))])
+            _, reported = race([partial(patient, end), partial(patient, partial(rig.report, "c1", api))])
             joined = reported.recovery == owner.state.uuid
             seen["joined" if joined else "opened"] += 1
             if joined:
@@ -119,7 +122,7 @@ class RaceContract:
         for _ in range(ROUNDS):
             owners = [own(rig, "c1"), own(rig, "c2")]
             owners[1].store = rig.another()
-            answers = race([lambda o=o: attempt(lambda: o.commit(reserved=wanted)) for o in owners])
+            answers = race([partial(attempt, partial(owner.commit, reserved=wanted)) for owner in owners])
             assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType"]
             for owner in owners:
                 owner.end()
@@ -139,7 +142,7 @@ class RaceContract:
                     break
             return answer
 
-        answers = race([lambda o=o: power_off(o) for o in owners])
+        answers = race([partial(power_off, owner) for owner in owners])
         assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType", "NoneType"]
         assert len(rig.read(select(schema.claims))) == 2
         assert len(rig.read(select(schema.effects))) == 2

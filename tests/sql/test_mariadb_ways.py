@@ -1,0 +1,92 @@
+"""What is MariaDB's alone: character sets and collations of older databases, and local time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.sql.servers import Server, make_database
+from unit_tests.adapters.db.rig import DatabaseClock, SqlRig, rigged
+from unit_tests.adapters.db.sql_store_contract import NAMES, MoveContract, RaceContract, WordsContract
+from unit_tests.ports.store_contract import TERMS, ViewsContract, move, own
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import open_database, transaction
+
+OLDER = {
+    "utf8mb3": "CHARACTER SET utf8mb3",
+    "unicode": "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    "latin1": "CHARACTER SET latin1 COLLATE latin1_german1_ci",
+}
+
+
+class TestOlderDatabases(ViewsContract, RaceContract):
+    """Upstream's tables may have any character set and collation; ours are compared with them in many statements."""
+
+    @pytest.fixture(params=OLDER)
+    def rig(self, mariadb: Server, request: pytest.FixtureRequest) -> Iterator[SqlRig]:
+        """A database as some deployer made it, long ago."""
+        with rigged(database(mariadb, request.param)) as rig:
+            yield rig
+
+    def test_any_name_is_stored(self, rig: SqlRig) -> None:
+        """Of a name that the old table cannot hold the rest is kept, our own tables hold all of it, and the move goes on."""
+        owner = own(rig)
+        moves = tuple(move(name) for name in NAMES)
+        owner.commit(moves=moves)
+        shown = [row["instance_name"] for row in rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))]
+        kept = {"🦄 unicorn": {"🦄 unicorn", "? unicorn"}}
+        for name, stored in zip(NAMES, shown, strict=True):
+            assert stored in kept.get(name, {name}) or "?" in stored
+            assert len(stored) == len(name)
+        rig.store.release(owner.lease)
+        (claimed,) = rig.store.claim("engine-2", TERMS, limit=8)
+        assert claimed.recovery.moves == moves
+
+    def test_our_tables_compare_with_upstreams(self, rig: SqlRig) -> None:
+        """A comparison of our uuids with upstream's uses upstream's index: no table is read as a whole for each commit."""
+        query = (
+            "EXPLAIN SELECT notifications.id FROM recovery_notifications JOIN notifications "
+            "ON notifications.notification_uuid = recovery_notifications.notification_uuid "
+            "WHERE recovery_notifications.recovery_uuid = 'x'"
+        )
+        with transaction(rig.engine) as connection:
+            tables = {row["table"]: row for row in connection.exec_driver_sql(query).mappings()}
+        assert "ALL" not in {row["type"] for row in tables.values() if row["table"] is not None}
+
+
+_made: dict[str, str] = {}
+
+
+def database(mariadb: Server, name: str) -> str:
+    """Make the database of this character set once."""
+    if name not in _made:
+        _made[name] = make_database(mariadb, f"older_{name}", OLDER[name])
+    return _made[name]
+
+
+class TestWordsInUtf8(WordsContract, MoveContract):
+    """In a database of today nothing of a name is lost."""
+
+    @pytest.fixture
+    def rig(self, mariadb_url: str) -> Iterator[SqlRig]:
+        """A utf8mb4 database, by a URL that asks for less, as deployers write it."""
+        with rigged(f"{mariadb_url}?charset=utf8") as rig:
+            yield rig
+
+
+def test_the_hour_that_autumn_repeats(mariadb_url: str) -> None:
+    """When local time goes back by an hour, the clock that leases and proofs go by does not (the server's zone is Berlin)."""
+    clock = DatabaseClock(1_761_438_600.0)  # 26 October 2025, 00:30 UTC: the first 02:30 in Berlin
+    engine = open_database(mariadb_url)
+    clock.wind(engine)
+
+    def now() -> float:
+        with transaction(engine) as connection:
+            return float(connection.execute(select(func.database_now())).scalar_one())
+
+    first = now()
+    clock.now += 3600.0
+    assert now() - first == pytest.approx(3600.0, abs=0.001)
+    engine.dispose()

@@ -1,0 +1,33 @@
+"""The contracts of the store and of the migrations, held on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sql.conftest import fresh_databases, rig_on
+from tests.sql.servers import Server
+from unit_tests.adapters.db.migration_contract import Fresh, MigrationContract
+from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.adapters.db.sql_store_contract import SqlStoreContract
+
+
+@pytest.fixture
+def rig(postgresql_url: str) -> Iterator[SqlRig]:
+    """A store with three hosts."""
+    yield from rig_on(postgresql_url)
+
+
+@pytest.fixture
+def fresh(postgresql: Server) -> Fresh:
+    """Empty databases."""
+    return fresh_databases(postgresql)
+
+
+class TestPostgreSqlStore(SqlStoreContract):
+    """The SQL store on PostgreSQL."""
+
+
+class TestPostgreSqlMigrations(MigrationContract):
+    """The migrations on PostgreSQL."""

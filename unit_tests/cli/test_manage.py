@@ -1,0 +1,219 @@
+"""masakari-manage: the schema, and recoveries on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+
+from unit_tests.cli.rig import Cloud, Installed, Manage, user
+from vmha.core.events import Rejected
+from vmha.sim.faults import inject
+
+UPSTREAM_HEAD = "13adff5efb9a"
+
+
+def test_db_sync_can_be_repeated(manage: Manage) -> None:
+    """The schema is brought up, and a second sync changes nothing; the version is upstream's."""
+    assert manage("db", "sync") == (0, "", "")
+    assert manage("db", "version") == (0, f"{UPSTREAM_HEAD}\n", "")
+    assert manage("db", "sync") == (0, "", "")
+    assert manage("db", "version") == (0, f"{UPSTREAM_HEAD}\n", "")
+
+
+def test_db_sync_takes_a_revision(manage: Manage) -> None:
+    """Upstream's optional revision is accepted."""
+    assert manage("db", "sync", "13adff5efb9a")[0] == 0
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "x"), ("confirm", "x", "--reason", "r")])
+def test_without_tables_it_says_what_to_run(command: tuple[str, ...], manage: Manage) -> None:
+    """A database without tables is one line that names the command that makes them, and exit 1."""
+    code, out, err = manage("recovery", *command)
+    assert (code, out) == (1, "")
+    assert err == "masakari-manage: the database has no tables of this service; run: masakari-manage db sync\n"
+
+
+def test_an_empty_list_says_so(manage: Manage) -> None:
+    """Nothing to list is said in words, and as an empty list in JSON."""
+    manage("db", "sync")
+    assert manage("recovery", "list") == (0, "no recovery is open\n", "")
+    assert manage("recovery", "list", "--all") == (0, "there has been no recovery\n", "")
+    assert manage("recovery", "list", "--json") == (0, "[]\n", "")
+
+
+def test_list_shows_what_is_open(cloud: Cloud, manage: Manage) -> None:
+    """An open recovery is a line with uuid, host, where it stands and why; one that ended is shown with --all."""
+    uuid = cloud.report()
+    cloud.run(4.0)
+    code, out, _ = manage("recovery", "list")
+    assert code == 0
+    assert out.split()[:3] == [uuid, "c1", "witnessing"]
+    cloud.run()
+    assert manage("recovery", "list")[1] == "no recovery is open\n"
+    ended = manage("recovery", "list", "--all")[1]
+    assert ended.split()[:3] == [uuid, "c1", "recovered"]
+
+
+def test_list_is_json_too(cloud: Cloud, manage: Manage) -> None:
+    """--json prints what the list shows, for programs."""
+    uuid = cloud.report()
+    (row,) = json.loads(manage("recovery", "list", "--json")[1])
+    assert (row["uuid"], row["host"], row["phase"], row["outcome"]) == (uuid, "c1", "witnessing", None)
+    assert row["message"]
+    assert row["waits_for_human"] is False
+
+
+def test_show_tells_the_whole_story(cloud: Cloud, manage: Manage) -> None:
+    """A recovery is shown with its instances, its proof and its timeline."""
+    uuid = cloud.report()
+    cloud.run()
+    code, out, err = manage("recovery", "show", uuid)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"recovery {uuid} of c1: recovered\n")
+    moved = [line.split() for line in out.splitlines() if line.startswith("  web-")]
+    assert [(name, status) for name, status, _ in moved] == [(f"web-{number}", "moved") for number in range(3)]
+    assert {destination for _, _, destination in moved} <= {"c2", "c3"}
+    assert "proof by ipmi" in out
+    assert "power-off of c1 ordered" in out
+    assert out.splitlines()[-1].strip().endswith("proof: ipmi")
+
+
+def test_show_is_json_too(cloud: Cloud, manage: Manage) -> None:
+    """--json prints the same, for programs."""
+    uuid = cloud.report()
+    cloud.run()
+    shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
+    assert (shown["uuid"], shown["phase"], shown["outcome"]) == (uuid, "ended", "recovered")
+    assert sorted(instance["name"] for instance in shown["instances"]) == ["web-0", "web-1", "web-2"]
+    assert {instance["status"] for instance in shown["instances"]} == {"moved"}
+    assert [proof["rung"] for proof in shown["proofs"]] == ["ipmi"]
+    codes = [line["code"] for line in shown["timeline"]]
+    assert codes[0] == "OPENED"
+    assert codes[-1] == "RECOVERED"
+
+
+def test_confirm_ends_the_wait(cloud: Cloud, manage: Manage) -> None:
+    """A host whose BMC is silent waits; a human's confirm, with name and reason, lets its instances run elsewhere."""
+    inject(cloud.world, "bmc_silent", host="c1")
+    inject(cloud.world, "power_lost", host="c1")
+    uuid = cloud.report()
+    cloud.run(75.0)
+    (row,) = json.loads(manage("recovery", "list", "--json")[1])
+    assert (row["phase"], row["waits_for_human"]) == ("unproven", True)
+    code, out, err = manage("recovery", "confirm", uuid, "--reason", "  I pulled the plug  ")
+    assert (code, err) == (0, "")
+    assert out == f"confirm recorded for {uuid}; see: masakari-manage recovery show {uuid}\n"
+    cloud.run()
+    shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
+    assert shown["outcome"] == "recovered"
+    assert [proof["rung"] for proof in shown["proofs"]] == ["human"]
+    says = [line["says"] for line in shown["timeline"] if line["code"] == "CONFIRMED"]
+    assert says == [f"{user()} confirmed: I pulled the plug"]
+
+
+def test_reject_gives_it_up(cloud: Cloud, manage: Manage) -> None:
+    """A human's reject ends the recovery; nothing was evacuated."""
+    inject(cloud.world, "bmc_silent", host="c1")
+    uuid = cloud.report()
+    cloud.run(75.0)
+    assert manage("recovery", "reject", uuid, "--reason", "it is only the cable")[0] == 0
+    cloud.run()
+    assert json.loads(manage("recovery", "show", uuid, "--json")[1])["outcome"] == "rejected"
+    assert cloud.world.nova.migrations == []
+
+
+def test_sudo_does_not_hide_the_human(cloud: Cloud, manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under sudo the name that is recorded is the human's, not root's."""
+    uuid = cloud.waiting()
+    monkeypatch.setenv("SUDO_USER", "alice")
+    manage("recovery", "reject", uuid, "--reason", "cable")
+    assert cloud.letters() == [Rejected(by="alice", why="cable")]
+
+
+@pytest.mark.parametrize("verb", ["confirm", "reject"])
+def test_a_word_that_nobody_waits_for_is_refused(verb: str, cloud: Cloud, manage: Manage) -> None:
+    """A recovery that waits for no human takes no word: exit 1, it says where it stands, and nothing is recorded."""
+    uuid = cloud.report()
+    code, out, err = manage("recovery", verb, uuid, "--reason", "because")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"masakari-manage: recovery {uuid} of c1 waits for no human: it is witnessing")
+    cloud.run()
+    assert "because" not in manage("recovery", "show", uuid)[1]
+    ended = manage("recovery", verb, uuid, "--reason", "because")
+    assert ended[0] == 1
+    assert "it is ended" in ended[2]
+
+
+@pytest.mark.parametrize("verb", ["show", "confirm", "reject"])
+def test_an_unknown_uuid_is_refused(verb: str, cloud: Cloud, manage: Manage) -> None:
+    """A uuid that nobody knows is said back, with where to look: exit 1."""
+    uuid = str(uuid4())
+    reason = ("--reason", "because") if verb != "show" else ()
+    code, out, err = manage("recovery", verb, uuid, *reason)
+    assert (code, out) == (1, "")
+    assert err == f"masakari-manage: there is no recovery {uuid}; see: masakari-manage recovery list --all\n"
+
+
+def test_several_at_once_are_all_or_none(cloud: Cloud, manage: Manage) -> None:
+    """Where one of several words is refused, none is recorded."""
+    uuid = cloud.waiting()
+    assert manage("recovery", "reject", uuid, str(uuid4()), "--reason", "all of them")[0] == 1
+    assert cloud.letters() == []
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_an_empty_reason_is_refused(reason: str, cloud: Cloud, manage: Manage) -> None:
+    """A word without a reason is refused before anything is looked up: exit 1."""
+    code, out, err = manage("recovery", "confirm", str(uuid4()), "--reason", reason)
+    assert (code, out) == (1, "")
+    assert err == "masakari-manage: a reason is required: say what you saw, with --reason\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("recovery",), ("recovery", "confirm", "x"), ("recovery", "fence", "x"), ("db", "upgrade")],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)
+def test_a_misspelt_command_shows_the_usage(arguments: tuple[str, ...], manage: Manage) -> None:
+    """What is no command exits 2 with the usage."""
+    code, out, err = manage(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: masakari-manage")
+
+
+def test_a_database_that_is_away_is_one_line(installed: Installed, manage: Manage) -> None:
+    """A database that cannot be reached is one message without traceback and password: exit 1."""
+    installed.configure(database={"connection": "mysql+pymysql://masakari:pw-in-url@127.0.0.1:1/masakari"})
+    for command in (("db", "sync"), ("db", "version"), ("recovery", "list")):
+        code, out, err = manage(*command)
+        assert (code, out) == (1, "")
+        assert err.startswith("masakari-manage: the database did not answer")
+        assert "Traceback" not in err
+        assert "pw-in-url" not in err
+
+
+def test_a_newer_database_is_refused(installed: Installed, manage: Manage) -> None:
+    """A database that a newer version made is not touched: the message says to install that one, exit 2."""
+    manage("db", "sync")
+    with closing(sqlite3.connect(installed.folder / "masakari.sqlite")) as database:
+        database.execute("UPDATE masakari_alembic_version SET version_num = 'ffffffffffff'")
+        database.commit()
+    code, _, err = manage("db", "sync")
+    assert code == 2
+    assert "ffffffffffff" in err
+    assert "install a newer version" in err
+
+
+def test_a_user_without_a_name_is_a_number(cloud: Cloud, manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose user has no name the number is recorded, and the command works."""
+    uuid = cloud.waiting()
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    assert manage("recovery", "reject", uuid, "--reason", "cable")[0] == 0
+    assert cloud.letters() == [Rejected(by=f"user id {os.getuid()}", why="cable")]

@@ -1,0 +1,226 @@
+"""How the long-running programs start, what keeps them from it, and how they leave."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+import requests
+
+from unit_tests.cli.rig import Installed
+from vmha.cli import serving
+from vmha.cli.serving import await_database, stop_on_signals
+from vmha.errors import StoreUnavailable
+
+PROGRAMS = ("api", "engine", "standalone")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
+def test_a_value_that_cannot_be_used_is_named(program: str, installed: Installed) -> None:
+    """An option out of its bounds is one line with option, group, value, file and what would do: exit 2."""
+    installed.configure(recovery={"heartbeat_silence_seconds": "soon"})
+    code, err = installed.refused(program)
+    assert code == 2
+    assert err == (
+        f"masakari-{program}: [recovery] heartbeat_silence_seconds = soon in {installed.path} cannot be used: "
+        "it must be a number from 3 to 86400 seconds\n"
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
+def test_a_missing_file_is_named(program: str, installed: Installed) -> None:
+    """A --config-file that is not there is one line: exit 2."""
+    installed.path.unlink()
+    code, err = installed.refused(program)
+    assert (code, err) == (2, f"masakari-{program}: there is no {installed.path}; correct --config-file\n")
+
+
+@pytest.mark.parametrize("program", ["engine", "standalone"])
+@pytest.mark.slow
+def test_an_inventory_that_others_may_read_is_refused(program: str, installed: Installed) -> None:
+    """BMC passwords that anybody may read keep the engine from starting; the message says which command to run."""
+    installed.inventory.write_text("hosts: {}\n")
+    installed.inventory.chmod(0o644)
+    code, err = installed.refused(program)
+    assert code == 2
+    assert err == (
+        f"masakari-{program}: cannot use the fencing inventory {installed.inventory}: its mode is 0644 and others may read it; "
+        f"run: chmod 600 {installed.inventory}\n"
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
+def test_a_database_url_that_is_none_is_refused(program: str, installed: Installed) -> None:
+    """A connection that SQLAlchemy cannot read is one line without the password in it: exit 2."""
+    installed.configure(database={"connection": "mysgl://masakari:pw-in-url@db/masakari"})
+    code, err = installed.refused(program)
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"masakari-{program}: [database] connection cannot be used")
+    assert "pw-in-url" not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
+def test_a_folder_that_is_missing_is_refused(program: str, installed: Installed) -> None:
+    """SQLite in a folder that does not exist is a mistake, and no database that is away: exit 2."""
+    installed.configure(database={"connection": f"sqlite:///{installed.folder}/nowhere/masakari.sqlite"})
+    code, err = installed.refused(program)
+    assert code == 2
+    assert f"there is no folder {installed.folder}/nowhere" in err
+
+
+@pytest.mark.parametrize("program", ["api", "engine"])
+@pytest.mark.slow
+def test_a_broker_url_that_is_none_is_refused(program: str, installed: Installed) -> None:
+    """A transport_url that cannot be used is one line: exit 2."""
+    installed.sync()
+    installed.configure(DEFAULT={"transport_url": "carrier-pigeon://user:pw-in-url@nowhere/"})
+    code, err = installed.refused(program)
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if line.startswith("masakari-")]
+    assert line.startswith(f"masakari-{program}: [DEFAULT] transport_url cannot be used")
+    assert "pw-in-url" not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("program", ["api", "standalone"])
+@pytest.mark.slow
+def test_a_port_in_use_is_named(program: str, installed: Installed) -> None:
+    """An address that somebody else has is one line with the option to change: exit 1, and no process stays behind."""
+    with socket.create_server(("127.0.0.1", installed.port)):
+        code, err = installed.refused(program)
+    assert code == 1
+    last = err.splitlines()[-1]
+    assert last.startswith(f"masakari-{program}: cannot listen on 127.0.0.1:{installed.port}: ")
+    assert last.endswith("; set masakari_api_listen_port")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.slow
+def test_it_leaves_at_once(program: str, number: signal.Signals, installed: Installed) -> None:
+    """A program that has nothing to do ends with exit 0 within seconds of SIGTERM or ctrl-C, however rarely it polls."""
+    installed.sync()
+    installed.configure(engine={"poll_seconds": "20", "lease_seconds": "60"})
+    started = "api-started" if program == "api" else "engine-started"
+    with installed.running(program) as process:
+        process.until(started)
+        code, seconds = process.stop(number)
+    assert code == 0
+    assert seconds < 5.0
+    assert not any("Traceback" in line for line in process.said)
+
+
+@pytest.mark.slow
+def test_an_engine_waits_for_its_tables(installed: Installed) -> None:
+    """An engine that starts before `db sync` says so once, and goes on by itself as soon as the tables are there."""
+    with installed.running("engine") as process:
+        process.until("database-away")
+        time.sleep(1.0)
+        installed.sync()
+        process.until("engine-started")
+        assert process.stop()[0] == 0
+    away = [line for line in process.said if "database-away" in line]
+    assert len(away) == 1
+    assert "run: masakari-manage db sync" in away[0]
+
+
+@pytest.mark.slow
+def test_standalone_waits_for_its_database(installed: Installed) -> None:
+    """Where the database cannot be opened the log says so once; as soon as it can be, both go on by themselves."""
+    in_the_way = installed.folder / "masakari.sqlite"
+    in_the_way.mkdir()  # SQLite cannot open a folder
+    with installed.running("standalone") as process:
+        process.until("database-away")
+        time.sleep(1.0)
+        in_the_way.rmdir()
+        process.until("engine-started")
+        assert segments(installed).json() == {"segments": []}
+        assert process.stop()[0] == 0
+    assert sum("database-away" in line for line in process.said) == 1
+    assert sum("database-back" in line for line in process.said) == 1
+
+
+@pytest.mark.slow
+def test_an_api_says_that_its_database_is_away(installed: Installed) -> None:
+    """Without its database the API lives and answers 503, in upstream's envelope; standalone leaves at once all the same."""
+    installed.configure(database={"connection": "mysql+pymysql://masakari:pw@127.0.0.1:1/masakari"})
+    with installed.running("standalone") as process:
+        process.until("database-away")
+        answer = segments(installed)
+        assert answer.status_code == 503
+        assert list(answer.json()) == ["serviceUnavailable"]
+        code, seconds = process.stop()
+    assert code == 0
+    assert seconds < 5.0
+
+
+def segments(installed: Installed) -> requests.Response:
+    """Ask the API for its segments."""
+    url = f"http://127.0.0.1:{installed.port}/v1/segments"
+    return requests.get(url, headers={"X-Auth-Token": "admin:admin"}, timeout=10)
+
+
+@pytest.mark.slow
+def test_a_stop_ends_the_wait_for_the_database(installed: Installed) -> None:
+    """An engine that still waits for its database ends on SIGTERM with exit 0."""
+    with installed.running("engine") as process:
+        process.until("database-away")
+        code, seconds = process.stop()
+    assert code == 0
+    assert seconds < 5.0
+
+
+class Lost(StoreUnavailable):
+    """Another kind of trouble."""
+
+
+def test_each_kind_of_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """While the trouble stays the same the log is silent; another one is told, and the end of it too."""
+    troubles = [StoreUnavailable("refused\nlong story"), StoreUnavailable("refused"), Lost("lost"), Lost("lost")]
+
+    def prepare() -> None:
+        if troubles:
+            raise troubles.pop(0)
+
+    with caplog.at_level(logging.INFO, logger="vmha"):
+        assert await_database(prepare, threading.Event(), every_seconds=0.0)
+    told = [(record.getMessage(), getattr(record, "fields", {}).get("detail")) for record in caplog.records]
+    assert told == [("database-away", "refused"), ("database-away", "lost"), ("database-back", None)]
+
+
+def test_a_stop_comes_before_the_database() -> None:
+    """Who is told to stop does not ask the database any more."""
+    stop = threading.Event()
+    stop.set()
+    assert not await_database(lambda: pytest.fail("asked"), stop, every_seconds=0.0)
+
+
+def test_a_signal_takes_no_lock_of_the_code_it_interrupts() -> None:
+    """A signal that arrives while the very same thread holds the event's lock does not wait for itself."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stop = stop_on_signals()
+        with stop._cond:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+        assert stop.wait(5.0)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_leaving_cleanly_returns_the_code() -> None:
+    """Where nothing is under way, leaving is only an exit code."""
+    assert serving.leave(0, all_ended=True) == 0
+    assert serving.leave(1, all_ended=True) == 1

@@ -1,0 +1,202 @@
+"""What becomes of each instance of a failed host, and where it may go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from unit_tests.core.states import AROUND, POLICY, draft, instance, migration, move, moving
+from vmha.core.effects import EnableReserved
+from vmha.core.explain import Code
+from vmha.core.model import Instance, Migration, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
+from vmha.core.policy import LocalDisk, Policy
+from vmha.core.targets import UNNAMED, NoTarget, choose, has_reached, plan_move, suspects
+
+OURS = {"kind": "evacuation", "source": "c1"}
+LIVE = {"kind": "live-migration"}
+READY, ENABLING, FAILED = ReservedStatus.READY, ReservedStatus.ENABLING, ReservedStatus.FAILED
+DECLARED = replace(POLICY, shared_storage=True)
+REBUILD = replace(POLICY, local_disk=LocalDisk.REBUILD)
+IGNORES_ERROR = replace(POLICY, ignore_instances_in_error_state=True)
+
+
+@pytest.mark.parametrize(
+    ("records", "named"),
+    [
+        ((), ()),
+        ((migration(1, status="done"),), ()),
+        ((migration(1, status="accepted", destination=None),), ()),
+        ((migration(1, status="pre-migrating"),), ("c2",)),
+        ((migration(1, status="failed"),), ("c2",)),
+        ((migration(1, status="failed", destination=None),), ()),
+        ((migration(1, status="error"),), ()),
+        ((migration(1, **LIVE, status="error"),), ("c2",)),
+        ((migration(1, **LIVE, status="running"),), ("c2",)),
+        ((migration(1, **LIVE, status="running", source="c3", destination="c1"),), ("c3",)),
+        ((migration(1, kind="resize", status="finished", source="c3", destination="c1"),), ("c3",)),
+        ((migration(1, kind="resize", status="reverted"),), ()),
+        ((migration(1, status="failed"), migration(2, **LIVE, status="completed", source="c9", destination="c1")), ()),
+        (
+            (migration(2, status="failed"), migration(1, **LIVE, status="completed", source="c9", destination="c1")),
+            ("c2",),
+        ),
+        ((migration(1, status="failed"), migration(2, status="failed", destination="c4")), ("c2", "c4")),
+        ((migration(1, status="failed", destination="off"),), ()),
+        ((migration(1, instance="another", status="failed"),), ()),
+    ],
+)
+def test_who_may_hold_a_guest(records: tuple[Migration, ...], named: tuple[str, ...]) -> None:
+    """Both ends of a record that is not over, and the destination of one that failed there, unless a later success settled it."""
+    assert suspects("i1", "c1", records, frozenset({"off"})) == named
+
+
+@pytest.mark.parametrize(
+    ("record", "reached"),
+    [
+        (migration(status="failed"), True),
+        (migration(status="failed", destination=None), False),
+        (migration(status="error"), False),
+        (migration(status="cancelled"), True),
+        (migration(**LIVE, status="error"), True),
+        (migration(status="done"), False),
+        (migration(status="accepted"), False),
+    ],
+)
+def test_which_failures_reached_a_host(record: Migration, reached: bool) -> None:
+    """An evacuation for which the scheduler found no host left nothing anywhere, even where its destination had been named."""
+    assert has_reached(record) is reached
+
+
+@pytest.mark.parametrize(
+    ("found", "policy", "status", "code"),
+    [
+        (instance(), POLICY, MoveStatus.PENDING, None),
+        (instance(vm_state="stopped"), POLICY, MoveStatus.PENDING, None),
+        (instance(vm_state="error"), POLICY, MoveStatus.PENDING, None),
+        (instance(vm_state="error"), IGNORES_ERROR, MoveStatus.SKIPPED, Code.IGNORED_ERROR_STATE),
+        (instance(vm_state="active"), IGNORES_ERROR, MoveStatus.PENDING, None),
+        (instance(vm_state="shelved_offloaded"), POLICY, MoveStatus.SKIPPED, Code.NO_GUEST),
+        (instance(vm_state="deleted"), POLICY, MoveStatus.SKIPPED, Code.NO_GUEST),
+        (instance(vm_state="soft-delete"), POLICY, MoveStatus.SKIPPED, Code.NO_GUEST),
+        (instance(task_state="deleting"), POLICY, MoveStatus.SKIPPED, Code.NO_GUEST),
+        (instance(vm_state="error", task_state="deleting"), POLICY, MoveStatus.SKIPPED, Code.NO_GUEST),
+        (instance(task_state="powering-off"), POLICY, MoveStatus.PENDING, None),
+        (instance(task_state="rebuild_spawning"), POLICY, MoveStatus.PENDING, None),
+        (instance(vm_state="paused"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="suspended"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="rescued"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="resized"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="building"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="shelved"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(vm_state="a state to come"), POLICY, MoveStatus.FAILED, Code.ASK),
+        (instance(image_backed=True), POLICY, MoveStatus.HELD, Code.LOCAL_DISK),
+        (instance(local_extra=True), POLICY, MoveStatus.HELD, Code.LOCAL_DISK),
+        (instance(image_backed=True), DECLARED, MoveStatus.PENDING, None),
+        (instance(image_backed=True), REBUILD, MoveStatus.PENDING, None),
+        (instance(image_backed=True, vm_state="paused"), POLICY, MoveStatus.FAILED, Code.ASK),
+    ],
+)
+def test_the_table_of_states(found: Instance, policy: Policy, status: MoveStatus, code: Code | None) -> None:
+    """Each state has its own answer: moved, held, left alone, or given to a human."""
+    planned = plan_move(draft(policy=policy), found, ())
+    assert planned.status is status
+    assert (planned.reason.code if planned.reason else None) is code
+
+
+def test_a_suspect_stalls_an_instance() -> None:
+    """An instance of which another host may hold a guest is stalled, whatever its disk is; a proof of that host frees it."""
+    records = (migration(1, status="failed"),)
+    stalled = plan_move(draft(), instance(image_backed=True), records)
+    assert (stalled.status, stalled.suspects) == (MoveStatus.STALLED, ("c2",))
+    free = plan_move(draft(around=replace(AROUND, proven_off=frozenset({"c2"}))), instance(), records)
+    assert free.status is MoveStatus.PENDING
+
+
+def test_an_evacuation_under_way_is_adopted() -> None:
+    """The newest record decides: an evacuation from this host that is not over is followed, and counts as one attempt."""
+    records = (migration(3, status="failed"), migration(7, **OURS, status="pre-migrating"))
+    adopted = plan_move(draft(), instance(), records)
+    assert adopted.status is MoveStatus.ACCEPTED
+    assert (adopted.migration, adopted.after_migration, adopted.attempts, adopted.destination) == (7, 6, 1, "c2")
+
+
+@pytest.mark.parametrize(
+    ("record", "consumers", "named"),
+    [
+        (migration(status="completed"), frozenset(), ("c2",)),
+        (migration(status="completed", destination=None), frozenset(), (UNNAMED,)),
+        (migration(status="completed"), frozenset({"i1"}), ()),
+        (migration(status="completed"), None, ()),
+        (migration(status="done"), frozenset(), ()),
+        (migration(status="completed", source="c9"), frozenset(), ()),
+        (migration(**LIVE, status="completed"), frozenset(), ()),
+        (migration(status="completed", destination="off"), frozenset(), ()),
+    ],
+)
+def test_a_returned_host_cleans_up_too_early(
+    record: Migration, consumers: frozenset[str] | None, named: tuple[str, ...]
+) -> None:
+    """An instance that Nova lists here and that holds nothing here was given up by this host while it was being evacuated."""
+    around = replace(AROUND, proven_off=frozenset({"off"}))
+    assert plan_move(draft(around=around), instance(), (record,), consumers).suspects == named
+
+
+def test_the_scheduler_chooses() -> None:
+    """The method auto names no destination."""
+    assert choose(draft(moving(move())), move()) is None
+
+
+def test_a_pin_overrules_every_method() -> None:
+    """Where a guest may be already is the only place to go, by whatever method."""
+    for method in RecoveryMethod:
+        assert choose(draft(moving(method=method)), move(pinned="c2")) == "c2"
+
+
+@pytest.mark.parametrize(
+    ("method", "attempts", "target"),
+    [
+        (RecoveryMethod.AUTO, 0, None),
+        (RecoveryMethod.RESERVED_HOST, 0, "c4"),
+        (RecoveryMethod.AUTO_PRIORITY, 0, None),
+        (RecoveryMethod.AUTO_PRIORITY, 1, "c4"),
+        (RecoveryMethod.RH_PRIORITY, 0, "c4"),
+    ],
+)
+def test_which_method_names_a_reserved_host(method: RecoveryMethod, attempts: int, target: str | None) -> None:
+    """Reserved hosts are for the methods that want them, and for auto_priority from the second attempt on."""
+    state = moving(method=method, reserved=(Reserved("c4", READY),))
+    assert choose(draft(state), move(attempts=attempts)) == target
+
+
+def test_the_next_reserved_host_is_claimed() -> None:
+    """Where none is ready the next free one is claimed and enabled, once; moves wait for it."""
+    before = draft(moving(method=RecoveryMethod.RESERVED_HOST), around=replace(AROUND, reserved_hosts=("c4", "c5")))
+    for _ in range(2):
+        with pytest.raises(NoTarget) as nothing:
+            choose(before, move())
+        assert nothing.value.code is None
+    assert before.effects == [EnableReserved("c4")]
+    assert before.state.reserved == (Reserved("c4", ENABLING),)
+
+
+def test_the_failed_host_is_not_its_own_reserve() -> None:
+    """A reserved host that failed is never chosen for itself, nor one that could not be enabled a second time."""
+    around = replace(AROUND, reserved_hosts=("c1", "c4"))
+    state = moving(method=RecoveryMethod.RESERVED_HOST, reserved=(Reserved("c4", FAILED),))
+    with pytest.raises(NoTarget) as nothing:
+        choose(draft(state, around=around), move())
+    assert nothing.value.code is Code.NO_RESERVED
+
+
+def test_a_full_reserved_host_is_left_for_the_next() -> None:
+    """A reserved host that had no room is left for another one; the last one is tried again by reserved_host, not by the others."""
+    around = replace(AROUND, reserved_hosts=("c5",))
+    full = moving(method=RecoveryMethod.RESERVED_HOST, reserved=(Reserved("c4", READY),))
+    claiming = draft(full, around=around)
+    with pytest.raises(NoTarget):
+        choose(claiming, move(tried=("c4",)))
+    assert claiming.effects == [EnableReserved("c5")]
+    assert choose(draft(full), move(tried=("c4",))) == "c4"
+    for method in (RecoveryMethod.RH_PRIORITY, RecoveryMethod.AUTO_PRIORITY):
+        assert choose(draft(replace(full, method=method)), move(tried=("c4",), attempts=1)) is None

@@ -1,0 +1,587 @@
+"""Each promise broken on purpose: what is changed in a copy of the source, and which scenarios or seeds must then fail.
+
+An old text stands exactly once in its file, or the test of the mutation fails: a mutation that no longer applies proves nothing.
+`shows` is what the failure looks like:
+
+* STOPPED: the promises as code (`core/invariants.py`) stopped the recovery.
+* VIOLATION: the checker of the simulated cloud's own record, which knows nothing of the engine, found the deed.
+* DIFFERS: no promise was seen to break, yet what happened is not what a human read and recorded.
+
+Most promises are broken twice: once as they stand, and once with their check in the invariants taken out as well, so that it is the
+checker or the record that must notice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STOPPED = "STOPPED"
+VIOLATION = "VIOLATION"
+DIFFERS = "DIFFERS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """In `file` (below src/vmha) `old` becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """One promise broken. `seeds` is the length of a storm that must find it, where no scenario is named."""
+
+    name: str
+    promise: str
+    why: str
+    edits: tuple[Edit, ...]
+    shows: str
+    scenarios: tuple[str, ...] = ()
+    seeds: int = 0
+
+
+def edit(file: str, old: str, new: str) -> Edit:
+    """Build an edit."""
+    return Edit(file=file, old=old, new=new)
+
+
+def unchecked(promise: str) -> Edit:
+    """Take one promise out of the invariants."""
+    return edit("core/invariants.py", f"        *{promise},\n", "")
+
+
+NO_P0 = unchecked("_two_witnesses(after, decision, now, policy)")
+NO_P1 = unchecked("_proof_before_orders(after, decision, now, policy)")
+NO_P2 = unchecked("_one_run(after, decision, around)")
+NO_P3 = unchecked("_proofs_die(after)")
+NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
+NO_P8 = unchecked("_no_silent_loss(after, decision, policy)")
+
+ONE_WITNESS = (
+    edit("core/fencing.py", "    elif seen is View.SILENT:\n        _say_witness", "    else:\n        _say_witness"),
+    edit("core/fencing.py", "        and _has_witness(draft)\n", ""),
+    edit(
+        "core/fencing.py",
+        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND and",
+        "    if seen is View.BLIND and",
+    ),
+)
+DEAF_WITNESS = (
+    edit(
+        "core/evidence.py",
+        "    if witness.heard_since is None or witness.read_at is None:\n        return False\n",
+        "    return True\n",
+    ),
+)
+ONE_READING = (
+    edit(
+        "core/evidence.py",
+        "    return len(run) == 2 and run[-1].power is Power.OFF and run[-1].at - run[0].at >= policy.power_read_spacing_seconds\n",
+        "    return len(run) > 0 and run[-1].power is Power.OFF\n",
+    ),
+)
+NO_LAST_LOOK = (
+    edit(
+        "core/evidence.py",
+        "that a host that came back is known before the first order.\n        power_due=draft.now,\n",
+        "that a host that came back is known before the first order.\n",
+    ),
+)
+TRUSTED_CODE = (
+    edit(
+        "core/recovery.py",
+        "    draft.say(Code.POWER_OFF_TAKEN, host=draft.state.host, address=event.address)\n    draft.change(power_due=draft.now)\n",
+        "    evidence.read(draft, evidence.Power.OFF, event.address)\n"
+        "    first = evidence.PowerReading(evidence.Power.OFF, draft.now - 2.5)\n"
+        "    last = evidence.PowerReading(evidence.Power.OFF, draft.now)\n"
+        "    draft.change(fence=replace(draft.state.fence, readings=(first, last)))\n",
+    ),
+)
+NO_EXPIRY = (
+    edit("core/evidence.py", "    elif not proof.holds(draft.now):\n", "    elif not proof.holds(0.0):\n"),
+    edit(
+        "core/moving.py",
+        "    if state.proof is None or not state.proof.holds(draft.now) or state.checks:\n",
+        "    if state.proof is None or state.checks:\n",
+    ),
+)
+NO_SUSPECTS = (
+    edit(
+        "core/targets.py", "    if doubts:\n        stalled =", "    if not doubts and host == '':\n        stalled ="
+    ),
+)
+NOT_PINNED = (edit("core/targets.py", "    if move.pinned is not None:\n        return move.pinned\n", ""),)
+ON_REVOKES_NOTHING = (
+    edit(
+        "core/evidence.py",
+        "    if state.fence.last is Power.ON:\n        reason = why_returned(state)\n",
+        "    if state.fence.last is Power.ON and state.fence.proofs > 99:\n        reason = why_returned(state)\n",
+    ),
+)
+NO_SIGN_OF_LIFE = (
+    edit("core/evidence.py", "    elif state.witness.advances:\n", "    elif state.witness.advances > 99:\n"),
+)
+NO_BRAKE = (
+    edit(
+        "core/guards.py",
+        "    return around.segment_braked or around.segment_failures > allowed_failures(around, policy)\n",
+        "    return around.segment_hosts == 0\n",
+    ),
+)
+NO_SLOTS = (
+    edit(
+        "sim/store.py",
+        "        if change.power_off_slots is not None and any(",
+        "        if change.power_off_slots == 0 and any(",
+    ),
+)
+NO_LEASE = (
+    edit(
+        "sim/store.py",
+        "        return row.lease == lease and row.lease_until > self.now()\n",
+        "        return self.now() > 0\n",
+    ),
+)
+LOCAL_DISK_LOST = (
+    edit(
+        "core/targets.py",
+        "    return move.local_disk and not policy.shared_storage and policy.local_disk is LocalDisk.WAIT\n",
+        "    return move.local_disk and policy.shared_storage and policy.local_disk is LocalDisk.WAIT\n",
+    ),
+)
+
+MUTATIONS = (
+    Mutation(
+        name="one-witness",
+        promise="P0",
+        why="a notification alone powers a host off",
+        edits=ONE_WITNESS,
+        scenarios=("disputed-false-alarm",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="one-witness-unchecked",
+        promise="P0",
+        why="a notification alone powers a host off",
+        edits=(*ONE_WITNESS, NO_P0),
+        scenarios=("disputed-false-alarm",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="deaf-witness",
+        promise="P0",
+        why="Nova is believed when it hears nobody at all",
+        edits=DEAF_WITNESS,
+        scenarios=("bus-away",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="deaf-witness-unchecked",
+        promise="P0",
+        why="Nova is believed when it hears nobody at all",
+        edits=(*DEAF_WITNESS, NO_P0),
+        scenarios=("bus-away",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="confirm-overrules-nova",
+        promise="P0",
+        why="a human confirms a host that Nova hears, and it is powered off",
+        edits=(
+            edit(
+                "core/fencing.py",
+                "    if evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:\n",
+                "    if state.witness.changed_at is None:\n",
+            ),
+        ),
+        scenarios=("disputed-confirm-refused",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="one-reading",
+        promise="P1",
+        why="a single reading of OFF is a proof",
+        edits=ONE_READING,
+        scenarios=("bmc-stale",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="one-reading-unchecked",
+        promise="P1",
+        why="a single reading of OFF is a proof",
+        edits=(*ONE_READING, *NO_LAST_LOOK, NO_P1),
+        scenarios=("bmc-stale",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="return-code-trusted",
+        promise="P1",
+        why="a power-off that the BMC took counts as two readings",
+        edits=(*TRUSTED_CODE, *NO_LAST_LOOK),
+        scenarios=("bmc-stuck",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="order-beside-a-reading",
+        promise="P1",
+        why="a power-off leaves while a reading is on its way, which may then count for the time after it",
+        edits=(edit("core/fencing.py", '    is_clear = not state.outstanding & {"power"} and', "    is_clear ="),),
+        scenarios=("bmc-slow",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="no-look-before-the-first-order",
+        promise="P1",
+        why="power is not read once more before the first evacuation",
+        edits=NO_LAST_LOOK,
+        scenarios=("power-back",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="proof-never-expires",
+        promise="P1",
+        why="a proof is believed however old it is; the database's own check is what still holds",
+        edits=NO_EXPIRY,
+        scenarios=("proof-expires",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="proof-never-expires-unchecked",
+        promise="P1",
+        why="a proof is believed however old it is; the database's own check is what still holds",
+        edits=(*NO_EXPIRY, NO_P1),
+        scenarios=("proof-expires",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="door-asks-for-no-proof",
+        promise="P1",
+        why="an order that was stored leaves although its proof has died since",
+        edits=(
+            edit(
+                "sim/store.py",
+                "            if proof is None or proof.uuid in self.revoked or not self._proves(proof, order):\n",
+                "            if proof is None:\n",
+            ),
+        ),
+        scenarios=("proof-dies-on-the-way",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="suspects-ignored",
+        promise="P2",
+        why="an instance is ordered although another host may hold its guest",
+        edits=NO_SUSPECTS,
+        scenarios=("live-migration-interrupted", "fails-again-after-clean-up"),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="clean-up-taken-for-landing",
+        promise="P2",
+        why="what a returning nova-compute writes on a record that is not over counts as its success",
+        edits=(edit("core/targets.py", "        doubts = _cleaned_up(draft, newest)\n", "        doubts = ()\n"),),
+        scenarios=("fails-again-after-clean-up",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="pin-ignored",
+        promise="P2",
+        why="a failed evacuation is repeated anywhere, though its guest may have stayed where it failed",
+        edits=NOT_PINNED,
+        scenarios=("guest-orphaned",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="pin-ignored-unchecked",
+        promise="P2",
+        why="a failed evacuation is repeated anywhere, though its guest may have stayed where it failed",
+        edits=(*NOT_PINNED, NO_P2),
+        scenarios=("guest-orphaned",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="late-move-repeated",
+        promise="P2",
+        why="a move past its time is ordered again instead of naming its suspect",
+        edits=(
+            edit(
+                "core/following.py",
+                "    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspect, reason=reason))\n",
+                "    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=None, after_migration=move.migration or 0, reason=reason))\n",
+            ),
+        ),
+        scenarios=("destination-hangs",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="unanswered-repeated",
+        promise="P2",
+        why="an order without an answer is simply given again",
+        edits=(
+            edit(
+                "core/following.py",
+                "    draft.put(replace(move, status=MoveStatus.UNANSWERED, ordered_at=draft.now, reason=reason))\n",
+                "    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=None, reason=reason))\n",
+            ),
+        ),
+        scenarios=("reply-lost",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="nothing-adopted",
+        promise="P2",
+        why="an evacuation that is under way already is ordered a second time",
+        edits=(edit("core/targets.py", "        return _adopt(draft, move, newest)\n", "        return move\n"),),
+        scenarios=("adopts-evacuations",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="on-revokes-nothing",
+        promise="P3",
+        why="a reading of ON leaves the proof standing",
+        edits=ON_REVOKES_NOTHING,
+        scenarios=("host-returns",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="on-revokes-nothing-unchecked",
+        promise="P3",
+        why="a reading of ON leaves the proof standing",
+        edits=(*ON_REVOKES_NOTHING, NO_P3),
+        scenarios=("host-returns",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="sign-of-life-ignored",
+        promise="P3",
+        why="Nova hears the host after the proof and nothing follows",
+        edits=NO_SIGN_OF_LIFE,
+        scenarios=("sign-of-life",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="sign-of-life-ignored-unchecked",
+        promise="P3",
+        why="Nova hears the host after the proof and nothing follows",
+        edits=(*NO_SIGN_OF_LIFE, NO_P3),
+        scenarios=("sign-of-life",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="notification-lost",
+        promise="P4",
+        why="a notification that joins an open recovery is answered and forgotten",
+        edits=(
+            edit("sim/store.py", "                self.say(row.state.uuid, Notified(notification=notification))\n", ""),
+        ),
+        scenarios=("duplicate-notifications",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="placement-not-asked",
+        promise="P4",
+        why="no instances is believed on Nova's word alone",
+        edits=(
+            edit(
+                "core/moving.py",
+                "    hidden = sorted((event.consumers or frozenset()) - known)\n",
+                "    hidden: list[str] = []\n",
+            ),
+        ),
+        scenarios=("cell-down",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="ended-unsettled",
+        promise="P4",
+        why="a recovery ends although an instance still waits",
+        edits=(
+            edit(
+                "core/moving.py",
+                "    open_moves = [move for move in draft.state.moves if not move.status.is_final]\n",
+                "    open_moves = [move for move in draft.state.moves if move.status.is_in_flight]\n",
+            ),
+            edit(
+                "core/moving.py",
+                "    is_open = any(not move.status.is_final for move in state.moves) or state.doubt is not None\n",
+                "    is_open = state.doubt is not None\n",
+            ),
+        ),
+        scenarios=("local-disk-wait",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="wait-without-alert",
+        promise="P4",
+        why="a wait alerts once and never again",
+        edits=(
+            edit(
+                "core/recovery.py",
+                "    if _needs_human(state) and draft.state.alert_due <= draft.now:\n",
+                "    if _needs_human(state) and draft.state.alert_due < 0.0:\n",
+            ),
+        ),
+        scenarios=("bmc-bad-password",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="lease-ignored",
+        promise="P5",
+        why="the database takes writes, and lets orders pass, of an engine whose lease is gone",
+        edits=NO_LEASE,
+        scenarios=("engine-paused",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="door-without-lease",
+        promise="P5",
+        why="an order that was stored leaves although another engine owns the recovery by now",
+        edits=(
+            edit(
+                "sim/store.py",
+                '        """Renew the lease and look at the proof once more."""\n        if not self._holds(lease):\n',
+                '        """Renew the lease and look at the proof once more."""\n        if self.now() < 0:\n',
+            ),
+        ),
+        scenarios=("engine-paused",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="successor-reads-no-records",
+        promise="P5",
+        why="a successor repeats what its predecessor ordered without looking into Nova's records",
+        edits=(
+            edit(
+                "core/recovery.py",
+                "        replace(move, status=MoveStatus.UNANSWERED, ordered_at=now) if move.status is MoveStatus.ORDERED else move\n",
+                "        replace(move, status=MoveStatus.PENDING) if move.status is MoveStatus.ORDERED else move\n",
+            ),
+            edit(
+                "core/recovery.py",
+                '    checks = {"power"} | ({"progress"} if state.surveyed and moves else set())\n',
+                '    checks = {"power"}\n',
+            ),
+        ),
+        scenarios=("engine-killed-after-acceptance",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="successor-reads-no-power",
+        promise="P5",
+        why="a successor goes on with the proof of its predecessor without reading power",
+        edits=(
+            edit(
+                "core/recovery.py",
+                '    checks = {"power"} | ({"progress"} if state.surveyed and moves else set())\n',
+                "    checks = set[str]()\n",
+            ),
+        ),
+        scenarios=("host-returns-while-no-engine",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="brake-ignored",
+        promise="P6",
+        why="three of six hosts are powered off at once without a human",
+        edits=NO_BRAKE,
+        scenarios=("brake",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="brake-ignored-unchecked",
+        promise="P6",
+        why="three of six hosts are powered off at once without a human; the database's slots are what still holds",
+        edits=(*NO_BRAKE, NO_P6),
+        scenarios=("brake",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="brake-and-slots-ignored",
+        promise="P6",
+        why="three of six hosts are powered off at once, and the database counts no slots either",
+        edits=(*NO_BRAKE, *NO_SLOTS, NO_P6),
+        scenarios=("brake",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="power-offs-unbounded",
+        promise="P6",
+        why="a BMC that does nothing is ordered off for ever",
+        edits=(
+            edit("core/fencing.py", "        and fence.round_orders < draft.policy.fence_attempts\n", ""),
+            edit(
+                "core/fencing.py",
+                "    if fence.last is Power.ON and fence.round_orders >= policy.fence_attempts and _retry_is_due(draft):\n        return True\n",
+                "",
+            ),
+        ),
+        scenarios=("bmc-stuck",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="attempts-unbounded",
+        promise="P6",
+        why="an instance for which there is no room is ordered for ever",
+        edits=(
+            edit(
+                "core/following.py",
+                "    if move.attempts >= policy.move_attempts:\n        give_up(draft, move, final)\n        return\n",
+                "",
+            ),
+        ),
+        scenarios=("no-capacity",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="local-disk-ignored",
+        promise="P8",
+        why="an instance whose disk was on the dead host is rebuilt from its image",
+        edits=LOCAL_DISK_LOST,
+        scenarios=("local-disk-wait",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="local-disk-ignored-unchecked",
+        promise="P8",
+        why="an instance whose disk was on the dead host is rebuilt from its image",
+        edits=(*LOCAL_DISK_LOST, NO_P8),
+        scenarios=("local-disk-wait",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="ephemeral-disk-ignored",
+        promise="P8",
+        why="an instance with an ephemeral disk on the dead host is moved without it",
+        edits=(
+            edit(
+                "core/targets.py",
+                "        local_disk=instance.image_backed or instance.local_extra,\n",
+                "        local_disk=instance.image_backed,\n",
+            ),
+        ),
+        scenarios=("local-disk-ephemeral",),
+        shows=DIFFERS,
+    ),
+)
+
+BY_STORM = (
+    Mutation(
+        name="one-reading-in-a-storm",
+        promise="P1",
+        why="a single reading of OFF is a proof",
+        edits=(*ONE_READING, *NO_LAST_LOOK, NO_P1),
+        seeds=60,
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="one-witness-in-a-storm",
+        promise="P0",
+        why="a notification alone powers a host off",
+        edits=(*ONE_WITNESS, NO_P0),
+        seeds=20,
+        shows=VIOLATION,
+    ),
+)
+"""The same deeds where nobody wrote down what to expect: random faults must hit upon them."""
