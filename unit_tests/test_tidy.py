@@ -160,9 +160,7 @@ def test_scenarios_say_why() -> None:
 def test_tests_say_what_holds(path: Path) -> None:
     """Every test module and every test has a docstring."""
     tree = ast.parse(path.read_text())
-    silent = [
-        node.name for node in functions(tree) if node.name.startswith("test_") and not ast.get_docstring(node)
-    ]
+    silent = [node.name for node in functions(tree) if node.name.startswith("test_") and not ast.get_docstring(node)]
     if path.name.startswith("test_") and not ast.get_docstring(tree):
         silent.append("the module")
     assert not silent

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from unit_tests.cli.rig import Cloud, Installed, Manage
+from unit_tests.cli.rig import Cloud, Installed, Programs
+
+Manage = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -41,14 +44,30 @@ def own_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def manage(
+def own_signals() -> Iterator[None]:
+    """Put the handlers of signals back as they were."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def programs(
     installed: Installed,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     own_logging: None,
-) -> Manage:
-    """Give masakari-manage."""
-    return Manage(installed, monkeypatch, capsys)
+    own_signals: None,
+) -> Programs:
+    """Give the programs in this process."""
+    return Programs(installed, monkeypatch, capsys)
+
+
+@pytest.fixture
+def manage(programs: Programs) -> Manage:
+    """Give masakari-manage: a call returns exit code, standard output and standard error."""
+    return programs.manage
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
@@ -83,7 +84,7 @@ class Installed:
         """Return the command line of one of the programs."""
         return (sys.executable, "-m", f"vmha.cli.{program}", "--config-file", str(self.path))
 
-    def refused(self, program: str) -> tuple[int, str]:
+    def ended(self, program: str) -> tuple[int, str]:
         """Run a program that ends by itself; return its exit code and what it said on standard error."""
         done = subprocess.run(self.command(program), capture_output=True, text=True, check=False, timeout=SECONDS)
         assert done.stdout == ""
@@ -137,8 +138,8 @@ class Running:
         self._process.wait()
 
 
-class Manage:
-    """masakari-manage, in this process."""
+class Programs:
+    """The programs in this process, as far as they end by themselves."""
 
     def __init__(
         self, installed: Installed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -147,12 +148,22 @@ class Manage:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        """Run a command; return exit code, standard output and standard error."""
+    def manage(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command of masakari-manage; return exit code, standard output and standard error."""
+        return self.run("manage", *arguments)
+
+    def refused(self, program: str) -> tuple[int, str]:
+        """Start a program that cannot run; return its exit code and what it said on standard error."""
+        code, out, err = self.run(program)
+        assert out == ""
+        return code, err
+
+    def run(self, program: str, *arguments: str) -> tuple[int, str, str]:
+        """Call a program's main()."""
         config = ("--config-file", str(self._installed.path))
-        self._monkeypatch.setattr(sys, "argv", ["masakari-manage", *config, *arguments])
+        self._monkeypatch.setattr(sys, "argv", [f"masakari-{program}", *config, *arguments])
         try:
-            code = manage.main()
+            code = import_module(f"vmha.cli.{program}").main()
         except SystemExit as ended:
             code = int(str(ended.code))
         said = self._capsys.readouterr()

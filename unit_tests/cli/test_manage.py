@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from unit_tests.cli.rig import Cloud, Installed, Manage, user
+from unit_tests.cli.conftest import Manage
+from unit_tests.cli.rig import Cloud, Installed, user
 from vmha.core.events import Rejected
 from vmha.sim.faults import inject
 

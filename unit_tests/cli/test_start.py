@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 
-from unit_tests.cli.rig import Installed
+from unit_tests.cli.rig import Installed, Programs
 from vmha.cli import serving
 from vmha.cli.serving import await_database, stop_on_signals
 from vmha.errors import StoreUnavailable
@@ -21,11 +21,10 @@ PROGRAMS = ("api", "engine", "standalone")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.slow
-def test_a_value_that_cannot_be_used_is_named(program: str, installed: Installed) -> None:
+def test_a_value_that_cannot_be_used_is_named(program: str, installed: Installed, programs: Programs) -> None:
     """An option out of its bounds is one line with option, group, value, file and what would do: exit 2."""
     installed.configure(recovery={"heartbeat_silence_seconds": "soon"})
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert code == 2
     assert err == (
         f"masakari-{program}: [recovery] heartbeat_silence_seconds = soon in {installed.path} cannot be used: "
@@ -34,21 +33,19 @@ def test_a_value_that_cannot_be_used_is_named(program: str, installed: Installed
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.slow
-def test_a_missing_file_is_named(program: str, installed: Installed) -> None:
+def test_a_missing_file_is_named(program: str, installed: Installed, programs: Programs) -> None:
     """A --config-file that is not there is one line: exit 2."""
     installed.path.unlink()
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert (code, err) == (2, f"masakari-{program}: there is no {installed.path}; correct --config-file\n")
 
 
 @pytest.mark.parametrize("program", ["engine", "standalone"])
-@pytest.mark.slow
-def test_an_inventory_that_others_may_read_is_refused(program: str, installed: Installed) -> None:
+def test_an_inventory_that_others_may_read_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """BMC passwords that anybody may read keep the engine from starting; the message says which command to run."""
     installed.inventory.write_text("hosts: {}\n")
     installed.inventory.chmod(0o644)
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert code == 2
     assert err == (
         f"masakari-{program}: cannot use the fencing inventory {installed.inventory}: its mode is 0644 and others may read it; "
@@ -57,11 +54,10 @@ def test_an_inventory_that_others_may_read_is_refused(program: str, installed: I
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.slow
-def test_a_database_url_that_is_none_is_refused(program: str, installed: Installed) -> None:
+def test_a_database_url_that_is_none_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """A connection that SQLAlchemy cannot read is one line without the password in it: exit 2."""
     installed.configure(database={"connection": "mysgl://masakari:pw-in-url@db/masakari"})
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert code == 2
     assert err.splitlines()[-1].startswith(f"masakari-{program}: [database] connection cannot be used")
     assert "pw-in-url" not in err
@@ -69,22 +65,20 @@ def test_a_database_url_that_is_none_is_refused(program: str, installed: Install
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.slow
-def test_a_folder_that_is_missing_is_refused(program: str, installed: Installed) -> None:
+def test_a_folder_that_is_missing_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """SQLite in a folder that does not exist is a mistake, and no database that is away: exit 2."""
     installed.configure(database={"connection": f"sqlite:///{installed.folder}/nowhere/masakari.sqlite"})
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert code == 2
     assert f"there is no folder {installed.folder}/nowhere" in err
 
 
 @pytest.mark.parametrize("program", ["api", "engine"])
-@pytest.mark.slow
-def test_a_broker_url_that_is_none_is_refused(program: str, installed: Installed) -> None:
+def test_a_broker_url_that_is_none_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """A transport_url that cannot be used is one line: exit 2."""
     installed.sync()
     installed.configure(DEFAULT={"transport_url": "carrier-pigeon://user:pw-in-url@nowhere/"})
-    code, err = installed.refused(program)
+    code, err = programs.refused(program)
     assert code == 2
     (line,) = [line for line in err.splitlines() if line.startswith("masakari-")]
     assert line.startswith(f"masakari-{program}: [DEFAULT] transport_url cannot be used")
@@ -97,7 +91,7 @@ def test_a_broker_url_that_is_none_is_refused(program: str, installed: Installed
 def test_a_port_in_use_is_named(program: str, installed: Installed) -> None:
     """An address that somebody else has is one line with the option to change: exit 1, and no process stays behind."""
     with socket.create_server(("127.0.0.1", installed.port)):
-        code, err = installed.refused(program)
+        code, err = installed.ended(program)
     assert code == 1
     last = err.splitlines()[-1]
     assert last.startswith(f"masakari-{program}: cannot listen on 127.0.0.1:{installed.port}: ")
@@ -105,8 +99,11 @@ def test_a_port_in_use_is_named(program: str, installed: Installed) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "ctrl-c"])
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("program", "number"),
+    [*((program, signal.SIGTERM) for program in PROGRAMS), ("standalone", signal.SIGINT)],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
 @pytest.mark.slow
 def test_it_leaves_at_once(program: str, number: signal.Signals, installed: Installed) -> None:
     """A program that has nothing to do ends with exit 0 within seconds of SIGTERM or ctrl-C, however rarely it polls."""
@@ -206,18 +203,13 @@ def test_a_stop_comes_before_the_database() -> None:
     assert not await_database(lambda: pytest.fail("asked"), stop, every_seconds=0.0)
 
 
-def test_a_signal_takes_no_lock_of_the_code_it_interrupts() -> None:
+def test_a_signal_takes_no_lock_of_the_code_it_interrupts(own_signals: None) -> None:
     """A signal that arrives while the very same thread holds the event's lock does not wait for itself."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        stop = stop_on_signals()
-        with stop._cond:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-        assert stop.wait(5.0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    stop = stop_on_signals()
+    with stop._cond:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+    assert stop.wait(5.0)
 
 
 def test_leaving_cleanly_returns_the_code() -> None:

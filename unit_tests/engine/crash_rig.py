@@ -178,7 +178,7 @@ class FusedRig(Rig):
 
     def __init__(self, world: World, store: Store, fuse: Fuse) -> None:
         self.fuse = fuse
-        super().__init__(world, store=FusedStore(store, fuse), policy=QUICK, poll_seconds=2.0)
+        super().__init__(world, store=FusedStore(store, fuse), policy=QUICK, poll_seconds=4.0)
 
     def build(self, actor: Actor) -> Engine:
         """Put the fuse between the first engine and what it gives orders to."""
@@ -308,7 +308,7 @@ def recover(world: World, memory: Memory, fuse: Fuse) -> None:
     limit = world.now + LIMIT_SECONDS
     while memory.status(notification) == "running" and world.now < limit:
         try:
-            world.advance(world.now + 3.0)
+            world.advance(world.now + 6.0)
         except Crash:
             rig.actors[FIRST].kill()
             rig.start_second()

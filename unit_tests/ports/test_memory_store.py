@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from unit_tests.ports.store_contract import Reported, StoreContract, StoreRig
+from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
 from vmha.errors import StoreUnavailable
 from vmha.sim.store import MemoryStore, host_on
@@ -81,11 +81,6 @@ def rig() -> MemoryRig:
 
 class TestMemoryStore(StoreContract):
     """The store of the simulator."""
-
-    @pytest.mark.xfail(reason="the store in memory keeps the lease of what has ended; no engine commits after that")
-    def test_nothing_is_stored_after_the_end(self, rig: StoreRig) -> None:
-        """The commit that ends a recovery is the last one."""
-        super().test_nothing_is_stored_after_the_end(rig)
 
 
 def test_a_database_that_is_away_answers_nothing() -> None:

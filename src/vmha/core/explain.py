@@ -181,5 +181,10 @@ def because(code: Code, **facts: object) -> Reason:
     return Reason(code, tuple((name, _text(value)) for name, value in facts.items()))
 
 
+LONGEST_FACT = 500
+"""Characters of one fact that are kept: an error from outside may quote a whole page."""
+
+
 def _text(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+    text = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"

@@ -200,9 +200,15 @@ def _proven(draft: Draft) -> bool:
 
 
 def _dispute(draft: Draft) -> None:
-    """Stop where Nova hears the host; a word that said otherwise was wrong and counts no more."""
+    """Stop where Nova hears the host; a word that said otherwise was wrong and counts no more.
+
+    A host that was proven off before is no false alarm but came back, and what was ordered meanwhile is still to be followed.
+    """
     draft.change(word=None)
-    draft.enter(Phase.DISPUTED, because(Code.DISPUTED, host=draft.state.host))
+    if draft.state.fence.proofs:
+        draft.enter(Phase.UNPROVEN, evidence.why_returned(draft.state))
+    else:
+        draft.enter(Phase.DISPUTED, because(Code.DISPUTED, host=draft.state.host))
 
 
 def _why_blind(draft: Draft) -> Reason:

@@ -201,9 +201,12 @@ def _has_settled(draft: Draft, move: Move) -> bool:
 
 
 def _reconsider(draft: Draft) -> None:
-    """Take up what no longer has to wait: storage declared since, suspects proven off since."""
+    """Take up what no longer has to wait: storage declared since, suspects proven off since; hold what was freed but has a local disk."""
     for move in draft.state.moves:
-        if move.status is MoveStatus.HELD and not must_wait_for_disk(move, draft.policy):
+        waits_for_disk = must_wait_for_disk(move, draft.policy)
+        if (move.status is MoveStatus.HELD and not waits_for_disk) or (
+            move.status is MoveStatus.PENDING and waits_for_disk
+        ):
             draft.put(rule(draft, move, ()))
         elif move.status in (MoveStatus.STALLED, MoveStatus.ACCEPTED):
             following.reconsider(draft, move)

@@ -113,7 +113,7 @@ def _look_around(draft: Draft) -> None:
     """Ask for the readings that are due, follow moves under way in any phase, alert again where a wait stands."""
     evidence.watch(draft)
     state = draft.state
-    if state.phase is Phase.UNPROVEN and state.surveyed:
+    if state.phase in (Phase.UNPROVEN, Phase.FENCING) and state.surveyed:
         moving.follow(draft)
     if _needs_human(state) and draft.state.alert_due <= draft.now:
         draft.alert(draft.state.reason)
@@ -221,7 +221,18 @@ def _forced_down(draft: Draft, event: events.ForcedDown) -> None:
 def _not_sent(draft: Draft, event: events.OrderNotSent) -> None:
     following.not_sent(draft, event)
     _forget_enabling(draft)
+    if event.answers.startswith("power-off:"):
+        _take_back_power_off(draft)
     draft.change(nova_due=max(draft.state.nova_due, draft.now + draft.policy.witness_interval_seconds))
+
+
+def _take_back_power_off(draft: Draft) -> None:
+    """Count an order that never left as not given, and give it again in a moment."""
+    fence, policy = draft.state.fence, draft.policy
+    soon = draft.now - policy.fence_retry_seconds + policy.witness_interval_seconds
+    draft.change(
+        fence=replace(fence, round_orders=max(fence.round_orders - 1, 0), ordered_at=soon), power_due=draft.now
+    )
 
 
 def _reserved_ready(draft: Draft, event: events.ReservedEnabled) -> None:

@@ -230,22 +230,19 @@ class Stage:
 
     def make_segment(self) -> None:
         """Let a client make a segment with all hosts."""
-        cloud = self.cloud
-        self._client = Connection(
-            auth={
-                "auth_url": cloud["auth_url"],
-                "username": cloud["username"],
-                "password": cloud["password"],
-                "project_name": cloud["project_name"],
-                "user_domain_name": cloud["user_domain_name"],
-                "project_domain_name": cloud["project_domain_name"],
-            },
-            region_name=cloud["region_name"],
-        )
         self.say(f"a client (openstacksdk) makes a segment with hosts {', '.join(self.hosts)}")
-        segment = self._client.instance_ha.create_segment(name="demo", recovery_method="auto", service_type="compute")
+        client = self.client()
+        segment = client.create_segment(name="demo", recovery_method="auto", service_type="compute")
         for host in self.hosts:
-            self._client.instance_ha.create_host(segment.uuid, name=host, type="COMPUTE", control_attributes="SSH")
+            client.create_host(segment.uuid, name=host, type="COMPUTE", control_attributes="SSH")
+
+    def client(self) -> Any:
+        """Return openstacksdk's proxy of our API, for the cloud's administrator."""
+        names = ("auth_url", "username", "password", "project_name", "user_domain_name", "project_domain_name")
+        if self._client is None:
+            auth = {name: self.cloud[name] for name in names}
+            self._client = Connection(auth=auth, region_name=self.cloud["region_name"])
+        return self._client.instance_ha
 
     # What befalls the cloud and the service
 
@@ -257,9 +254,7 @@ class Stage:
 
     def report(self, host: str) -> None:
         """Post the notification that a host monitor would post."""
-        if self._client is None:
-            raise StageError("there is no client before set-up")
-        self._client.instance_ha.create_notification(
+        self.client().create_notification(
             type="COMPUTE_HOST",
             hostname=host,
             generated_time=datetime.now(UTC).replace(tzinfo=None).isoformat(),
@@ -364,10 +359,8 @@ class Stage:
         return lines
 
     def _get(self, path: str) -> Any:
-        if self._client is None:
-            raise StageError("there is no client before set-up")
         try:
-            answer = self._client.instance_ha.get(path)
+            answer = self.client().get(path)
         except ClientException as error:
             raise StageError(f"GET {path}: {error}: {self._last_words(self._api_process)}") from error
         if answer.status_code != 200:

@@ -215,6 +215,8 @@ class MemoryStore:
         for letter in change.handled:
             row.inbox.pop(letter, None)
         self._set_flags(change)
+        if change.after.phase is Phase.ENDED:
+            row.lease = None
         return row.version
 
     def _check_proofs(self, change: Change) -> None:
@@ -272,11 +274,11 @@ class MemoryStore:
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         row = self.rows[lease.recovery]
-        self._extend(row, terms, self.now())
         if isinstance(order.effect, Evacuate):
             proof = self.proofs.get(order.effect.proof)
             if proof is None or proof.uuid in self.revoked or not self._proves(proof, order):
                 raise ProofRefused(f"order {order.effect.key} has no valid proof any more")
+        self._extend(row, terms, self.now())
         row.sent.append(order.id)
 
 
