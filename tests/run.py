@@ -81,16 +81,14 @@ SUITES = (
             program("lint-imports", "--no-logo"),
         ),
     ),
-    Suite(name="unit", minutes=2, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
+    Suite(name="unit", minutes=5, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
     Suite(
         name="scenarios",
         minutes=3,
         quick=True,
         commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
     ),
-    Suite(
-        name="storm", minutes=2.5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)
-    ),
+    Suite(name="storm", minutes=2.5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
     Suite(name="demo", minutes=4, commands=(pytest("tests/demo"),)),
     Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=2, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
@@ -145,9 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the suites that were asked for and return the exit code."""
     names = [suite.name for suite in SUITES]
     parser = argparse.ArgumentParser(prog="tests.run", description="Runs the test suites.")
-    parser.add_argument(
-        "--quick", action="store_true", help="only the suites, and the tests, that take seconds"
-    )
+    parser.add_argument("--quick", action="store_true", help="only the suites, and the tests, that take seconds")
     parser.add_argument("suite", nargs="*", help=f"one of {', '.join(names)}; all of them when none is named")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.suite) - set(names))

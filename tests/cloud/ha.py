@@ -45,7 +45,9 @@ images, and there is no shared storage whose contents could be lost: hence rebui
 class Service:
     """masakari-api and any number of engines on the cloud's own database and broker."""
 
-    def __init__(self, folder: Path, settings: ServiceSettings, *, options: dict[str, dict[str, str]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: ServiceSettings, *, options: dict[str, dict[str, str]] | None = None
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.options = options or {}
@@ -91,7 +93,9 @@ class Service:
     def manage(self, *arguments: str) -> str:
         """Run masakari-manage and return what it prints."""
         command = [sys.executable, "-m", "vmha.cli.manage", *self._config("manage"), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False, env=environment())
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=START_SECONDS, check=False, env=environment()
+        )
         assert done.returncode == 0, f"masakari-manage {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
@@ -177,14 +181,14 @@ class Service:
         except requests.RequestException:
             return False
 
-    def make_segment(self, name: str, hosts: tuple[str, ...], *, method: str = "auto", reserved: tuple[str, ...] = ()) -> str:
+    def make_segment(
+        self, name: str, hosts: tuple[str, ...], *, method: str = "auto", reserved: tuple[str, ...] = ()
+    ) -> str:
         """Create a segment with hosts through openstacksdk; return its uuid."""
         ha = self.client.instance_ha
         segment = ha.create_segment(name=name, recovery_method=method, service_type="compute")
         for host in hosts:
-            ha.create_host(
-                segment.uuid, name=host, type="COMPUTE", control_attributes="SSH", reserved=host in reserved
-            )
+            ha.create_host(segment.uuid, name=host, type="COMPUTE", control_attributes="SSH", reserved=host in reserved)
         return str(segment.uuid)
 
     def delete_segments(self) -> None:

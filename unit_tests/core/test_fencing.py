@@ -159,6 +159,14 @@ def test_a_host_that_nova_hears_again_is_disputed() -> None:
     assert (hand.state.phase, hand.state.reason.code) == (Phase.UNPROVEN, Code.HOST_RETURNED)
 
 
+def test_a_host_that_came_back_is_no_false_alarm() -> None:
+    """A host that was proven off, came back and is heard while it is being fenced again waits for a human, with its moves."""
+    state = recovery(Phase.FENCING, witness=ALIVE, fence=replace(ON, proofs=1), word=WORD, prior=PRIOR, surveyed=True)
+    hand = Hand(state=replace(state, moves=(move(status=MoveStatus.PENDING),)))
+    hand.hear(Ticked())
+    assert (hand.state.phase, hand.state.reason.code, hand.state.word) == (Phase.UNPROVEN, Code.HOST_RETURNED, None)
+
+
 @pytest.mark.parametrize(
     ("fence", "witness", "around", "phase"),
     [

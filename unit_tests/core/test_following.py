@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from unit_tests.core.states import AROUND, NOW, POLICY, WORD, Hand, instance, migration, move, moving, proof
-from vmha.core.effects import Evacuate
+from vmha.core.effects import Evacuate, ReadProgress
 from vmha.core.events import (
     EvacuationAccepted,
     EvacuationRefused,
@@ -271,3 +271,45 @@ def test_only_so_many_are_in_flight() -> None:
     assert sum(isinstance(effect, Evacuate) for effect in decision.effects) == 4
     decision = now.hear(EvacuationRefused(answers="evacuate:i0:1", instance="i0", status=404, detail="gone"))
     assert [effect.key for effect in decision.effects if isinstance(effect, Evacuate)] == ["evacuate:i4:1"]
+
+
+def test_a_freed_instance_is_still_held_by_its_disk() -> None:
+    """A proof of the suspects frees an instance to be moved, not to lose its local disk."""
+    dead = replace(AROUND, proven_off=frozenset({"c2"}))
+    for stuck in (
+        move(status=MoveStatus.STALLED, suspects=("c2",), local_disk=True),
+        move(local_disk=True, attempts=1),
+    ):
+        now = Hand(state=moving(stuck), around=dead)
+        decision = now.hear(Ticked())
+        assert now.move().status is MoveStatus.HELD
+        assert not any(isinstance(effect, Evacuate) for effect in decision.effects)
+
+
+@pytest.mark.parametrize(
+    ("suspected", "destination", "status", "left"),
+    [
+        (("c2",), "c2", MoveStatus.PENDING, ()),
+        (("c3",), "c2", MoveStatus.STALLED, ("c2", "c3")),
+        (("c3",), None, MoveStatus.STALLED, ("c3",)),
+        (("off",), "c2", MoveStatus.PENDING, ()),
+        ((), "c2", MoveStatus.PENDING, ()),
+    ],
+)
+def test_a_failure_adds_to_the_suspects(
+    suspected: tuple[str, ...], destination: str | None, status: MoveStatus, left: tuple[str, ...]
+) -> None:
+    """A move that fails after all goes where it failed, unless somebody else's record names another host beside it."""
+    around = replace(AROUND, proven_off=frozenset({"off"}))
+    stalled = move(status=MoveStatus.STALLED, attempts=1, suspects=suspected, ordered_at=NOW)
+    now = Hand(state=moving(stalled, proof=None, phase=Phase.UNPROVEN), around=around)
+    now.hear(progress(migration(5, status="failed", destination=destination)))
+    assert (now.move().status, now.move().suspects) == (status, left)
+    assert now.move().pinned == (destination if status is MoveStatus.PENDING else None)
+
+
+def test_moves_are_followed_while_the_host_is_fenced_again() -> None:
+    """What Nova has taken is followed also while a host that came back is being powered off a second time."""
+    state = moving(replace(ACCEPTED, migration=5), proof=None, phase=Phase.FENCING, nova_due=NOW)
+    now = Hand(state=state)
+    assert any(isinstance(effect, ReadProgress) for effect in now.hear(Ticked()).effects)

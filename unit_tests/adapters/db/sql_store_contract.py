@@ -23,7 +23,7 @@ from vmha.adapters.db import schema
 from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
 from vmha.adapters.db.store import SqlStore
 from vmha.core.effects import Alert, EnableReserved, PowerOff
-from vmha.core.explain import Code, because
+from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus, Outcome, Phase, Reserved, ReservedStatus
 from vmha.errors import ClaimRefused, Conflict, StoreUnavailable
 from vmha.ports import Change, LeaseTerms, TimelineEntry
@@ -241,7 +241,8 @@ class WordsContract:
     def test_long_words_are_stored(self, rig: SqlRig) -> None:
         """An answer of Nova that is a whole web page does not stop the recovery."""
         owner = own(rig)
-        reason = because(Code.SURVEY_FAILED, host="c1", detail="<p>oops</p>" * 20_000, seconds=5.0)
+        facts = (("host", "c1"), ("detail", "<p>oops</p>" * 20_000), ("seconds", "5"))
+        reason = Reason(Code.SURVEY_FAILED, facts)
         alert = owner.order(Alert("c1", reason))
         held = move("vm1", MoveStatus.HELD, reason=reason)
         owner.commit(
