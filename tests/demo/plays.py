@@ -20,7 +20,7 @@ import vmha
 from unit_tests.mutations.table import Edit
 
 SOURCE = Path(vmha.__file__).parent
-AT_ONCE = 4
+AT_ONCE = 3
 """On two cores: a run needs a few seconds of one, and most of that at its start."""
 
 SECONDS = 190
@@ -35,7 +35,6 @@ class Play:
     fault: str = ""
     edits: tuple[Edit, ...] = ()
     columns: int = 0
-    colours: bool = True
     is_long: bool = False
 
 
@@ -78,7 +77,7 @@ class Plays:
         scratch.mkdir(parents=True)
         source = SOURCE.parent if not play.edits else copy_of_the_source(folder, play.edits)
         command = [sys.executable, "-m", "vmha.sim.demo", *([play.fault] if play.fault else [])]
-        environment = demo_environment(source, scratch, colours=play.colours)
+        environment = demo_environment(source, scratch)
         if play.columns:
             code, output = self._on_a_terminal(command, environment, play.columns)
             errors = ""
@@ -129,11 +128,11 @@ def copy_of_the_source(folder: Path, edits: tuple[Edit, ...]) -> Path:
     return folder
 
 
-def demo_environment(source: Path, scratch: Path, *, colours: bool = True) -> dict[str, str]:
+def demo_environment(source: Path, scratch: Path) -> dict[str, str]:
     """Return an environment that reads the service from `source` and keeps temporary files in `scratch`."""
     kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
     more = {"PYTHONPATH": str(source), "TMPDIR": str(scratch), "TERM": "xterm", "PYTHONUTF8": "1"}
-    return {**kept, **more, **({} if colours else {"NO_COLOR": "1"})}
+    return {**kept, **more}
 
 
 def left_behind(scratch: Path) -> tuple[str, ...]:

@@ -167,6 +167,10 @@ class Hand:
         self.said += [reason.code for reason in decision.reasons]
         return decision
 
+    def is_proven(self) -> bool:
+        """Tell whether a proof stands."""
+        return self.state.proof is not None
+
     def move(self, uuid: str = "i1") -> Move:
         """Return the move of an instance."""
         return next(entry for entry in self.state.moves if entry.instance == uuid)

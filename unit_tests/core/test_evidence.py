@@ -198,7 +198,7 @@ def test_two_readings_with_a_quiet_nova_prove() -> None:
     """The second OFF, two seconds after the first, is a proof that lives for thirty seconds from when it was asked for."""
     hand = Hand(state=recovery(witness=replace(SILENT, says_down=True), fence=Fence(asked_at=NOW - 2.5)))
     hand.hear(power_is(Power.OFF))
-    assert hand.state.proof is None
+    assert not hand.is_proven()
     hand.hear(Ticked(), after=2.5)
     hand.hear(power_is(Power.OFF), after=0.1)
     found = hand.state.proof
@@ -231,7 +231,7 @@ def test_on_revokes_a_proof() -> None:
         hand = Hand(state=moving(move(), proof=held))
         decision = hand.hear(power_is(Power.ON))
         assert decision.revoked[0][0] == held
-        assert hand.state.proof is None
+        assert not hand.is_proven()
         assert hand.state.phase is Phase.UNPROVEN
         assert hand.state.reason.code is Code.HOST_RETURNED
 
@@ -241,9 +241,9 @@ def test_a_heartbeat_suspends_a_proof() -> None:
     hand = Hand(state=moving(move(status=MoveStatus.ACCEPTED), witness=evidence.forget_heartbeat(SILENT)))
     hand.hear(beat("x", "1"))
     hand.hear(beat("x", "2"), after=1.0)
-    assert hand.state.proof is not None
+    assert hand.is_proven()
     hand.hear(beat("y", "3"), after=1.0)
-    assert hand.state.proof is None
+    assert not hand.is_proven()
     assert hand.state.reason.code is Code.SIGN_OF_LIFE
 
 
@@ -262,9 +262,9 @@ def test_a_proof_grows_old() -> None:
     """At the end of its time a proof is revoked, not a moment later."""
     hand = Hand(state=moving(move(status=MoveStatus.ACCEPTED)))
     hand.hear(Ticked(), after=28.9)
-    assert hand.state.proof is not None
+    assert hand.is_proven()
     hand.hear(PowerUnreadable(answers="power", trouble=PowerTrouble.SILENT, detail="no answer", address=BMC), after=0.1)
-    assert hand.state.proof is None
+    assert not hand.is_proven()
     assert Code.PROOF_EXPIRED in hand.said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ KEY = "evacuate:i1:1"
 REFUSED = EvacuationRefused(answers=KEY, instance="i1", status=400, detail="Compute service of c1 is still in use.")
 
 
-def hand(*moves: Move, **changes: object) -> Hand:
+def hand(*moves: Move, **changes: Any) -> Hand:
     """A recovery in mid-evacuation."""
     return Hand(state=moving(*moves, outstanding=frozenset({KEY}), **changes))
 
@@ -144,7 +145,7 @@ def test_a_cleaned_up_record_is_no_landing() -> None:
     assert now.move().status is MoveStatus.MOVED
 
 
-def unanswered(**changes: object) -> Hand:
+def unanswered(**changes: Any) -> Hand:
     """An order without an answer, old enough to be looked up."""
     lost = move(status=MoveStatus.UNANSWERED, attempts=1, ordered_at=NOW - POLICY.answer_settle_seconds)
     return hand(replace(lost, **changes))

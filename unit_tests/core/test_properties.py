@@ -152,12 +152,13 @@ def evacuate(tape: Tape, effect: effects.Evacuate) -> events.Event:
     """Any answer to an evacuation."""
     key, instance = effect.key, effect.instance
     refused = events.EvacuationRefused(answers=key, instance=instance, status=tape.pick(400, 404, 409), detail="no")
-    return tape.pick(
+    possible: tuple[events.Event, ...] = (
         events.EvacuationAccepted(answers=key, instance=instance),
         refused,
         events.EvacuationUnanswered(answers=key, instance=instance, detail="timed out"),
         events.OrderNotSent(answers=key, instance=instance, detail="late"),
     )
+    return tape.pick(*possible)
 
 
 def enable(tape: Tape, effect: effects.EnableReserved) -> events.Event:
@@ -231,7 +232,7 @@ class Life:
                 instance = effect.instance if isinstance(effect, effects.Evacuate) else None
                 return events.OrderNotSent(answers=effect.key, instance=instance, detail="the door was shut")
             return ANSWERS[type(effect)](tape, effect)
-        event = tape.pick(
+        unasked: tuple[events.Event, ...] = (
             events.Ticked(),
             events.Confirmed(by="ann", why="it is off"),
             events.Notified(notification="n2"),
@@ -240,6 +241,7 @@ class Life:
             events.Ticked(),
             events.Rejected(by="ann", why="no") if tape.rarely() else events.Ticked(),
         )
+        event = tape.pick(*unasked)
         if isinstance(event, events.TakenOver):
             self.pending.clear()
         return event

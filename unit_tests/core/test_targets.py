@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ from vmha.core.model import Instance, Migration, MoveStatus, RecoveryMethod, Res
 from vmha.core.policy import LocalDisk, Policy
 from vmha.core.targets import UNNAMED, NoTarget, choose, has_reached, plan_move, suspects
 
-OURS = {"kind": "evacuation", "source": "c1"}
-LIVE = {"kind": "live-migration"}
+OURS: dict[str, Any] = {"kind": "evacuation", "source": "c1"}
+LIVE: dict[str, Any] = {"kind": "live-migration"}
 READY, ENABLING, FAILED = ReservedStatus.READY, ReservedStatus.ENABLING, ReservedStatus.FAILED
 DECLARED = replace(POLICY, shared_storage=True)
 REBUILD = replace(POLICY, local_disk=LocalDisk.REBUILD)

@@ -308,7 +308,7 @@ MUTATIONS = (
         edits=(
             edit(
                 "core/following.py",
-                "    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspect, reason=reason))\n",
+                "    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspects, reason=reason))\n",
                 "    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=None, after_migration=move.migration or 0, reason=reason))\n",
             ),
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus
-from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, plan_move
+from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, plan_move, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,8 +106,16 @@ def _by_record(draft: Draft, move: Move, record: Migration) -> None:
 
 
 def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
-    """Try again: anywhere if no destination was chosen or the chosen one is proven off, else only there (P2)."""
+    """Try again: anywhere if no destination was chosen or the chosen one is proven off, else only there (P2).
+
+    Where another host was suspected before, by a record of somebody else's, there is no place left that is safe.
+    """
     chosen = record.destination if has_reached(record) else None
+    others = set(move.suspects) - draft.around.proven_off - {chosen}
+    if others:
+        _suspect(draft, move, tuple(sorted(others | ({chosen} if chosen else set()))))
+        return
+    move = replace(move, suspects=())
     again = replace(move, pinned=chosen if chosen and chosen not in draft.around.proven_off else move.pinned)
     tried = (*move.tried, move.target) if move.target and chosen is None else move.tried
     nowhere = f"{move.target} has no room for it" if move.target else "Nova found no host for it"
@@ -205,22 +213,25 @@ def _stall_if_late(draft: Draft, move: Move) -> None:
 
 
 def _stall(draft: Draft, move: Move) -> None:
-    """Nova may have put a guest somewhere: name the suspects, order nothing."""
+    """Nova may have put a guest somewhere: name that host, order nothing."""
     named = move.destination or move.target
-    suspect = (named,) if named else ()
-    names = ", ".join(suspect) or UNNAMED
+    _suspect(draft, move, (named,) if named else ())
+
+
+def _suspect(draft: Draft, move: Move, suspects: tuple[str, ...]) -> None:
+    """Let the instance wait until these hosts are proven off; where none is named, until Nova says more."""
+    names = ", ".join(suspects) or UNNAMED
     reason = draft.say(Code.STALLED, name=move.name, instance=move.instance, suspects=names)
-    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspect, reason=reason))
+    draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspects, reason=reason))
 
 
 def reconsider(draft: Draft, move: Move) -> None:
-    """Free a move whose suspects are proven off by now: it may be ordered anywhere again."""
+    """Free a move whose suspects are proven off by now: it may be ordered anywhere again, unless its disk holds it."""
     doubts = set(move.suspects) if move.status is MoveStatus.STALLED else {move.destination}
     doubts.discard(None)
     if doubts and doubts <= draft.around.proven_off:
         after = max(move.after_migration, move.migration or 0)
-        free = replace(move, status=MoveStatus.PENDING, pinned=None, suspects=(), after_migration=after, retry_at=None)
-        draft.put(free)
+        draft.put(rule(draft, replace(move, pinned=None, after_migration=after, retry_at=None), ()))
 
 
 def _find(draft: Draft, instance: str) -> Move | None:

@@ -203,10 +203,8 @@ def _has_settled(draft: Draft, move: Move) -> bool:
 def _reconsider(draft: Draft) -> None:
     """Take up what no longer has to wait: storage declared since, suspects proven off since; hold what was freed but has a local disk."""
     for move in draft.state.moves:
-        waits_for_disk = must_wait_for_disk(move, draft.policy)
-        if (move.status is MoveStatus.HELD and not waits_for_disk) or (
-            move.status is MoveStatus.PENDING and waits_for_disk
-        ):
+        held_by_disk = must_wait_for_disk(move, draft.policy)
+        if move.status is (MoveStatus.PENDING if held_by_disk else MoveStatus.HELD):
             draft.put(rule(draft, move, ()))
         elif move.status in (MoveStatus.STALLED, MoveStatus.ACCEPTED):
             following.reconsider(draft, move)

@@ -234,7 +234,12 @@ class View:
         off = [fact["at"] for fact in facts if fact["what"] == "power" and fact["host"] == source and not fact["on"]]
         switched = f"was switched off at {_clock(off[0])}" if off else "was never switched off"
         with self._lock:
-            self._print("", self._paint("1", "where the guests run, by the simulated cloud's own record"), "", *rows)
+            self._print(
+                "",
+                self._paint("1", "where the guests run, by the cloud's own record; seconds since the failure"),
+                "",
+                *rows,
+            )
             self._print("", self._paint("1", f"the proof that {source} is off"), "")
             self._print(f"  by the simulated cloud's own record {source} {switched}")
             for line in _proofs(recoveries, source):

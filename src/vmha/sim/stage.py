@@ -47,7 +47,7 @@ QUICK = {
     "recovery": {
         "witness_interval_seconds": "1",
         "heartbeat_silence_seconds": "7",
-        "off_silence_seconds": "4",
+        "off_silence_seconds": "5",
         "progress_seconds": "1",
         "answer_settle_seconds": "2",
         "nova_retry_seconds": "1",
