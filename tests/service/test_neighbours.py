@@ -14,6 +14,8 @@ from vmha.sim.checker import check
 pytestmark = pytest.mark.timeout(200)
 
 Tell = Callable[[str], Outcomes]
+PROMPT_SECONDS = 12.0
+"""The time of an order, and some more for a busy machine; who waited for what hangs or is away would take a minute."""
 AWAY = {"nova_away": "Nova", "keystone_away": "Keystone"}
 HAS_LOG_LINES = 200
 """More lines than any of these stories has to tell; a log that is flooded has thousands."""
@@ -65,7 +67,7 @@ def test_sigterm_gives_the_work_back(story: str, tell: Tell) -> None:
     """masakari-standalone ends within seconds and with exit 0; when it is started again it goes on at once where it was."""
     told = tell(story)
     assert told.notes["code"] == 0
-    assert told.notes["leave_seconds"] < 8.0
+    assert told.notes["leave_seconds"] < PROMPT_SECONDS
     assert "RESUMED" in told.codes
     assert [line for line in told.log_lines("engine-stopped") if "still under way" in line] == []
     assert 0 < len([fact for fact in told.facts[: told.notes["before"]] if fact["what"] == "evacuation"]) < INSTANCES
@@ -76,7 +78,7 @@ def test_sigterm_does_not_wait_for_what_hangs(story: str, tell: Tell) -> None:
     """While Nova and a BMC hang it ends after the time of an order, says so, and gives no lease back."""
     told = tell(story)
     assert told.notes["code"] == 0
-    assert told.notes["leave_seconds"] < 12.0
+    assert told.notes["leave_seconds"] < PROMPT_SECONDS
     assert len([line for line in told.log_lines("engine-stopped") if "leases run out by themselves" in line]) == 1
 
 
@@ -84,12 +86,12 @@ def test_sigterm_does_not_wait_for_what_hangs(story: str, tell: Tell) -> None:
 def test_a_broker_is_not_needed(story: str, tell: Tell) -> None:
     """Without its broker the API accepts at once and engines find the work by themselves; each says once that it is away."""
     told = tell(story)
-    assert told.notes["report_seconds"] < 5.0
+    assert told.notes["report_seconds"] < PROMPT_SECONDS
     for name in ("api", "engine-1", "engine-2"):
         assert sum("broker is away" in line for line in told.logs[name].splitlines()) <= 1
     assert told.log_lines("broker is away")
     assert [code for code, _ in told.notes["leave"]] == [0, 0, 0]
-    assert max(seconds for _, seconds in told.notes["leave"]) < 8.0
+    assert max(seconds for _, seconds in told.notes["leave"]) < PROMPT_SECONDS
 
 
 @pytest.mark.parametrize("story", ["database_away"])

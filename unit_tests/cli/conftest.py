@@ -25,6 +25,7 @@ def own_logging() -> Iterator[None]:
     """Put the loggers back as they were: a program sets them up for its whole process."""
     names = (
         "",
+        "sqlalchemy.pool",
         "vmha",
         "keystoneauth",
         "keystoneauth1",

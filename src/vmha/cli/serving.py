@@ -37,6 +37,8 @@ def settings_or_exit(program: str, argv: list[str]) -> Settings:
     try:
         settings = load(argv, program)
         set_up_logging(settings.log, engine=settings.engine, program=program)
+        # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     except ConfigurationError as error:
         print(f"{program}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
