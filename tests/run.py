@@ -84,24 +84,24 @@ SUITES = (
     Suite(name="unit", minutes=5, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
     Suite(
         name="scenarios",
-        minutes=2.5,
+        minutes=3,
         quick=True,
         commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
     ),
-    Suite(name="storm", minutes=4.5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
-    Suite(name="demo", minutes=4.5, commands=(pytest("tests/demo"),)),
+    Suite(name="storm", minutes=5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
+    Suite(name="demo", minutes=7, commands=(pytest("tests/demo"),)),
     Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
     Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
-    Suite(name="service", minutes=4, commands=(pytest("tests/service"),)),
+    Suite(name="service", minutes=6, commands=(pytest("tests/service"),)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(
         name="cloud",
-        minutes=8,
+        minutes=10,
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
     ),
-    Suite(name="crash", minutes=5, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
+    Suite(name="crash", minutes=6, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
 )
 
 
