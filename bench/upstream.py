@@ -40,7 +40,6 @@ masakari_api_workers = 1
 notification_delay_max = 0
 wait_period_after_service_update = 0
 verify_interval = 1
-api_paste_config = {paste}
 state_path = {folder}
 os_privileged_user_name = {s.user}
 os_privileged_user_password = {s.password}
@@ -51,6 +50,8 @@ os_project_domain_name = {s.project_domain}
 os_region_name = {s.region}
 use_ssl = false
 host_failure_recovery_threads = 20
+[wsgi]
+api_paste_config = {paste}
 [database]
 connection = {database}
 [taskflow]

@@ -58,7 +58,9 @@ def test_a_recovery_that_cannot_go_on_says_so(story: str, tell: Tell) -> None:
     told = tell(story)
     away = [sentence for code, sentence in zip(told.codes, told.sentences, strict=True) if code == "NOVA_AWAY"]
     assert len(away) == 1
-    assert AWAY[story] in away[0]
+    assert (
+        AWAY[story] in away[0] or "token" in away[0]
+    )  # the first to notice may be a Nova that no longer knows our token
     assert told.codes.index("NOVA_AWAY") < len(told.codes) - 1
 
 
