@@ -81,6 +81,7 @@ class Seen:
     watch: Watch
     meter: Meter
     agent: str
+    login_agent: str
     nova: AccessLog
     keystone: AccessLog
     placement: AccessLog
@@ -92,7 +93,7 @@ class Seen:
         ended = times[-1]
         use = self.meter.between(began, ended)
         nova, keystone, placement = self.marks
-        logins = self.keystone.count(keystone, agent=self.agent).get("POST /v3/auth/tokens", 0)
+        logins = self.keystone.count(keystone, agent=self.login_agent).get("POST /v3/auth/tokens", 0)
         during = [r for r in self.placement.since(placement) if began <= r.time <= ended]
         return Run(
             side=side,
@@ -111,10 +112,13 @@ class Seen:
 
 
 @contextmanager
-def observed(cloud: Cloud, instances: list[str], agent: str) -> Iterator[Seen]:
-    """Watch the instances, the processors and the access logs while the block runs."""
+def observed(cloud: Cloud, instances: list[str], agent: str, login_agent: str = "") -> Iterator[Seen]:
+    """Watch the instances, the processors and the access logs while the block runs.
+
+    `agent` is how the side calls itself at Nova, `login_agent` at Keystone where that differs.
+    """
     logs = tuple(AccessLog(cloud.settings, name) for name in ("nova-api", "keystone", "placement"))
     nova, keystone, placement = logs
     marks = (nova.mark(), keystone.mark(), placement.mark())
     with stage.watching(cloud, instances) as watch, Meter(cloud.settings.data / "run") as meter:
-        yield Seen(watch, meter, agent, nova, keystone, placement, marks)
+        yield Seen(watch, meter, agent, login_agent or agent, nova, keystone, placement, marks)

@@ -28,6 +28,7 @@ from tests.cloud.rig.waiting import tcp_port_answers
 
 VERSION = "22.0.0"
 AGENT = "python-novaclient"
+LOGIN_AGENT = "masakari-engine"
 PINS = Path(__file__).with_name("upstream.txt")
 DATABASE = "upstream"
 CONFIG = """
@@ -89,7 +90,10 @@ def install(say: Callable[[str], None]) -> None:
 def measure(cloud: Cloud, folder: Path, instances: int) -> Run:
     """Let nova-compute die, force the host down, and let upstream recover it. The clock starts when the notification is posted."""
     ids = stage.prepare(cloud, instances)
-    with _running(cloud, folder / f"upstream-{time.time():.0f}") as client, observed(cloud, ids, AGENT) as seen:
+    with (
+        _running(cloud, folder / f"upstream-{time.time():.0f}") as client,
+        observed(cloud, ids, AGENT, LOGIN_AGENT) as seen,
+    ):
         cloud.kill_compute(stage.HOST)
         stage.wait_for_silence(cloud)
         cloud.force_down(stage.HOST)

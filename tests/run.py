@@ -93,7 +93,7 @@ SUITES = (
     Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
     Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
-    Suite(name="service", minutes=6, commands=(pytest("tests/service"),)),
+    Suite(name="service", minutes=6, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(
         name="cloud",
