@@ -37,6 +37,7 @@ class Run:
     spread: tuple[int, ...]
     cpu: dict[str, float]
     foreign_share: float
+    probe_milliseconds: float
     from_proof: float | None = None
     moments: Moments = field(default_factory=dict)
 
@@ -106,6 +107,7 @@ class Seen:
             spread=tuple(sorted(collections.Counter(self.watch.hosts.values()).values(), reverse=True)),
             cpu=dict(use.parts),
             foreign_share=use.foreign_share,
+            probe_milliseconds=use.probe_milliseconds,
             from_proof=ended - ours.first_of(found, ours.PROOF) if found else None,
             moments={code: (first - began, last - began) for code, (first, last) in found.items()},
         )
