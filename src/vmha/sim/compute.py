@@ -25,7 +25,7 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 class Nova:
     """Nova's API and its database. Calls raise `Refused` and `NoAnswer`.
 
-    `slowness` stretches every latency. `clock_step_seconds` is how far Nova's own clock jumped ahead of the heartbeats.
+    `slowness` stretches every latency; `order_seconds` is how long the answer to an evacuation order is on its way. `clock_step_seconds` is how far Nova's own clock jumped ahead of the heartbeats.
     `hidden` names hosts whose cell does not answer: lists leave them out and say nothing of it.
     """
 
@@ -39,6 +39,7 @@ class Nova:
         "landing_faults",
         "migrations",
         "migrations_of",
+        "order_seconds",
         "servers",
         "services",
         "slowness",
@@ -57,6 +58,7 @@ class Nova:
         self.hidden: frozenset[str] = frozenset()
         self.hidden_services = False
         self.slowness = 1.0
+        self.order_seconds = 0.0
         self.clock_step_seconds = 0.0
         self.bus_is_down = False
 

@@ -64,6 +64,12 @@ def _host_dies(stage: Stage) -> None:
     stage.report(VICTIM)
 
 
+def _host_dies_and_orders_take_long(stage: Stage) -> None:
+    """So that an engine that is stopped after its first order still has some in hand."""
+    stage.inject("nova_orders_slow", seconds=0.4)
+    _host_dies(stage)
+
+
 def _with_bmc(fault: str) -> Callable[[Stage], None]:
     def make(stage: Stage) -> None:
         stage.inject(fault, host=VICTIM)
@@ -149,7 +155,7 @@ CASES: dict[str, Case] = {
     "engine-killed": Case(
         words="the engine is stopped in mid-evacuation, another takes over, the first one wakes and is killed",
         ends_in=("recovered",),
-        make=_host_dies,
+        make=_host_dies_and_orders_take_long,
         engines=2,
         options=ORDERS_IN_HAND,
         meanwhile=_stop_first_engine,

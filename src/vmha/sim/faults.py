@@ -132,6 +132,10 @@ def _nova_slow(world: World, factor: float = 2.0) -> None:
     world.nova.slowness = factor
 
 
+def _nova_orders_slow(world: World, seconds: float = 1.0) -> None:
+    world.nova.order_seconds = seconds
+
+
 def _bus_away(world: World, seconds: float = 90.0) -> None:
     world.nova.stop_bus(seconds)
 
@@ -219,6 +223,9 @@ FAULTS: dict[str, Fault] = {
         "the next order is taken so late that nobody waits", _mishap(Mishap.ORDER_LATE), (), _CALL
     ),
     "nova_slow": Fault("everything inside Nova takes longer by a factor", _nova_slow, (), ("factor",)),
+    "nova_orders_slow": Fault(
+        "Nova takes each evacuation order at once and answers so much later", _nova_orders_slow, (), ("seconds",)
+    ),
     "nova_clock_steps": Fault(
         "Nova's clock jumps ahead: every heartbeat looks old", _nova_clock_steps, (), ("seconds",)
     ),

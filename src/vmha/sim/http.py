@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -62,6 +62,10 @@ class LiveWorld:
             self._world.advance(self._offset + time.monotonic())
             yield self._world
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Let that much time pass, or less if this ends meanwhile."""
+        self._stopping.wait(seconds)
+
     def _tick(self) -> None:
         while not self._stopping.wait(TICK_SECONDS):
             with self.caught_up():
@@ -90,11 +94,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer."""
+    """One answer, that leaves after `delay_seconds`."""
 
     status: int
     body: Body | list[Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    delay_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ class Part:
             response = Response(refused.status, self.explain(refused.status, refused.message))
         except Away as away:
             response = Response(503, self.explain(503, str(away)))
-        return Response(response.status, response.body, {**self.headers(request), **response.headers})
+        return replace(response, headers={**self.headers(request), **response.headers})
 
     def _dispatch(self, request: Request) -> Response:
         path, allowed = request.path.removeprefix(self.prefix), []
@@ -186,6 +191,7 @@ class App:
         except NoAnswer as lost:
             # What cheroot takes for a client that went away: it closes the connection without a word.
             raise BrokenPipeError(errno.EPIPE, str(lost)) from lost
+        self._live.pass_seconds(response.delay_seconds)
         content = b"" if response.body is None else json.dumps(response.body).encode()
         headers = [*response.headers.items(), ("Content-Length", str(len(content))), ("X-Simulated", "true")]
         if content:

@@ -230,7 +230,7 @@ class NovaApi(Part):
         self._nova.evacuate(
             server, target=order.get("host"), caller=request.caller, ends_stopped=version >= ENDS_STOPPED
         )
-        return Response(200)
+        return Response(200, delay_seconds=self._nova.order_seconds)
 
     # Migrations and hypervisors
 

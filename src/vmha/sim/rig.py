@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vmha.core.effects import Evacuate
 from vmha.core.policy import Policy
 from vmha.engine.carrying import Tools, carry_out
 from vmha.engine.loop import Engine, Reply
@@ -76,6 +77,8 @@ class VirtualExecutor:
             self._later(ANSWER_SECONDS + self._slowness(order), lambda: self._arrive(reply, life))
 
     def _slowness(self, order: Order) -> float:
+        if isinstance(order.effect, Evacuate):
+            return self._world.nova.order_seconds
         host = getattr(order.effect, "host", None)
         is_power = type(order.effect).__name__ in ("ReadPower", "PowerOff")
         delay = self._power.delay_seconds(host) if self._power is not None and is_power and host else 0.0
