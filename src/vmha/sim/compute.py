@@ -25,7 +25,8 @@ EVACUABLE = frozenset({"active", "stopped", "error"})
 class Nova:
     """Nova's API and its database. Calls raise `Refused` and `NoAnswer`.
 
-    `slowness` stretches every latency; `order_seconds` is how long the answer to an evacuation order is on its way. `clock_step_seconds` is how far Nova's own clock jumped ahead of the heartbeats.
+    `slowness` stretches every latency; `order_seconds` is how long the answer to an evacuation order is on its way.
+    `clock_step_seconds` is how far Nova's own clock jumped ahead of the heartbeats.
     `hidden` names hosts whose cell does not answer: lists leave them out and say nothing of it.
     """
 
