@@ -211,7 +211,13 @@ OPTIONS: tuple[Option, ...] = (
     _count(
         "recovery", "moves_in_flight", 32, "Evacuations of one host that Nova may be working on at a time.", high=1000
     ),
-    _count("recovery", "move_attempts", 3, "Times an instance is ordered to move before it counts as failed.", high=20),
+    _count(
+        "recovery",
+        "move_attempts",
+        3,
+        "Evacuations of an instance that may fail; orders that Nova never took do not count.",
+        high=20,
+    ),
     _seconds(
         "recovery", "move_retry_seconds", 10.0, "Time before a failed move is tried again; doubles each time.", low=1
     ),

@@ -19,6 +19,7 @@ from vmha.core.events import (
     Ticked,
 )
 from vmha.core.explain import Code
+from vmha.core.following import VAIN_ORDERS
 from vmha.core.model import Instance, Migration, Move, MoveStatus, Outcome, Phase, Rung
 
 ORDERED = move(status=MoveStatus.ORDERED, attempts=1, ordered_at=NOW)
@@ -159,6 +160,15 @@ def test_no_record_and_no_task_means_not_taken() -> None:
     assert any(isinstance(effect, Evacuate) for effect in decision.effects)
 
 
+def test_orders_that_nova_never_took_are_no_failed_attempts() -> None:
+    """A Nova that is away for minutes costs no instance its attempts; they are spaced."""
+    now = unanswered(attempts=3, in_vain=2)
+    decision = now.hear(progress(listed=(instance(),)))
+    assert (now.move().status, now.move().in_vain, now.move().failed_attempts) == (MoveStatus.PENDING, 3, 0)
+    assert now.move().retry_at == NOW + 2 * POLICY.move_retry_seconds
+    assert not any(isinstance(effect, Evacuate) for effect in decision.effects)
+
+
 def test_too_early_to_say() -> None:
     """Before that while is over an unanswered order is left alone."""
     now = unanswered(ordered_at=NOW - POLICY.answer_settle_seconds + 0.5)
@@ -185,8 +195,8 @@ def test_a_task_from_before_the_order_says_nothing() -> None:
 
 
 def test_orders_that_nova_never_takes_are_given_up() -> None:
-    """After the last attempt an order that was not taken is given to a human."""
-    now = unanswered(attempts=POLICY.move_attempts)
+    """A Nova that takes no order for so long needs a human."""
+    now = unanswered(attempts=VAIN_ORDERS, in_vain=VAIN_ORDERS - 1)
     now.hear(progress(listed=(instance(),)))
     assert now.move().status is MoveStatus.FAILED
 

@@ -12,7 +12,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from cheroot.wsgi import Server
-from oslo_db.exception import DBNonExistentDatabase
 
 from vmha.adapters.db import migrate
 from vmha.adapters.messaging import DoorbellListener
@@ -67,7 +66,7 @@ def await_database(prepare: Callable[[], None], stop: threading.Event, *, every_
     while not stop.is_set():
         try:
             prepare()
-        except (StoreUnavailable, DBNonExistentDatabase) as error:
+        except StoreUnavailable as error:
             if type(error) is not trouble:
                 log(logger, "database-away", level=logging.WARNING, detail=str(error).partition("\n")[0])
             trouble = type(error)

@@ -9,6 +9,12 @@ from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus
 from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, plan_move, rule
 
+VAIN_ORDERS = 20
+"""How many orders of one instance may meet a Nova that does not take them. With the pauses between them that is some twenty minutes."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between two orders that Nova did not take: no instance waits much longer than Nova was away."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -132,10 +138,10 @@ def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
 def retry_or_fail(draft: Draft, move: Move, detail: str, final: Reason) -> None:
     """Put the move back in line with growing pauses, or fail it when its attempts are used up."""
     policy = draft.policy
-    if move.attempts >= policy.move_attempts:
+    if move.failed_attempts >= policy.move_attempts:
         give_up(draft, move, final)
         return
-    pause = policy.move_retry_seconds * 2 ** (move.attempts - 1)
+    pause = policy.move_retry_seconds * 2 ** (move.failed_attempts - 1)
     reason = draft.say(Code.MOVE_FAILED_RETRY, name=move.name, instance=move.instance, detail=detail, seconds=pause)
     draft.put(replace(move, status=MoveStatus.PENDING, retry_at=draft.now + pause, reason=reason))
     draft.change(verified=False)
@@ -182,13 +188,17 @@ def _is_old(draft: Draft, move: Move) -> bool:
 
 
 def _ordered_in_vain(draft: Draft, move: Move) -> None:
-    """No record and no task: Nova never took the order, so it is given again, within the same bound as failures."""
+    """No record and no task: Nova never took the order. It says nothing of the instance, so it is no failed attempt of it."""
     named = {"name": move.name, "instance": move.instance}
-    if move.attempts >= draft.policy.move_attempts:
-        give_up(draft, move, because(Code.MOVE_FAILED, **named, detail="Nova took none of the orders"))
+    in_vain = move.in_vain + 1
+    if in_vain >= VAIN_ORDERS:
+        detail = f"Nova took none of {in_vain} orders"
+        give_up(draft, replace(move, in_vain=in_vain), because(Code.MOVE_FAILED, **named, detail=detail))
         return
+    # The first is given again at once: a single answer got lost. More of them say that Nova is away.
+    pause = min(draft.policy.move_retry_seconds * 2 ** (in_vain - 2), LONGEST_PAUSE_SECONDS) if in_vain > 1 else 0.0
     reason = draft.say(Code.EVACUATION_NOT_TAKEN, **named)
-    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=None, reason=reason))
+    draft.put(replace(move, status=MoveStatus.PENDING, in_vain=in_vain, retry_at=draft.now + pause, reason=reason))
 
 
 def _no_longer_listed(draft: Draft, move: Move) -> None:

@@ -258,6 +258,7 @@ class Move:
     `target` is the destination that we name (None: the scheduler chooses), `destination` the one that Nova reports. `pinned` is the
     only host where the instance may still be ordered to run, since a guest of it may be there already (P2).
     `after_migration` is the newest migration id of the instance before the order: a newer one is the answer to it.
+    `attempts` counts orders, `in_vain` those of them that Nova never took.
     """
 
     instance: str
@@ -270,6 +271,7 @@ class Move:
     after_migration: int = 0
     migration: int | None = None
     attempts: int = 0
+    in_vain: int = 0
     ordered_at: float | None = None
     started_at: float | None = None
     ended_at: float | None = None
@@ -279,6 +281,11 @@ class Move:
     tried: tuple[str, ...] = ()
     local_disk: bool = False
     reason: Reason | None = None
+
+    @property
+    def failed_attempts(self) -> int:
+        """Count the orders that Nova took, or refused."""
+        return self.attempts - self.in_vain
 
 
 class ReservedStatus(Enum):

@@ -163,7 +163,7 @@ def choose(draft: Draft, move: Move) -> str | None:
     method = draft.state.method
     wants_reserved = (
         method is RecoveryMethod.RESERVED_HOST
-        or (method is RecoveryMethod.AUTO_PRIORITY and move.attempts > 0)
+        or (method is RecoveryMethod.AUTO_PRIORITY and move.failed_attempts > 0)
         or method is RecoveryMethod.RH_PRIORITY
     )
     if not wants_reserved:

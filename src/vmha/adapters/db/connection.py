@@ -164,12 +164,14 @@ def _upstream_character_set(connection: Connection) -> str:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """Run one transaction; a database that is away, read-only, full or in a deadlock is `StoreUnavailable`."""
+    """Run one transaction; a database that is away, empty, read-only, full or in a deadlock is `StoreUnavailable`."""
     try:
         with engine.begin() as connection:
             yield connection
     except (db_exception.DBConnectionError, db_exception.DBDeadlock, OperationalError, PoolTimeout) as error:
         raise StoreUnavailable(f"the database did not answer: {error}; it is tried again") from error
+    except (db_exception.DBNonExistentDatabase, db_exception.DBNonExistentTable) as error:
+        raise StoreUnavailable(f"the database lacks its tables; run `masakari-manage db sync`: {error}") from error
     except db_exception.DBError as error:
         if getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None) == READ_ONLY:
             raise StoreUnavailable(f"the database takes no writes now: {error}; it is tried again") from error
