@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy import Double, event, make_url
+from sqlalchemy import CreateEnginePlugin, Double, event, make_url
+from sqlalchemy.dialects import plugins
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import GenericFunction
 
 from vmha.errors import StoreUnavailable
@@ -18,6 +20,7 @@ from vmha.errors import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import URL
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -26,6 +29,9 @@ ANSWER_SECONDS = 20
 """How long a statement may take, or wait for another's lock, before the database counts as away; a lease is over by then."""
 
 CONNECT_SECONDS = 5
+
+POOL_SIZE = 20
+"""Connections that are kept, and as many more while all of them are busy."""
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a write on a server that is a standby (still, or again)."""
@@ -62,8 +68,8 @@ def open_database(url: str, *, answer_seconds: int = ANSWER_SECONDS) -> Engine:
         sqlite_fk=False,
         max_retries=0,
         connection_recycle_time=600,
-        max_pool_size=20,
-        max_overflow=20,
+        max_pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
         thread_checkin=False,  # a sleep for eventlet's sake after each transaction; here are threads
     )
     engine: Engine = facade.writer.get_engine()
@@ -89,9 +95,31 @@ def _complete(url: str, answer_seconds: int) -> str:
             silence = {"keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3"}
             bounds = {"connect_timeout": connect_seconds, "tcp_user_timeout": f"{seconds}000", **silence}
             parsed = parsed.update_query_dict({**bounds, **parsed.query})
+        case "sqlite" if parsed.database not in (None, "", ":memory:"):
+            parsed = parsed.update_query_dict({**parsed.query, "plugin": Pooled.NAME})
         case _:
             pass
     return parsed.render_as_string(hide_password=False)
+
+
+class Pooled(CreateEnginePlugin):
+    """Keeps connections to a SQLite file open, as to a server.
+
+    oslo.db would open one for each transaction. That is most of the transaction's time: closing the last one writes the log back.
+    """
+
+    NAME = "vmha_pooled"
+
+    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
+        super().__init__(url, kwargs)
+        kwargs.update(poolclass=QueuePool, pool_size=POOL_SIZE, max_overflow=POOL_SIZE)
+
+    def update_url(self, url: URL) -> URL:
+        """Take our own word out, which the driver would not know."""
+        return url.difference_update_query(["plugin"])
+
+
+plugins.register(Pooled.NAME, __name__, Pooled.__name__)
 
 
 def _prepare_mysql(engine: Engine) -> None:

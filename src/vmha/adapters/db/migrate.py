@@ -6,13 +6,16 @@ upstream's own revision under upstream's own version table, so that upstream can
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, text
 
@@ -40,6 +43,28 @@ POSTGRESQL_LOCK = 0x766D6861
 """An arbitrary number that names our advisory lock: the letters vmha."""
 
 
+STEP = re.compile(r"\d{4}")
+"""How our steps are called: numbers of four digits, so that a greater one is a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where our tables stand (`at`, None without tables), and the step that this version needs."""
+
+    at: str | None
+    needed: str
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether `sync` has something to do. A newer step is no hindrance: steps only add."""
+        return self.at is None or self.at < self.needed
+
+    @property
+    def is_newer(self) -> bool:
+        """Tell whether a newer version has been here."""
+        return self.at is not None and self.at > self.needed
+
+
 def sync(engine: Engine) -> None:
     """Create or upgrade the tables. Raises `ConfigurationError` for a database that this version does not know."""
     with _alone(engine) as connection:
@@ -51,6 +76,25 @@ def version(engine: Engine) -> str | None:
     """Return the step at which our tables stand, None where there are none."""
     with transaction(engine) as connection:
         return _revision(connection, schema.VERSION_TABLE)
+
+
+def standing(engine: Engine) -> Standing:
+    """Compare the database with what this version needs. Raises `ConfigurationError` for a step that is none of ours."""
+    at = version(engine)
+    if at is not None and not STEP.fullmatch(at):
+        raise ConfigurationError(f"cannot use the database: {schema.VERSION_TABLE} has {at}; {RESTORE}")
+    return Standing(at=at, needed=_newest())
+
+
+RESTORE = "install the newer version that made it, or restore the backup from before"
+
+
+def _newest() -> str:
+    """Name the last step that comes with this version."""
+    head = ScriptDirectory(str(STEPS)).get_current_head()
+    if head is None:  # the steps are part of the package
+        raise ConfigurationError(f"there are no steps in {STEPS}; install this version again")
+    return head
 
 
 def upstream_version(engine: Engine) -> str | None:
@@ -129,8 +173,7 @@ def _sync_ours(connection: Connection) -> None:
     except CommandError as error:
         at = _revision(connection, schema.VERSION_TABLE)
         raise ConfigurationError(
-            f"cannot use the database: our tables stand at step {at}, which this version does not know; install the newer version "
-            "that made it, or restore the backup from before"
+            f"cannot use the database: our tables stand at step {at}, which this version does not know; {RESTORE}"
         ) from error
 
 
