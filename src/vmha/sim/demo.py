@@ -98,6 +98,8 @@ def _stop_first_engine(stage: Stage) -> None:
     """Stop the owner in mid-evacuation, wake it as soon as another has taken over, and kill it in the end."""
     first = stage.wait_for_order("evacuation")["caller"]
     in_hand = stage.pause(first)
+    if not in_hand:
+        raise StageError(f"{first} was to be stopped with orders in hand, but had sent them all")
     stage.say(f"{first} is stopped in mid-evacuation (SIGSTOP), as a paused VM would be, with {in_hand} orders in hand")
     second = stage.wait_for_take_over(first)
     stage.say(f"{second} has taken over; {first} wakes (SIGCONT) with its orders and must find that it owns nothing")
