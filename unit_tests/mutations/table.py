@@ -527,7 +527,7 @@ MUTATIONS = (
         edits=(
             edit(
                 "core/following.py",
-                "    if move.attempts >= policy.move_attempts:\n        give_up(draft, move, final)\n        return\n",
+                "    if move.failed_attempts >= policy.move_attempts:\n        give_up(draft, move, final)\n        return\n",
                 "",
             ),
         ),
