@@ -121,10 +121,13 @@ def runs(argument: str) -> bool:
 
 
 def busy_seconds() -> float:
-    """Return for how many seconds all processors together have worked since the machine's start."""
+    """Return for how many seconds all processors together have worked since the machine's start.
+
+    Work at lowered priority does not count: it gives way to the measurement at once.
+    """
     fields = (PROC / "stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _, _, irq, softirq, steal = map(int, fields[:8])
-    return (user + nice + system + irq + softirq + steal) / TICK
+    user, _nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
+    return (user + system + irq + softirq + steal) / TICK
 
 
 def describe() -> dict[str, str]:
