@@ -72,7 +72,7 @@ class Suite:
 SUITES = (
     Suite(
         name="lint",
-        minutes=2,
+        minutes=1,
         quick=True,
         commands=(
             program("ruff", "format", "--check", "."),
@@ -81,27 +81,27 @@ SUITES = (
             program("lint-imports", "--no-logo"),
         ),
     ),
-    Suite(name="unit", minutes=5, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
+    Suite(name="unit", minutes=4, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
     Suite(
         name="scenarios",
-        minutes=3,
+        minutes=2,
         quick=True,
         commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
     ),
-    Suite(name="storm", minutes=5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
-    Suite(name="demo", minutes=7, commands=(pytest("tests/demo"),)),
-    Suite(name="sql", minutes=2, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
+    Suite(name="demo", minutes=5, commands=(pytest("tests/demo"),)),
+    Suite(name="sql", minutes=3, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
     Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
-    Suite(name="service", minutes=6, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
+    Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(
         name="cloud",
-        minutes=10,
+        minutes=8,
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
     ),
-    Suite(name="crash", minutes=6, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
+    Suite(name="crash", minutes=4, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
 )
 
 

@@ -100,6 +100,7 @@ def test_rings_share_one_thread(tmp_path: Path) -> None:
     assert threading.active_count() == before + 1
 
 
+@pytest.mark.slow
 def test_a_listener_starts_without_a_broker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An engine whose broker is down at start goes on, says so once, and ends when it is told to."""
     listener = DoorbellListener(config(tmp_path, nobody()), engine="e1", on_ring=lambda: None, ping_seconds=0.1)

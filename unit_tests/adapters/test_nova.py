@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PUT = f"{SERVICES}/{SERVICE_ID}"
 ALLOCATIONS = f"{PROVIDERS}/rp-1/allocations"
+INVENTORIES = f"{PROVIDERS}/rp-1/inventories"
 
 
 @pytest.fixture
@@ -65,6 +66,30 @@ def test_services_are_read_as_they_stand(stub: Stub) -> None:
         ServiceReading(host="c2", heartbeat="", is_up=False, forced_down=True, disabled=True, disabled_reason="work"),
     )
     assert stub.sent()[0].query == {"binary": "nova-compute"}
+
+
+def test_room_counts_overcommitment_and_what_is_kept_back(stub: Stub) -> None:
+    """What may be given away is total less reserved, times the ratio; one consumer gets at most max_unit; each holds what it holds."""
+    vcpu = {"total": 8, "reserved": 1, "allocation_ratio": 4.0, "max_unit": 8, "min_unit": 1, "step_size": 1}
+    memory = {**vcpu, "total": 4096, "reserved": 512, "allocation_ratio": 1.0, "max_unit": 4096}
+    stub.answer("GET", INVENTORIES, Answer(body={"inventories": {"VCPU": vcpu, "MEMORY_MB": memory}}))
+    held = {"i1": {"resources": {"VCPU": 2, "MEMORY_MB": 512}}, "m1": {"resources": {"VCPU": 1}}}
+    stub.answer("GET", ALLOCATIONS, Answer(body={"allocations": held}))
+
+    room = nova(stub).room("c1", deadline=within())
+
+    assert room is not None
+    assert (room.size, room.largest) == ({"VCPU": 28, "MEMORY_MB": 3584}, {"VCPU": 8, "MEMORY_MB": 4096})
+    assert room.held == {"i1": {"VCPU": 2, "MEMORY_MB": 512}, "m1": {"VCPU": 1}}
+    assert room.free == {"VCPU": 25, "MEMORY_MB": 3072}
+
+
+def test_an_inventory_without_its_numbers_is_no_room(stub: Stub) -> None:
+    """An answer that lacks what is needed is refused, never guessed."""
+    stub.answer("GET", INVENTORIES, Answer(body={"inventories": {"VCPU": {"total": 8}}}))
+
+    with pytest.raises(NovaUnavailable, match="inventories"):
+        nova(stub).room("c1", deadline=within())
 
 
 def test_a_service_in_a_cell_that_is_down_says_nothing(stub: Stub) -> None:

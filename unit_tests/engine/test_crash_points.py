@@ -13,7 +13,7 @@ from vmha.adapters.db.connection import open_database
 BEFORE_AND_AFTER = pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 PARTS = 3
 """The runs on SQLite take a while: in so many parts they can run side by side."""
-SAMPLE = 15
+SAMPLE = 34
 """In `make check` every so-manieth step is tried on SQLite."""
 
 

@@ -61,6 +61,7 @@ class MigrationContract:
         with transaction(engine) as connection:
             assert connection.execute(text("SELECT name FROM engines")).scalars().all() == ["engine-1"]
 
+    @pytest.mark.slow
     def test_several_processes_at_once(self, fresh: Fresh) -> None:
         """Any number of processes may start on an empty database at the same moment."""
         url = fresh()
