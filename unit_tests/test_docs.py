@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vmha.adapters.db import schema
 from vmha.adapters.db.records import OUTCOMES
@@ -42,6 +43,8 @@ FOREIGN_OPTIONS = {("database", "connection"), ("DEFAULT", "transport_url")}
 FOREIGN_WORDS = {"reclaim_instance_interval", "resume_guests_state_on_host_boot"}
 # Files of the operator.
 OPERATORS_FILES = {"masakari.conf", "fencing.yaml"}
+# Options of the charm, and defaults of theirs, which look like names of the code.
+CHARM_WORDS = {*yaml.safe_load((ROOT / "config.yaml").read_text())["options"], "RegionOne"}
 # What comes with the charm, and may be named before it is there.
 PLANNED = {"charmcraft.yaml", "metadata.yaml", "config.yaml", "actions.yaml", "templates", "actions"}
 
@@ -151,6 +154,8 @@ def is_known(span: str) -> bool:
     """Tell whether a name in backticks exists; what is no name is not asked about."""
     if is_path(span):
         return exists(span)
+    if span in CHARM_WORDS:
+        return True
     if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(\(\))?", span):
         return names().has(span.removesuffix("()"))
     if span.endswith("()"):
@@ -231,15 +236,22 @@ def client_commands() -> set[str]:
     return {entry.name.replace("_", " ") for entry in entry_points(group="openstack.ha.v1")}
 
 
+def test_every_wait_is_in_the_glossary() -> None:
+    """The entry of the word names each phase that stands until a human or a fact ends it, and no other."""
+    (entry,) = (cells[1] for cells in rows(ROOT / "docs" / "glossary.md", columns=2) if cells[0] == "wait")
+    assert set(re.split(r"\W+", entry.partition(":")[2])) - {""} == {phase.value for phase in Phase if phase.is_wait}
+
+
 def test_the_table_of_verbs_is_complete() -> None:
-    """The glossary's table has each route of v1 and each command, no other, and no Juju action before the charm is here."""
+    """The glossary's table has each route of v1, each command and each Juju action, and no other."""
     table = rows(ROOT / "docs" / "glossary.md", columns=4)[1:]
     routes = {cells[1].strip("`") for cells in table} - {"-"}
     assert routes == {f"{route.method} {route.path}" for route in ROUTES}
     commands = {cells[2].strip("`") for cells in table} - {"-"}
     known = {f"masakari-manage {words}" for words in manage_commands()}
     assert commands == known | {f"openstack {words}" for words in client_commands()}
-    assert (ROOT / "actions.yaml").exists() is any(cells[3] != "-" for cells in table)
+    actions = {cells[3].strip("`") for cells in table} - {"-"}
+    assert actions == set(yaml.safe_load((ROOT / "actions.yaml").read_text()))
 
 
 def test_the_readme_shows_what_a_demo_says() -> None:

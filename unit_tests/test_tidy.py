@@ -176,7 +176,7 @@ def test_console_scripts_exist() -> None:
 
 def test_every_pin_has_a_version_and_hashes() -> None:
     """Every requirement is pinned to one version and to the hashes of its files."""
-    for name in ("service.txt", "test.txt"):
+    for name in ("service.txt", "charm.txt", "test.txt"):
         loose = [pin for pin, hashes in pins(name).items() if "==" not in pin or not hashes]
         assert not loose, name
 
@@ -184,6 +184,15 @@ def test_every_pin_has_a_version_and_hashes() -> None:
 def test_the_tests_run_on_the_pins_of_the_service() -> None:
     """The environment of the tests holds the very versions that the service is installed with."""
     assert pins("service.txt").items() <= pins("test.txt").items()
+
+
+def test_one_version_serves_service_charm_and_tests() -> None:
+    """What the charm is tested with is what it is packed with, and what it shares with the service is the same."""
+    charm = pins("charm.txt")
+    tested = {pin.partition("==")[0]: pin for pin in pins("test.txt")}
+    assert not [pin for pin in charm if tested.get(pin.partition("==")[0], pin) != pin]
+    # charmhelpers is no wheel, and what only it needs is in no test.
+    assert {pin.partition("==")[0] for pin in charm} - set(tested) <= {"charmhelpers", "netaddr", "pbr"}
 
 
 def test_nothing_names_this_machine_or_an_index() -> None:

@@ -23,12 +23,20 @@ class ProofRefused(VmhaError):
     """The database holds no valid proof for the order that was to be stored or sent."""
 
 
+class NoLongerWanted(VmhaError):
+    """The recovery went on since the order was stored: it must not be sent any more."""
+
+
 class ClaimRefused(VmhaError):
     """Another recovery holds the reserved host, or the last slot for a power-off, that was to be claimed."""
 
 
 class StoreUnavailable(VmhaError):
     """The database did not answer; nothing was decided, try again later."""
+
+
+class Unstorable(VmhaError):
+    """The database cannot hold a value: it is too long, or has characters that the column's character set lacks."""
 
 
 class NovaUnavailable(VmhaError):

@@ -73,7 +73,7 @@ class LineFormatter(logging.Formatter):
 
 
 def _handler(settings: LogSettings, program: str) -> logging.Handler:
-    path = _path(settings, program)
+    path = log_path(settings, program)
     if path is None:
         return logging.StreamHandler(sys.stderr)
     try:
@@ -85,7 +85,8 @@ def _handler(settings: LogSettings, program: str) -> logging.Handler:
         ) from error
 
 
-def _path(settings: LogSettings, program: str) -> Path | None:
+def log_path(settings: LogSettings, program: str) -> Path | None:
+    """Name the file that a program logs to, None where it logs to standard error."""
     if settings.log_file is not None:
         return Path(settings.log_dir or "", settings.log_file)
     if settings.log_dir is not None:

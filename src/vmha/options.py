@@ -193,6 +193,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _seconds(
         "recovery",
+        "reconnect_seconds",
+        90.0,
+        "After an outage of Nova's message bus a host that is still silent counts as silent only once Nova has heard the others for so "
+        "long: clients of the bus may take a minute and a half to come back.",
+        low=2,
+    ),
+    _seconds(
+        "recovery",
         "off_silence_seconds",
         12.0,
         "A host that already reads OFF is believed once its heartbeat did not change for so long. More than Nova's report_interval.",
@@ -281,7 +289,7 @@ OPTIONS: tuple[Option, ...] = (
         "engine",
         "order_seconds",
         12.0,
-        "Deadline of an order to Nova. Must not be shorter than power_call_seconds.",
+        "Age at which an order must have left, and an order to Nova must have ended. Must not be shorter than power_call_seconds.",
         low=2,
         high=60,
     ),
@@ -296,7 +304,13 @@ OPTIONS: tuple[Option, ...] = (
     _seconds("engine", "read_seconds", 60.0, "Deadline of a reading of Nova or Placement.", low=5, high=600),
     _seconds("engine", "poll_seconds", 1.0, "Longest sleep between two looks at the database.", low=0.1, high=60),
     _count("engine", "evacuate_threads", 4, "Orders to Nova that are under way at the same time.", high=64),
-    _count("engine", "recoveries_at_once", 64, "Recoveries that one engine owns at a time.", high=10_000),
+    _count(
+        "engine",
+        "recoveries_at_once",
+        64,
+        "Recoveries that one engine works on at a time; those that wait for a fact or a human do not count.",
+        high=10_000,
+    ),
     # --- names of upstream that were missing above
     Option(
         name="log_dir",

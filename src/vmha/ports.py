@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmha.core.capacity import Room
     from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.core.explain import Reason
@@ -48,7 +49,8 @@ class Deadline:
 class HostSurvey:
     """Everything that Nova and Placement hold for one host.
 
-    `migrations` are all records with this host as source or destination that are not terminal, and all evacuations from it.
+    `migrations` are all records with this host as source or destination, whatever their status, oldest first: where the guest of an
+    instance that is listed here may be is said by all of its records together. Those without this host are older than its coming here.
     `consumers` are the uuids that hold allocations of the host's provider, None where Placement knows no such provider. `elsewhere` are
     those among them that neither list explains and that Nova, asked one by one, knows to be on another host or not to exist.
     """
@@ -62,8 +64,8 @@ class HostSurvey:
 class Nova(Protocol):
     """The cloud's compute service, as its administrator. No call is repeated inside; reads may be repeated by the caller.
 
-    Errors of every method: `NovaUnavailable` (no answer in time, connection lost, 5xx, 401 after a new token), `NovaRefused` (other
-    4xx). A write raises `OrderExpired` when `deadline` has passed before it leaves.
+    Errors of every method: `NovaUnavailable` (no answer in time, connection lost, 5xx, 401 after a new token, 408, 413, 429),
+    `NovaRefused` (other 4xx). A write raises `OrderExpired` when `deadline` has passed before it leaves.
     """
 
     def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
@@ -80,6 +82,9 @@ class Nova(Protocol):
 
     def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
         """List the instances whose OS-EXT-SRV-ATTR:host is `host`, all projects, all pages."""
+
+    def room(self, host: str, *, deadline: Deadline) -> Room | None:
+        """Return what `host` has in Placement and who holds how much of it, None where Placement knows no such provider."""
 
     def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
         """List all evacuation records with source `host`, all pages."""
@@ -203,7 +208,12 @@ class Store(Protocol):
         """Record that `engine` lives."""
 
     def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
-        """Take up to `limit` open recoveries that have no owner, or whose owner's lease ended long enough ago; oldest first."""
+        """Take up to `limit` open recoveries that have no owner, or whose owner's lease ended long enough ago; oldest first.
+
+        A lease that reaches further into the future than twice a takeover was taken before the database's clock was set back: it is cut
+        to a whole new one, for whoever holds it. A recovery that cannot be read, since a newer version wrote it, is told once at level
+        CRITICAL and left to an engine that can read it.
+        """
 
     def renew(self, leases: Iterable[Lease], terms: LeaseTerms) -> frozenset[str]:
         """Extend those leases that still hold; return the uuids of their recoveries."""
@@ -212,7 +222,10 @@ class Store(Protocol):
         """Give the recovery back at once. Nothing happens if the lease is gone."""
 
     def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
-        """Return notifications and human words not yet handled, oldest first, by recovery."""
+        """Return notifications and human words not yet handled, oldest first, by recovery.
+
+        What cannot be read, since a newer version wrote it, is told once at level CRITICAL and stays.
+        """
 
     def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
         """Read what `decide()` needs to know beside the recovery."""
@@ -225,7 +238,11 @@ class Store(Protocol):
         """
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
-        """Open the door for an order that is about to leave, and renew the lease. Raises `LeaseLost` or `ProofRefused`."""
+        """Open the door for an order that is about to leave, and renew the lease.
+
+        Raises `LeaseLost`, `ProofRefused` (an evacuation, a forced_down or the enabling of a reserved host without a valid proof), or
+        `NoLongerWanted` (a power-off of a recovery that fences no more, an order that is not in the journal).
+        """
 
 
 class Doorbell(Protocol):

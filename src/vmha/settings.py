@@ -148,6 +148,12 @@ def load(argv: list[str], prog: str) -> Settings:
     return _settings(values, ours, config)
 
 
+def given(config: cfg.ConfigOpts) -> dict[tuple[str, str], str]:
+    """Return those of our options that the files set, by group and name, as they are written."""
+    values = {(option.group, option.name): _written(config, option) for option in OPTIONS}
+    return {key: value for key, (value, where) in values.items() if where is not _NOWHERE}
+
+
 def _open(argv: list[str], prog: str) -> cfg.ConfigOpts:
     config = cfg.ConfigOpts()
     try:
@@ -221,7 +227,7 @@ def _unusable(config: cfg.ConfigOpts, option: Option) -> ConfigurationError:
 
 def _written(config: cfg.ConfigOpts, option: Option) -> tuple[str, str]:
     """Find the value as it was written, and where; oslo.config's own message has neither."""
-    found = ("the value", "the environment")
+    found = ("the value", _NOWHERE)
     for path in _files(config):
         sections: dict[str, dict[str, list[str]]] = {}
         cfg.ConfigParser(str(path), sections).parse()
@@ -229,6 +235,9 @@ def _written(config: cfg.ConfigOpts, option: Option) -> tuple[str, str]:
         if values:
             found = (values[-1], str(path))
     return found
+
+
+_NOWHERE = "the environment"
 
 
 def _files(config: cfg.ConfigOpts) -> list[Path]:

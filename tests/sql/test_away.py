@@ -19,6 +19,7 @@ from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.store import SqlStore
 from vmha.core.effects import PowerOff
 from vmha.core.events import HeartbeatsUnreadable
+from vmha.core.model import Phase
 from vmha.core.policy import Policy
 from vmha.engine.loop import Engine, Reply
 from vmha.errors import StoreUnavailable
@@ -91,7 +92,7 @@ def test_every_call_says_at_once_that_the_server_is_away(weak: Weak, rig: SqlRig
     (claimed,) = rig.store.claim("engine-1", TERMS, limit=8)
     owner = Owner(rig, claimed)
     order = owner.order(PowerOff("c1", 1))
-    owner.commit(orders=(order,))
+    owner.commit(phase=Phase.FENCING, orders=(order,))
     change = owner.change(verified=True)
     store, lease, uuid = rig.store, owner.lease, owner.state.uuid
     calls: list[Callable[[], object]] = [
@@ -134,10 +135,11 @@ def test_an_engine_waits_for_its_database(weak: Weak, rig: SqlRig) -> None:
         assert engine.run_once() == engine.poll_seconds
         assert time.monotonic() - began < AT_ONCE_SECONDS
     weak.server.start()
-    assert rig.answered(uuid) == set()
+    mine = select(schema.recoveries).where(schema.recoveries.c.uuid == uuid)
+    assert answer.detail not in rig.read(mine)[0]["state"]
     engine.run_once()
-    assert rig.answered(uuid) == {asked.id}
-    (row,) = rig.read(select(schema.recoveries).where(schema.recoveries.c.uuid == uuid))
+    (row,) = rig.read(mine)
+    assert answer.detail in row["state"]
     assert (row["owner"], row["epoch"]) == ("engine-1", 1)
 
 

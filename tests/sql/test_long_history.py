@@ -20,7 +20,7 @@ from vmha.adapters.db.listing import Order as SortKey
 from vmha.adapters.db.listing import Page
 from vmha.core.effects import PowerOff
 from vmha.core.explain import Code, because
-from vmha.core.model import MoveStatus, Reserved, ReservedStatus
+from vmha.core.model import MoveStatus, Phase, Reserved, ReservedStatus
 
 ROWS = 20_000
 """Of notifications: with fewer, MariaDB rightly sorts them all for a page of a hundred."""
@@ -194,7 +194,7 @@ def live_through_a_recovery(rig: SqlRig) -> None:
     letters = store.inbox([owner.state.uuid])[owner.state.uuid]
     owner.surroundings()
     off = owner.order(PowerOff("c1", 1))
-    owner.commit(orders=(off,), slots=2, handled=(letters[0][0],), timeline=(entry(owner, "off"),))
+    owner.commit(phase=Phase.FENCING, orders=(off,), slots=2, handled=(letters[0][0],), timeline=(entry(owner, "off"),))
     store.admit(owner.lease, off, TERMS)
     known = owner.prove()
     moves = (move("vm1"), move("vm2"))

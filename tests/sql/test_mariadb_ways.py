@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from tests.sql.servers import Server, make_database
 from unit_tests.adapters.db.rig import DatabaseClock, SqlRig, rigged
 from unit_tests.adapters.db.sql_store_contract import NAMES, MoveContract, RaceContract, WordsContract
+from unit_tests.api.world import World
 from unit_tests.ports.store_contract import TERMS, ViewsContract, move, own
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database, transaction
@@ -74,6 +76,26 @@ class TestWordsInUtf8(WordsContract, MoveContract):
         """A utf8mb4 database, by a URL that asks for less, as deployers write it."""
         with rigged(f"{mariadb_url}?charset=utf8") as rig:
             yield rig
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"description": "x" * 70_000}, "the value of description is too long"),
+        ({"description": "\U0001f600"}, "the value of description has characters that this column cannot hold"),
+        ({"name": "\u0416\u0443\u043a"}, "the value of name has characters that this column cannot hold"),
+    ],
+)
+def test_the_api_says_what_cannot_be_stored(mariadb: Server, tmp_path: Path, sent: dict[str, str], why: str) -> None:
+    """What is too long for the column, or has letters that an old table lacks, is the client's 400, names the field and stores nothing."""
+    world = World(tmp_path, database=database(mariadb, "latin1"))
+    before = world.call("GET", "/v1/segments").json
+    segment = {"name": "plain", "recovery_method": "auto", "service_type": "compute", **sent}
+    answer = world.call("POST", "/v1/segments", send={"segment": segment})
+    assert answer.status_int == 400
+    assert why in answer.json["badRequest"]["message"]
+    assert world.call("GET", "/v1/segments").json == before
+    world.engine.dispose()
 
 
 def test_the_hour_that_autumn_repeats(mariadb_url: str) -> None:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the stub does with one request: it may answer late, or drop the connection without a word."""
+    """What the stub does with one request: it may answer late, byte by byte, or drop the connection without a word."""
 
     body: Mapping[str, Any] | str = field(default_factory=dict)
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
     drops: bool = False
+    byte_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,10 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(payload)
+            pieces = [payload] if not answer.byte_seconds else [bytes([byte]) for byte in payload]
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(answer.byte_seconds)
         except OSError:
             self.close_connection = True
 

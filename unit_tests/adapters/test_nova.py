@@ -205,6 +205,42 @@ def test_lists_are_read_to_their_end(stub: Stub) -> None:
     assert [request.query.get("marker") for request in stub.sent()] == [None, "b", "c"]
 
 
+def test_what_stands_on_two_pages_counts_once(stub: Stub) -> None:
+    """A list that changes while it is read may show a record on both sides of a page's end; ids of two cells may be the same."""
+    stub.answer(
+        "GET",
+        SERVERS,
+        listed("servers", server("a"), server("b"), more=True),
+        listed("servers", server("b"), server("c")),
+    )
+    stub.answer(
+        "GET",
+        MIGRATIONS,
+        listed("migrations", migration(2), migration(1), more=True),
+        listed("migrations", migration(1, status="failed"), migration(1, uuid="of-another-cell")),
+    )
+    client = nova(stub)
+
+    assert [instance.uuid for instance in client.instances_on("c1", deadline=within())] == ["a", "b", "c"]
+    records = client.evacuations_from("c1", deadline=within())
+    assert [(record.uuid, record.status) for record in records] == [
+        ("m-1", "failed"),
+        ("of-another-cell", "done"),
+        ("m-2", "done"),
+    ]
+
+
+def test_old_migrations_explain_no_consumer(stub: Stub) -> None:
+    """That an instance once came through this host does not say why it holds room here: Nova is asked where it is."""
+    stub.answer(
+        "GET", MIGRATIONS, listed("migrations", migration(1, status="completed", migration_type="live-migration"))
+    )
+    stub.answer("GET", ALLOCATIONS, Answer(body={"allocations": {"i1": {}}}))
+    stub.answer("GET", "/compute/v2.1/servers/i1", Answer(body={"server": {"OS-EXT-SRV-ATTR:host": "c2"}}))
+
+    assert nova(stub).survey("c1", deadline=within()).elsewhere == frozenset({"i1"})
+
+
 def test_a_list_without_end_is_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that always has one page more does not hold the engine for ever."""
     monkeypatch.setattr(nova_module, "MAX_PAGES", 3)
@@ -254,25 +290,25 @@ def test_evacuations_are_all_pages_oldest_first(stub: Stub) -> None:
     assert second.query["marker"] == "m-9"
 
 
-def test_a_survey_keeps_the_migrations_that_matter(stub: Stub) -> None:
-    """Records that are not terminal, to and from the host, and every evacuation from it, also a failed one."""
+def test_a_survey_keeps_every_migration(stub: Stub) -> None:
+    """Records to and from the host come whatever their status, oldest first: a success says that the failures before it are settled."""
     stub.answer(
         "GET",
         MIGRATIONS,
         listed(
             "migrations",
-            migration(1, status="failed"),
-            migration(2, status="done", source_compute="c2", dest_compute="c1"),
-            migration(3, status="running", migration_type="live-migration", source_compute="c2", dest_compute="c1"),
-            migration(4, status="finished", migration_type="resize"),
-            migration(5, status="completed", migration_type="live-migration"),
             migration(6, status="error", migration_type="live-migration"),
+            migration(5, status="completed", migration_type="live-migration"),
+            migration(4, status="finished", migration_type="resize"),
+            migration(3, status="running", migration_type="live-migration", source_compute="c2", dest_compute="c1"),
+            migration(2, status="done", source_compute="c2", dest_compute="c1"),
+            migration(1, status="failed"),
         ),
     )
 
     survey = nova(stub).survey("c1", deadline=within())
 
-    assert [record.id for record in survey.migrations] == [1, 3, 4]
+    assert [record.id for record in survey.migrations] == [1, 2, 3, 4, 5, 6]
     assert stub.sent()[0].query == {"host": "c1", "limit": "500"}
 
 

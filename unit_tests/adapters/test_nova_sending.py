@@ -263,13 +263,31 @@ def test_a_late_second_sending_stays_here(stub: Stub) -> None:
     assert len(stub.sent("POST")) == 1
 
 
-def test_too_many_requests(stub: Stub) -> None:
-    """A 429 to an order says that it was not taken; to a reading it says to ask later."""
-    stub.answer("POST", ACTION, refused(429, "slow down"))
-    stub.answer("GET", SERVICES, refused(429, "slow down"))
+def test_an_answer_that_trickles_ends_at_the_deadline(stub: Stub) -> None:
+    """An answer of which a byte comes now and then is given up at the deadline, though none of them was late; one in time is read."""
+    client = nova(stub)
+    client.services(deadline=within())
+    trickle = listed("services", service())
+    stub.answer(
+        "GET", SERVICES, Answer(body=trickle.body, byte_seconds=0.05), Answer(body=trickle.body, byte_seconds=0.0005)
+    )
+    began = time.monotonic()
+
+    with pytest.raises(NovaUnavailable, match="timed out"):
+        client.services(deadline=within(0.3))
+
+    assert time.monotonic() - began < 1.5
+    assert [reading.host for reading in client.services(deadline=within())] == ["c1"]
+
+
+@pytest.mark.parametrize("status", [408, 413, 429])
+def test_too_many_requests(stub: Stub, status: int) -> None:
+    """Not now is no refusal: it says nothing of the instance or the host that was asked for, be it an order or a reading."""
+    stub.answer("POST", ACTION, refused(status, "slow down"))
+    stub.answer("GET", SERVICES, refused(status, "slow down"))
     client = nova(stub)
 
-    with pytest.raises(NovaRefused, match="slow down"):
+    with pytest.raises(NovaUnavailable, match="slow down"):
         client.evacuate("i1", target=None, deadline=within())
     with pytest.raises(NovaUnavailable, match="slow down"):
         client.services(deadline=within())

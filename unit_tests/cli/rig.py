@@ -198,12 +198,12 @@ class Cloud:
                 actor.engine.release_all()
             actor.kill()
 
-    def waiting(self) -> str:
+    def waiting(self, phase: Phase = Phase.UNPROVEN) -> str:
         """Report c1, let its recovery stand in a wait without an engine, and return its uuid."""
         uuid = self.report()
         table = schema.recoveries
         with transaction(self._sql.engine) as connection:
-            connection.execute(update(table).where(table.c.uuid == uuid).values(phase=Phase.UNPROVEN.value))
+            connection.execute(update(table).where(table.c.uuid == uuid).values(phase=phase.value))
         return uuid
 
     def letters(self) -> list[Event]:

@@ -136,18 +136,26 @@ def test_sudo_does_not_hide_the_human(cloud: Cloud, manage: Manage, monkeypatch:
     assert cloud.letters() == [Rejected(by="alice", why="cable")]
 
 
-@pytest.mark.parametrize("verb", ["confirm", "reject"])
-def test_a_word_that_nobody_waits_for_is_refused(verb: str, cloud: Cloud, manage: Manage) -> None:
-    """A recovery that waits for no human takes no word: exit 1, it says where it stands, and nothing is recorded."""
+def test_a_word_may_be_given_for_somebody(cloud: Cloud, manage: Manage) -> None:
+    """--by names whose word it is, where a program hands it on; a blank name is none."""
+    uuid = cloud.waiting()
+    manage("recovery", "reject", uuid, "--reason", "cable", "--by", " ann (juju action on masakari/0) ")
+    manage("recovery", "reject", uuid, "--reason", "cable", "--by", " ")
+    assert cloud.letters() == [Rejected(by=name, why="cable") for name in ("ann (juju action on masakari/0)", user())]
+
+
+def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage) -> None:
+    """A recovery that waits for no human takes no confirm: exit 1, it says where it stands, and nothing is recorded."""
     uuid = cloud.report()
-    code, out, err = manage("recovery", verb, uuid, "--reason", "because")
+    code, out, err = manage("recovery", "confirm", uuid, "--reason", "because")
     assert (code, out) == (1, "")
     assert err.startswith(f"masakari-manage: recovery {uuid} of c1 waits for no human: it is witnessing")
     cloud.run()
     assert "because" not in manage("recovery", "show", uuid)[1]
-    ended = manage("recovery", verb, uuid, "--reason", "because")
-    assert ended[0] == 1
-    assert "it is ended" in ended[2]
+    for verb in ("confirm", "reject"):
+        ended = manage("recovery", verb, uuid, "--reason", "because")
+        assert ended[0] == 1
+        assert "has ended" in ended[2]
 
 
 @pytest.mark.parametrize("verb", ["show", "confirm", "reject"])
@@ -218,3 +226,60 @@ def test_a_user_without_a_name_is_a_number(cloud: Cloud, manage: Manage, monkeyp
     monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
     assert manage("recovery", "reject", uuid, "--reason", "cable")[0] == 0
     assert cloud.letters() == [Rejected(by=f"user id {os.getuid()}", why="cable")]
+
+
+def test_db_check_says_where_the_schema_stands(manage: Manage) -> None:
+    """Before `db sync` the check exits 3 and says what to run; afterwards it exits 0. It changes nothing itself."""
+    behind = (3, "", "masakari-manage: the database has no tables of this service and this version needs step 0001; ")
+    code, out, err = manage("db", "check")
+    assert (code, out, err) == (*behind[:2], f"{behind[2]}run: masakari-manage db sync\n")
+    assert manage("db", "check")[0] == 3
+    manage("db", "sync")
+    assert manage("db", "check") == (0, "the database stands at step 0001, this version needs 0001\n", "")
+
+
+def our_step(installed: Installed, step: str) -> None:
+    """Let our tables stand at another step."""
+    with closing(sqlite3.connect(installed.folder / "masakari.sqlite")) as database:
+        database.execute("UPDATE vmha_alembic_version SET version_num = ?", (step,))
+        database.commit()
+
+
+def test_an_older_schema_is_behind(installed: Installed, manage: Manage) -> None:
+    """Tables of an older version are not enough: the check exits 3, and what needs the tables says what to run."""
+    manage("db", "sync")
+    our_step(installed, "0000")
+    code, _, err = manage("db", "check")
+    assert (code, "stands at step 0000 and this version needs step 0001; run: masakari-manage db sync" in err) == (
+        3,
+        True,
+    )
+    code, _, err = manage("recovery", "list")
+    assert code == 1
+    assert "stands at step 0000 and this version needs 0001; run: masakari-manage db sync" in err
+
+
+def test_a_newer_schema_is_no_hindrance(installed: Installed, manage: Manage) -> None:
+    """Steps only add, so a version that was put back runs on what the newer one made."""
+    manage("db", "sync")
+    our_step(installed, "0002")
+    code, out, _ = manage("db", "check")
+    assert (code, "step 0002" in out, "a newer version added to it" in out) == (0, True, True)
+    assert manage("recovery", "list") == (0, "no recovery is open\n", "")
+
+
+def test_a_step_that_is_none_of_ours_is_refused(installed: Installed, manage: Manage) -> None:
+    """A step without a number is nobody's: exit 2, with what to do."""
+    manage("db", "sync")
+    our_step(installed, "abcdef")
+    code, _, err = manage("db", "check")
+    assert (code, "abcdef" in err, "restore the backup" in err) == (2, True, True)
+
+
+def test_a_command_leaves_no_log_file(installed: Installed, manage: Manage) -> None:
+    """A command logs to its terminal: a log file that root's command made could not be written by the services' user."""
+    installed.configure(DEFAULT={"log_dir": installed.folder / "log"})
+    assert manage("db", "sync")[0] == 0
+    (installed.folder / "log").mkdir()
+    assert manage("recovery", "list") == (0, "no recovery is open\n", "")
+    assert list((installed.folder / "log").iterdir()) == []

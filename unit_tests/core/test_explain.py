@@ -104,7 +104,8 @@ def test_a_wait_says_what_to_do(code: Code) -> None:
 
 def test_only_waits_mend_themselves() -> None:
     """What is told late is a wait that a machine most often ends within seconds, and is known here."""
-    assert set(SELF_MENDING) == {Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED}
+    late = {Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED, Code.CLOCK_SET_BACK}
+    assert set(SELF_MENDING) == late
 
 
 @pytest.mark.parametrize(

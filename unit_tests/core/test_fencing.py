@@ -22,7 +22,7 @@ from unit_tests.core.states import (
     silent_witness,
 )
 from vmha.core.effects import Alert, PowerOff, ReadHeartbeats
-from vmha.core.events import Confirmed, PowerOffFailed, PowerUnreadable, Rejected, Ticked
+from vmha.core.events import Confirmed, PowerOffFailed, PowerUnreadable, Rejected, TakenOver, Ticked
 from vmha.core.explain import Code, because
 from vmha.core.model import (
     Fence,
@@ -243,13 +243,23 @@ def test_a_confirm_waits_for_a_fresh_look() -> None:
         assert (hand.state.word is not None) is is_taken
 
 
-@pytest.mark.parametrize("phase", [Phase.WITNESSING, Phase.FENCING, Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING])
-@pytest.mark.parametrize("word", [YES, NO])
-def test_a_word_that_nobody_asked_for_changes_nothing(phase: Phase, word: Confirmed | Rejected) -> None:
-    """Outside the waits neither yes nor no does anything, and the timeline says so."""
+GOING_ON = [Phase.WITNESSING, Phase.FENCING, Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING]
+
+
+@pytest.mark.parametrize("phase", GOING_ON)
+def test_a_reject_is_taken_at_any_time(phase: Phase) -> None:
+    """Nobody has to wait for a wait to stop a recovery, which may never come while Nova refuses for ever."""
+    hand = Hand(state=recovery(phase, witness=Witness(looked_at=NOW)))
+    hand.hear(NO)
+    assert (hand.state.phase, hand.state.outcome) == (Phase.ENDED, Outcome.REJECTED)
+
+
+@pytest.mark.parametrize("phase", GOING_ON)
+def test_a_confirm_that_nobody_asked_for_changes_nothing(phase: Phase) -> None:
+    """Outside the waits a yes does nothing, and the timeline says so."""
     hand = Hand(state=recovery(phase, witness=Witness(looked_at=NOW)))
     before = hand.state
-    decision = hand.hear(word)
+    decision = hand.hear(YES)
     assert decision.reasons[0].code is Code.CONFIRM_NOT_ASKED
     assert (hand.state.word, hand.state.phase) == (before.word, phase)
 
@@ -289,3 +299,29 @@ def test_two_readings_of_off_end_every_wait(phase: Phase) -> None:
     hand.hear(Ticked())
     assert hand.state.phase is Phase.FORCING_DOWN
     assert hand.state.proof is not None
+
+
+def test_a_new_owner_begins_anew_with_the_witness() -> None:
+    """Where the engine before was fencing, nobody has listened since; with a human's word its round begins anew instead."""
+    fence = replace(ON, rounds=1, round_orders=1, orders=1, round_started_at=NOW - 40.0)
+    for witness, phase in ((SILENT, Phase.FENCING), (Witness(), Phase.WITNESSING)):
+        hand = Hand(state=recovery(Phase.FENCING, witness=witness, fence=fence))
+        hand.hear(TakenOver(engine="engine-2", before="engine-1"))
+        assert hand.state.phase is phase
+        assert phase is Phase.WITNESSING or (hand.state.fence.rounds, hand.state.fence.round_orders) == (2, 0)
+    hand = Hand(state=recovery(Phase.FENCING, witness=SILENT, fence=fence, word=WORD))
+    hand.hear(TakenOver(engine="engine-2", before="engine-1"))
+    assert (hand.state.phase, hand.state.fence.round_started_at) == (Phase.FENCING, NOW)
+
+
+def test_a_word_is_no_proof_where_the_last_reading_was_on() -> None:
+    """The BMC said ON and then nothing: the first yes begins another round, and only after that one does a yes prove anything."""
+    silent = replace(ON, readings=(), trouble=PowerTrouble.SILENT, detail="it is silent", known=Power.ON)
+    hand = Hand(state=recovery(Phase.UNPROVEN, witness=SILENT, fence=silent, reason=because(Code.SILENT_SINCE_ON)))
+    hand.hear(YES)
+    assert (hand.state.phase, hand.state.proof, hand.state.fence.asked_again) == (Phase.FENCING, None, True)
+    again = replace(silent, asked_again=True)
+    hand = Hand(state=recovery(Phase.UNPROVEN, witness=SILENT, fence=again, reason=because(Code.SILENT_STILL)))
+    hand.hear(YES)
+    assert hand.state.proof is not None
+    assert hand.state.proof.rung is Rung.HUMAN

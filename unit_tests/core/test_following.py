@@ -33,9 +33,11 @@ def hand(*moves: Move, **changes: Any) -> Hand:
     return Hand(state=moving(*moves, outstanding=frozenset({KEY}), **changes))
 
 
-def progress(*records: Migration, listed: tuple[Instance, ...] | None = None) -> ProgressRead:
-    """Nova's records, and its list of the host."""
-    return ProgressRead(answers="progress", migrations=records, instances=listed)
+def progress(
+    *records: Migration, listed: tuple[Instance, ...] | None = None, located: tuple[tuple[str, str | None], ...] = ()
+) -> ProgressRead:
+    """Nova's records, its list of the host, and what it said of instances that the last list lacked."""
+    return ProgressRead(answers="progress", migrations=records, instances=listed, located=located)
 
 
 def test_a_refused_order_is_given_again_within_bounds() -> None:
@@ -205,11 +207,31 @@ def test_orders_that_nova_never_takes_are_given_up() -> None:
     "status", [MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED, MoveStatus.UNANSWERED], ids=lambda s: s.value
 )
 def test_what_is_no_longer_listed_is_gone(status: MoveStatus) -> None:
-    """An instance that its owner deleted or moved away needs nothing more, wherever it stood."""
-    now = Hand(state=moving(move(status=status, ordered_at=NOW, local_disk=True, retry_at=NOW + 9.0)))
+    """An instance that its owner deleted or moved away needs nothing more, wherever it stood; but Nova must say so."""
+    for place in (None, "c3"):
+        now = Hand(state=moving(move(status=status, ordered_at=NOW, local_disk=True, retry_at=NOW + 9.0)))
+        decision = now.hear(progress(listed=()))
+        assert now.move().unlisted_since is not None
+        assert now.move().status is not MoveStatus.GONE
+        assert ReadProgress("c1", True, ("i1",)) in decision.effects
+        now.hear(progress(listed=(), located=(("i1", place),)))
+        assert now.move().status is MoveStatus.GONE
+        assert now.state.phase is Phase.ENDED
+
+
+@pytest.mark.parametrize("located", [(), (("i1", "c1"),)], ids=["nobody knows", "still here"])
+def test_a_list_alone_takes_no_instance_away(located: tuple[tuple[str, str | None], ...]) -> None:
+    """A cell that is down hides its instances: they wait, nothing is ordered for them, and the recovery does not end."""
+    word = proof(rung=Rung.HUMAN, word=WORD, readings=(), valid_until=NOW + 3600.0)
+    now = Hand(state=moving(move(status=MoveStatus.PENDING, retry_at=NOW + 9.0), proof=word))
     now.hear(progress(listed=()))
-    assert now.move().status is MoveStatus.GONE
-    assert now.state.phase is Phase.ENDED
+    for _ in range(3):
+        decision = now.hear(progress(listed=(), located=located), after=POLICY.verify_seconds)
+        assert not any(isinstance(effect, Evacuate) for effect in decision.effects)
+        assert (now.state.phase, now.move().unlisted_since) == (Phase.HELD, NOW)
+    assert "lacks name of i1" in now.state.reason.sentence
+    now.hear(progress(listed=(instance(),)), after=POLICY.verify_seconds)
+    assert (now.move().unlisted_since, now.move().status) == (None, MoveStatus.ORDERED)
 
 
 def test_a_guest_on_a_host_that_died_since_is_that_hosts() -> None:
@@ -218,6 +240,8 @@ def test_a_guest_on_a_host_that_died_since_is_that_hosts() -> None:
     landed = replace(ACCEPTED, migration=5, destination="c2")
     now = Hand(state=moving(landed, proof=None, phase=Phase.UNPROVEN), around=dead)
     now.hear(progress(migration(5, status="pre-migrating"), listed=()))
+    assert now.move().unlisted_since is not None
+    now.hear(progress(migration(5, status="pre-migrating"), listed=(), located=(("i1", "c2"),)))
     assert now.move().status is MoveStatus.GONE
 
 
@@ -239,10 +263,18 @@ def test_a_destination_that_is_proven_off_frees_its_instances() -> None:
     assert now.move().status is MoveStatus.STALLED
 
 
-def test_an_instance_that_appears_late_is_planned() -> None:
-    """An instance that shows up on the host after the survey is ruled on like the others."""
+def test_an_instance_that_appears_late_is_surveyed() -> None:
+    """An instance that shows up on the host after the survey is ruled on like the others, by all of its records, and once."""
     now = hand(ACCEPTED)
-    now.hear(progress(migration(5), listed=(instance("i2"), instance("i3", vm_state="paused"))))
+    late = (instance("i2"), instance("i3", vm_state="paused"))
+    decision = now.hear(progress(migration(5), listed=late))
+    assert "survey" in {effect.key for effect in decision.effects}
+    again = now.hear(progress(migration(5), listed=late))
+    assert "survey" not in {effect.key for effect in again.effects}
+    now.hear(
+        HostSurveyed(answers="survey", instances=(*late, late[0]), migrations=(), consumers=frozenset()), after=1.0
+    )
+    assert [each.instance for each in now.state.moves] == ["i1", "i2", "i3"]
     assert now.move("i2").status is MoveStatus.ORDERED
     assert now.move("i3").status is MoveStatus.FAILED
 

@@ -68,7 +68,7 @@ def breaks(promise: str, after: Recovery, *effects: Effect, **keywords: Any) -> 
 def test_good_decisions_pass() -> None:
     """Two witnesses and a power-off, a proof and an evacuation, a word and either, an end with all settled: none is stopped."""
     checked(FENCING, SHOT)
-    checked(replace(FENCING, witness=replace(SILENT, changed_at=NOW - 1.0, says_down=True)), SHOT)
+    checked(replace(FENCING, witness=replace(SILENT, was_deaf=True, heard_since=NOW - POLICY.reconnect_seconds)), SHOT)
     checked(replace(FENCING, witness=Witness(looked_at=NOW, trouble="away"), word=WORD), SHOT)
     checked(MOVING, ORDER)
     checked(replace(MOVING, proof=proof(rung=Rung.HUMAN, readings=(), word=WORD)), ORDER)
@@ -84,6 +84,9 @@ def test_good_decisions_pass() -> None:
         Witness(looked_at=NOW),
         replace(SILENT, advances=1, changed_at=NOW - 29.0),
         replace(SILENT, changed_at=NOW - 29.0),
+        replace(SILENT, changed_at=NOW - 29.0, says_down=True),
+        replace(SILENT, heard_since=NOW - 29.0, says_down=True),
+        replace(SILENT, heard_since=NOW - 89.0, was_deaf=True),
         replace(SILENT, trouble="away"),
         replace(SILENT, heard_since=None),
         replace(SILENT, heard_since=NOW - 11.0),

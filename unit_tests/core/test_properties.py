@@ -145,7 +145,10 @@ def progress(tape: Tape, effect: effects.ReadProgress) -> events.Event:
     if tape.pick(False, False, True):
         return events.ProgressUnreadable(answers=effect.key, detail="away")
     found = listed(tape) if effect.with_instances else None
-    return events.ProgressRead(answers=effect.key, migrations=records(tape), instances=found)
+    located = tuple(
+        (instance, tape.pick(None, "c1", "c2")) for instance in effect.locate if tape.pick(True, True, False)
+    )
+    return events.ProgressRead(answers=effect.key, migrations=records(tape), instances=found, located=located)
 
 
 def evacuate(tape: Tape, effect: effects.Evacuate) -> events.Event:

@@ -33,6 +33,18 @@ IGNORES_ERROR = replace(POLICY, ignore_instances_in_error_state=True)
         ((migration(1, status="failed", destination=None),), ()),
         ((migration(1, status="error"),), ()),
         ((migration(1, **LIVE, status="error"),), ("c2",)),
+        ((migration(1, **LIVE, status="failed"),), ("c2",)),
+        ((migration(1, **LIVE, status="failed", source="c3", destination="c1"),), ("c3",)),
+        ((migration(1, **LIVE, status="cancelled"),), ()),
+        ((migration(1, kind="resize", status="error"),), ("c2",)),
+        (
+            (
+                migration(1, status="failed"),
+                migration(2, **LIVE, status="completed", destination="c3"),
+                migration(3, **LIVE, status="completed", source="c3", destination="c1"),
+            ),
+            (),
+        ),
         ((migration(1, **LIVE, status="running"),), ("c2",)),
         ((migration(1, **LIVE, status="running", source="c3", destination="c1"),), ("c3",)),
         ((migration(1, kind="resize", status="finished", source="c3", destination="c1"),), ("c3",)),
@@ -59,13 +71,15 @@ def test_who_may_hold_a_guest(records: tuple[Migration, ...], named: tuple[str, 
         (migration(status="failed", destination=None), False),
         (migration(status="error"), False),
         (migration(status="cancelled"), True),
+        (migration(**LIVE, status="cancelled"), False),
+        (migration(**LIVE, status="failed"), True),
         (migration(**LIVE, status="error"), True),
         (migration(status="done"), False),
         (migration(status="accepted"), False),
     ],
 )
 def test_which_failures_reached_a_host(record: Migration, reached: bool) -> None:
-    """An evacuation for which the scheduler found no host left nothing anywhere, even where its destination had been named."""
+    """An evacuation without a host, even where one had been named, and a live migration that was given up left nothing anywhere."""
     assert has_reached(record) is reached
 
 
@@ -105,13 +119,42 @@ def test_the_table_of_states(found: Instance, policy: Policy, status: MoveStatus
     assert (planned.reason.code if planned.reason else None) is code
 
 
-def test_a_suspect_stalls_an_instance() -> None:
-    """An instance of which another host may hold a guest is stalled, whatever its disk is; a proof of that host frees it."""
-    records = (migration(1, status="failed"),)
+@pytest.mark.parametrize(
+    "records",
+    [
+        (migration(1, **LIVE, status="running"),),
+        (migration(1, status="failed", destination="c3"), migration(2, **LIVE, status="running")),
+        (migration(1, status="failed"), migration(2, status="failed", destination="c3")),
+    ],
+    ids=["under way", "under way after a failure", "two hosts"],
+)
+def test_suspects_stall_an_instance(records: tuple[Migration, ...]) -> None:
+    """An instance whose move is under way, or of which one of several hosts may hold a guest, is stalled; proofs of them all free it."""
     stalled = plan_move(draft(), instance(image_backed=True), records)
-    assert (stalled.status, stalled.suspects) == (MoveStatus.STALLED, ("c2",))
-    free = plan_move(draft(around=replace(AROUND, proven_off=frozenset({"c2"}))), instance(), records)
-    assert free.status is MoveStatus.PENDING
+    assert stalled.status is MoveStatus.STALLED
+    assert stalled.suspects
+    free = plan_move(draft(around=replace(AROUND, proven_off=frozenset({"c2", "c3"}))), instance(), records)
+    assert (free.status, free.pinned) == (MoveStatus.PENDING, None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        migration(1, status="failed"),
+        migration(1, **LIVE, status="failed"),
+        migration(1, **LIVE, status="error"),
+        migration(1, kind="resize", status="error"),
+        migration(1, **LIVE, status="failed", source="c2", destination="c1"),
+    ],
+)
+def test_one_suspect_of_a_move_that_is_over_is_where_to_go(record: Migration) -> None:
+    """Where one host alone may have kept a guest the instance may be ordered there, and nowhere else until that host is proven off."""
+    pinned = plan_move(draft(), instance(), (record,))
+    assert (pinned.status, pinned.pinned, pinned.suspects) == (MoveStatus.PENDING, "c2", ())
+    held = plan_move(draft(), instance(image_backed=True), (record,))
+    assert (held.status, held.pinned) == (MoveStatus.HELD, "c2")
+    free = plan_move(draft(around=replace(AROUND, proven_off=frozenset({"c2"}))), instance(), (record,))
+    assert (free.status, free.pinned) == (MoveStatus.PENDING, None)
 
 
 def test_an_evacuation_under_way_is_adopted() -> None:

@@ -52,6 +52,13 @@ def unchecked(promise: str) -> Edit:
     return edit("core/invariants.py", f"        *{promise},\n", "")
 
 
+NO_AGE = edit(
+    "engine/carrying.py",
+    "    deadline = _deadline(effect, tools, submitted_at)\n",
+    "    submitted_at = tools.clock.monotonic()\n    deadline = _deadline(effect, tools, submitted_at)\n",
+)
+"""Let an order be as young as when its thread became free."""
+
 NO_P0 = unchecked("_two_witnesses(after, decision, now, policy)")
 NO_P1 = unchecked("_proof_before_orders(after, decision, now, policy)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
@@ -73,6 +80,11 @@ DEAF_WITNESS = (
         "core/evidence.py",
         "    if witness.heard_since is None or witness.read_at is None:\n        return False\n",
         "    return True\n",
+    ),
+    edit(
+        "core/evidence.py",
+        "    if witness.read_at is None or witness.changed_at is None or witness.heard_since is None:\n        return False\n",
+        "    if witness.heard_since is None:\n        return True\n",
     ),
 )
 ONE_READING = (
@@ -100,7 +112,7 @@ TRUSTED_CODE = (
     ),
 )
 NO_EXPIRY = (
-    edit("core/evidence.py", "    elif not proof.holds(draft.now):\n", "    elif not proof.holds(0.0):\n"),
+    edit("core/evidence.py", "    elif not proof.holds(draft.now):\n", "    elif not proof.holds(proof.read_at):\n"),
     edit(
         "core/moving.py",
         "    if state.proof is None or not state.proof.holds(draft.now) or state.checks:\n",
@@ -186,6 +198,20 @@ MUTATIONS = (
         shows=VIOLATION,
     ),
     Mutation(
+        name="reconnect-ignored",
+        promise="P0",
+        why="a host that is still on its way back to the bus counts as silent",
+        edits=(
+            edit(
+                "core/evidence.py",
+                "    listening = max(silence, policy.reconnect_seconds) if witness.was_deaf else silence\n",
+                "    listening = silence\n",
+            ),
+        ),
+        scenarios=("bus-back-one-host-very-late",),
+        shows=STOPPED,
+    ),
+    Mutation(
         name="confirm-overrules-nova",
         promise="P0",
         why="a human confirms a host that Nova hears, and it is powered off",
@@ -198,6 +224,20 @@ MUTATIONS = (
         ),
         scenarios=("disputed-confirm-refused",),
         shows=DIFFERS,
+    ),
+    Mutation(
+        name="word-after-on",
+        promise="P1",
+        why="a human's word is a proof although the last reading of the BMC was ON",
+        edits=(
+            edit(
+                "core/fencing.py",
+                "fence.last is not Power.ON and (fence.known is not Power.ON or draft.state.reason.code is Code.SILENT_STILL)",
+                "fence.last is not Power.ON",
+            ),
+        ),
+        scenarios=("confirm-meets-a-silent-bmc",),
+        shows=VIOLATION,
     ),
     Mutation(
         name="one-reading",
@@ -262,8 +302,8 @@ MUTATIONS = (
         edits=(
             edit(
                 "sim/store.py",
-                "            if proof is None or proof.uuid in self.revoked or not self._proves(proof, order):\n",
-                "            if proof is None:\n",
+                "if order.id not in row.orders or not any(self._proves(proof, order) for proof in alive):\n",
+                "if order.id not in row.orders:\n",
             ),
         ),
         scenarios=("proof-dies-on-the-way",),
@@ -276,6 +316,34 @@ MUTATIONS = (
         edits=NO_SUSPECTS,
         scenarios=("live-migration-interrupted", "fails-again-after-clean-up"),
         shows=VIOLATION,
+    ),
+    Mutation(
+        name="old-failure-ignored",
+        promise="P2",
+        why="an instance is ordered anywhere although its last evacuation failed on a host that may have kept the guest",
+        edits=(
+            edit(
+                "core/targets.py",
+                "        return rule(draft, replace(move, pinned=doubts[0]), ())\n",
+                "        return rule(draft, move, ())\n",
+            ),
+        ),
+        scenarios=("fails-again-after-orphan",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="old-failure-never-settled",
+        promise="P2",
+        why="a failure counts although a later move took the instance away and back",
+        edits=(
+            edit(
+                "core/targets.py",
+                "    settled = max((record.id for record in mine if record.status in SUCCEEDED), default=0)\n",
+                "    settled = 0\n",
+            ),
+        ),
+        scenarios=("live-migration-failed-then-settled",),
+        shows=DIFFERS,
     ),
     Mutation(
         name="clean-up-taken-for-landing",
@@ -430,7 +498,7 @@ MUTATIONS = (
         name="lease-ignored",
         promise="P5",
         why="the database takes writes, and lets orders pass, of an engine whose lease is gone",
-        edits=NO_LEASE,
+        edits=(*NO_LEASE, NO_AGE),
         scenarios=("engine-paused",),
         shows=VIOLATION,
     ),
@@ -441,12 +509,64 @@ MUTATIONS = (
         edits=(
             edit(
                 "sim/store.py",
-                '        """Renew the lease and look at the proof once more."""\n        if not self._holds(lease):\n',
-                '        """Renew the lease and look at the proof once more."""\n        if self.now() < 0:\n',
+                '        """Renew the lease and look at proof or phase once more."""\n        if not self._holds(lease):\n',
+                '        """Renew the lease and look at proof or phase once more."""\n        if self.now() < 0:\n',
             ),
+            NO_AGE,
         ),
         scenarios=("engine-paused",),
         shows=VIOLATION,
+    ),
+    Mutation(
+        name="orders-never-age",
+        promise="P5",
+        why="an order leaves however long it has waited, if only the door lets it",
+        edits=(NO_AGE,),
+        scenarios=("engine-paused",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="leases-to-come-are-kept",
+        promise="P5",
+        why="after a step back of the database's clock nobody can claim until it has caught up",
+        edits=(
+            edit(
+                "sim/store.py",
+                "            if row.claimable_at > now + 2 * (terms.lease_seconds + terms.claim_after_seconds):\n",
+                "            if row.claimable_at < 0:\n",
+            ),
+        ),
+        scenarios=("database-clock-back-unseen",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="clock-jump-unnoticed",
+        promise="P1",
+        why="after a step back of the database's clock a recovery goes on with the proof that it had",
+        edits=(
+            edit("engine/loop.py", "        if seconds:\n", "        if seconds and False:\n"),
+            edit(
+                "core/model.py",
+                "return self.read_at - CLOCK_TOLERANCE_SECONDS <= now < self.valid_until",
+                "return now < self.valid_until",
+            ),
+        ),
+        scenarios=("database-clock-back",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="proof-to-come-holds",
+        promise="P1",
+        why="a proof holds that was read later than now, since the database's clock was set back",
+        edits=(
+            edit(
+                "core/model.py",
+                "return self.read_at - CLOCK_TOLERANCE_SECONDS <= now < self.valid_until",
+                "return now < self.valid_until",
+            ),
+        ),
+        scenarios=("database-clock-back", "database-clock-back-unseen"),
+        shows=DIFFERS,
     ),
     Mutation(
         name="successor-reads-no-records",
@@ -521,6 +641,28 @@ MUTATIONS = (
         shows=STOPPED,
     ),
     Mutation(
+        name="brake-forgets",
+        promise="P6",
+        why="reports that are not decided yet no longer count once they are old",
+        edits=(edit("sim/store.py", "s.phase.is_undecided or ", ""),),
+        scenarios=("brake-remembers",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="list-believed",
+        promise="P4",
+        why="an instance that a list lacks is taken for gone without a question",
+        edits=(
+            edit(
+                "core/following.py",
+                "        draft.put(replace(move, unlisted_since=draft.now))\n        draft.change(nova_due=draft.now)\n",
+                "        _gone(draft, move)\n",
+            ),
+        ),
+        scenarios=("cell-hidden-while-held",),
+        shows=DIFFERS,
+    ),
+    Mutation(
         name="attempts-unbounded",
         promise="P6",
         why="an instance for which there is no room is ordered for ever",
@@ -580,6 +722,53 @@ BY_STORM = (
         promise="P0",
         why="a notification alone powers a host off",
         edits=(*ONE_WITNESS, NO_P0),
+        seeds=20,
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="skipped-in-a-storm",
+        promise="P4",
+        why="every instance that could be moved is left alone, and the recovery says that it recovered the host",
+        edits=(
+            edit(
+                "core/targets.py",
+                "    return replace(move, status=MoveStatus.PENDING, reason=None, suspects=())\n",
+                "    return _put(move, MoveStatus.SKIPPED, Code.NO_GUEST, **named, state=move.vm_state, host=host)\n",
+            ),
+        ),
+        seeds=20,
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="first-page-in-a-storm",
+        promise="P4",
+        why="only some instances of the host are listed, and Placement, which knows of the others, is not asked",
+        edits=(
+            edit(
+                "core/moving.py",
+                "    hidden = sorted((event.consumers or frozenset()) - known)\n",
+                "    hidden: list[str] = []\n",
+            ),
+            edit(
+                "sim/ports.py",
+                "            return tuple(instance(server) for server in self._world.nova.list_servers(host))\n",
+                "            return tuple(instance(server) for server in self._world.nova.list_servers(host)[:3])\n",
+            ),
+        ),
+        seeds=20,
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="given-up-in-a-storm",
+        promise="P4",
+        why="an instance whose evacuation failed is taken for gone",
+        edits=(
+            edit(
+                "core/following.py",
+                "    elif record.status in FAILED:\n        _record_failed(draft, known, record)\n",
+                "    elif record.status in FAILED:\n        _gone(draft, known)\n",
+            ),
+        ),
         seeds=20,
         shows=VIOLATION,
     ),

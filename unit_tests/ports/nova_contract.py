@@ -112,8 +112,21 @@ class NovaContract:
         assert (found[stopped].vm_state, found[image_backed].vm_state) == ("stopped", "active")
         assert all(each.host == host and each.name and each.task_state is None for each in found.values())
         assert found[image_backed].image_backed
-        assert survey.migrations == ()
+        assert not [each for each in survey.migrations if each.instance in found]
         assert {each.uuid for each in harness.nova.instances_on(host, deadline=soon(harness))} == set(found)
+
+    def test_room_is_what_placement_says(self, harness: NovaHarness) -> None:
+        """A host has vcpus, an instance holds some of them, and together they are no more than there are."""
+        host = harness.host()
+        empty = harness.nova.room(host, deadline=soon(harness))
+        assert empty is not None
+        assert (empty.held, empty.used) == ({}, {})
+        assert empty.size["VCPU"] >= empty.largest["VCPU"] > 0
+        instance = harness.boot(host, image_backed=True)
+        room = harness.nova.room(host, deadline=soon(harness))
+        assert room is not None
+        assert set(room.held) == {instance}
+        assert room.free["VCPU"] == empty.free["VCPU"] - room.used["VCPU"] < empty.free["VCPU"]
 
     def test_a_deleted_instance_is_on_no_list(self, harness: NovaHarness) -> None:
         """What an owner deleted is neither an instance nor a consumer."""
@@ -128,6 +141,7 @@ class NovaContract:
         survey = harness.nova.survey("nowhere", deadline=soon(harness))
         assert (survey.instances, survey.migrations, survey.consumers) == ((), (), None)
         assert harness.nova.evacuations_from("nowhere", deadline=soon(harness)) == ()
+        assert harness.nova.room("nowhere", deadline=soon(harness)) is None
 
     def test_no_evacuation_from_a_host_that_is_up(self, harness: NovaHarness) -> None:
         """Nova refuses while the service of the source is up, and begins nothing."""
@@ -176,7 +190,21 @@ class NovaContract:
         survey = harness.nova.survey(host, deadline=soon(harness))
         assert survey.instances == ()
         assert survey.consumers == {instance}
-        assert [(each.id, each.status) for each in survey.migrations] == [(record.id, "done")]
+        mine = [(each.id, each.status) for each in survey.migrations if each.instance == instance]
+        assert mine == [(record.id, "done")]
+
+    def test_a_survey_shows_how_an_instance_came(self, harness: NovaHarness) -> None:
+        """The record of an evacuation that is over is in the survey of its destination too: it settles all that was before it."""
+        host, target = harness.host(), harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=target, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        wait_for_end(harness, host, record.id)
+        survey = harness.nova.survey(target, deadline=soon(harness))
+        assert [each.uuid for each in survey.instances] == [instance]
+        mine = [(each.uuid, each.source, each.status) for each in survey.migrations if each.instance == instance]
+        assert mine == [(record.uuid, host, "done")]
 
     def test_a_stopped_instance_ends_stopped_where_we_said(self, harness: NovaHarness) -> None:
         """One call moves a stopped instance to the destination that it names, and leaves it stopped."""

@@ -12,7 +12,17 @@ from uuid import uuid4
 
 import pytest
 
-from vmha.core.effects import Effect, Evacuate, ForceDown, PowerOff
+from vmha.core.effects import (
+    Alert,
+    Effect,
+    EnableReserved,
+    Evacuate,
+    ForceDown,
+    PowerOff,
+    ReadHeartbeats,
+    ReadPower,
+    SurveyHost,
+)
 from vmha.core.events import Confirmed, Event, Notified, Rejected
 from vmha.core.explain import Code, because
 from vmha.core.model import (
@@ -28,7 +38,7 @@ from vmha.core.model import (
     Rung,
     Surroundings,
 )
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, VmhaError
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, VmhaError
 from vmha.ports import Change, Claimed, LeaseTerms, Order, Store, TimelineEntry
 
 TERMS = LeaseTerms(lease_seconds=8.0, claim_after_seconds=15.0)
@@ -62,6 +72,12 @@ class StoreRig(Protocol):
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into a recovery's inbox, as the API does."""
 
+    def spoil(self, recovery: str) -> None:
+        """Write into the recovery's row what only a newer version can read."""
+
+    def spoil_letters(self, recovery: str) -> None:
+        """Make of the recovery's letters what only a newer version can read."""
+
     def pass_time(self, seconds: float) -> None:
         """Let the database's clock go on, by a millisecond more: no database tells the time to the last digit of a float."""
 
@@ -79,6 +95,9 @@ class StoreRig(Protocol):
 
     def answered(self, recovery: str) -> set[str]:
         """Return the ids of the orders whose answers were absorbed."""
+
+    def journal(self, recovery: str) -> set[str]:
+        """Return the ids of the orders of a recovery that were stored."""
 
     def revoked(self, proof: str) -> str | None:
         """Return why a proof was revoked."""
@@ -285,6 +304,34 @@ class ClaimContract:
         assert rig.store.claim("engine-3", TERMS, limit=8) == ()
         successor.commit(verified=True)
 
+    def test_a_lease_from_a_time_to_come_is_cut(self, rig: StoreRig) -> None:
+        """After the clock was set back a lease reaches no further than a new one: a successor waits one takeover, not half an hour."""
+        owner = own(rig)
+        rig.pass_time(-1800.0)
+        successor = rig.another()
+        assert successor.claim("engine-2", TERMS, limit=8) == ()
+        rig.pass_time(TERMS.lease_seconds + TERMS.claim_after_seconds - 1.0)
+        assert successor.claim("engine-2", TERMS, limit=8) == ()
+        rig.pass_time(1.0)
+        (claimed,) = successor.claim("engine-2", TERMS, limit=8)
+        assert (claimed.recovery.uuid, claimed.before) == (owner.state.uuid, "engine-1")
+        refused(rig, LeaseLost, lambda: owner.commit(verified=True))
+
+    def test_a_full_engine_cuts_leases_too(self, rig: StoreRig) -> None:
+        """A claim without room for anything still sees to it that nobody has to wait for the clock to catch up."""
+        own(rig)
+        rig.pass_time(-1800.0)
+        assert rig.store.claim("engine-1", TERMS, limit=0) == ()
+        rig.pass_time(TERMS.lease_seconds + TERMS.claim_after_seconds)
+        assert len(rig.another().claim("engine-2", TERMS, limit=8)) == 1
+
+    def test_what_cannot_be_read_is_left_to_others(self, rig: StoreRig) -> None:
+        """A recovery that a newer version wrote keeps nobody from its neighbours, even where it is the oldest, and stays unclaimed."""
+        newer, older = rig.report("c1"), rig.report("c2")
+        rig.spoil(newer.recovery)
+        claimed = [claim for _ in range(2) for claim in rig.store.claim("engine-1", TERMS, limit=1)]
+        assert [claim.recovery.uuid for claim in claimed] == [older.recovery]
+
 
 class CommitContract:
     """What a commit stores, and when it stores nothing."""
@@ -381,6 +428,17 @@ class CommitContract:
         owner.commit(answered=(one.id,))
         assert rig.answered(owner.state.uuid) == {one.id}
 
+    def test_only_orders_are_in_the_journal(self, rig: StoreRig) -> None:
+        """Readings and alerts change nothing in the world, and a recovery that waits asks for a thousand an hour: none is a row."""
+        owner = own(rig)
+        order, proven = owner.order(PowerOff("c1", 1)), owner.evacuate(owner.prove().uuid)
+        others = (ReadHeartbeats(), ReadPower("c1"), SurveyHost("c1"), Alert("c1", owner.state.reason))
+        asked = [owner.order(effect) for effect in others]
+        owner.commit(orders=(order, *asked, proven))
+        owner.commit(answered=(order.id, *(each.id for each in asked)))
+        assert rig.journal(owner.state.uuid) == {order.id, proven.id}
+        assert rig.answered(owner.state.uuid) == {order.id}
+
 
 class OrderContract:
     """What makes a guest run is stored and sent with a proof that is valid now, or not at all (P1)."""
@@ -463,6 +521,13 @@ class OrderContract:
         rig.pass_time(5.0)
         refused(rig, ProofRefused, lambda: owner.commit(orders=(owner.evacuate(known.uuid),)))
 
+    def test_a_proof_from_a_time_to_come_is_none(self, rig: StoreRig) -> None:
+        """After the clock was set back, a proof that was read later than now lets nothing run, though its end lies further ahead still."""
+        owner = own(rig)
+        known = owner.prove()
+        rig.pass_time(-60.0)
+        refused(rig, ProofRefused, lambda: owner.commit(orders=(owner.evacuate(known.uuid),)))
+
     def test_one_bad_order_stops_the_good_ones_beside_it(self, rig: StoreRig) -> None:
         """Where one of several orders has no proof, none of them is stored."""
         owner = own(rig)
@@ -493,18 +558,66 @@ class OrderContract:
 class AdmitContract:
     """The door that each order passes as the last thing before it leaves (P1, P5)."""
 
-    def test_an_order_without_need_of_a_proof_needs_the_lease(self, rig: StoreRig) -> None:
-        """A power-off passes the door by the lease alone."""
+    def test_a_power_off_passes_while_its_recovery_fences(self, rig: StoreRig) -> None:
+        """A power-off passes the door by the lease and the phase; it needs no proof."""
         owner = own(rig)
         order = owner.order(PowerOff("c1", 1))
-        owner.commit(orders=(order,))
+        owner.commit(phase=Phase.FENCING, orders=(order,))
         rig.store.admit(owner.lease, order, TERMS)
+
+    @pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.FENCING, Phase.ENDED)])
+    def test_a_power_off_that_is_not_wanted_any_more_is_held_back(self, rig: StoreRig, phase: Phase) -> None:
+        """A power-off that waited until its recovery went on to another phase, such as a dispute, does not leave."""
+        owner = own(rig)
+        order = owner.order(PowerOff("c1", 1))
+        owner.commit(phase=Phase.FENCING, orders=(order,))
+        owner.commit(phase=phase)
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
+
+    def test_another_hosts_power_off_is_held_back(self, rig: StoreRig) -> None:
+        """A recovery powers off its own host and no other."""
+        owner = own(rig)
+        order = owner.order(PowerOff("c2", 1))
+        owner.commit(phase=Phase.FENCING, orders=(order,))
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
+
+    def test_what_is_not_in_the_journal_is_held_back(self, rig: StoreRig) -> None:
+        """An order that was never stored does not leave."""
+        owner = own(rig)
+        owner.commit(phase=Phase.FENCING)
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, owner.order(PowerOff("c1", 1)), TERMS))
+
+    @pytest.mark.parametrize("effect", [ForceDown("c1"), EnableReserved("spare")], ids=lambda effect: effect.key)
+    def test_what_follows_the_proof_needs_it_at_the_door(self, rig: StoreRig, effect: Effect) -> None:
+        """Forcing down and enabling a reserved host pass with a valid proof of this host, and not once it is gone or too old."""
+        owner = own(rig)
+        order = owner.order(effect)
+        owner.commit(orders=(order,))
+        refused(rig, ProofRefused, lambda: rig.store.admit(owner.lease, order, TERMS))
+        owner.prove(host="c2")
+        refused(rig, ProofRefused, lambda: rig.store.admit(owner.lease, order, TERMS))
+        owner.commit(proof=None)
+        known = owner.prove(valid_seconds=5.0)
+        rig.store.admit(owner.lease, order, TERMS)
+        rig.pass_time(5.0)
+        refused(rig, ProofRefused, lambda: rig.store.admit(owner.lease, order, TERMS))
+        again = replace(known, read_at=owner.now, valid_until=owner.now + 30.0)
+        owner.commit(proof=again)
+        rig.store.admit(owner.lease, order, TERMS)
+        owner.commit(proof=None, revoked=((again, "it reads ON"),))
+        refused(rig, ProofRefused, lambda: rig.store.admit(owner.lease, order, TERMS))
+
+    def test_with_a_proof_from_a_time_to_come_nothing_leaves(self, rig: StoreRig) -> None:
+        """An order that waited while the clock was set back is held back."""
+        owner, order = self.ordered(rig)
+        rig.pass_time(-60.0)
+        refused(rig, ProofRefused, lambda: rig.store.admit(owner.lease, order, TERMS))
 
     def test_passing_the_door_renews_the_lease(self, rig: StoreRig) -> None:
         """An order that leaves has the whole lease before it, so that no successor acts while it is under way."""
         owner = own(rig)
         order = owner.order(PowerOff("c1", 1))
-        owner.commit(orders=(order,))
+        owner.commit(phase=Phase.FENCING, orders=(order,))
         rig.pass_time(TERMS.lease_seconds - 1.0)
         rig.store.admit(owner.lease, order, TERMS)
         rig.pass_time(TERMS.lease_seconds - 1.0)
@@ -656,6 +769,20 @@ class InboxContract:
         bad = owner.change(handled=(number,), orders=(owner.evacuate(str(uuid4())),))
         refused(rig, ProofRefused, lambda: owner.commit(bad))
 
+    def test_a_letter_that_cannot_be_read_stays(self, rig: StoreRig) -> None:
+        """A letter that a newer version wrote is passed over, and those behind it are read."""
+        owner = own(rig)
+        rig.say(owner.state.uuid, Confirmed(by="a", why="because"))
+        rig.spoil_letters(owner.state.uuid)
+        assert rig.store.inbox([owner.state.uuid]) == {}
+        rig.say(owner.state.uuid, Confirmed(by="b", why="because"))
+        ((number, event),) = rig.store.inbox([owner.state.uuid])[owner.state.uuid]
+        assert event == Confirmed(by="b", why="because")
+        before = rig.stored()
+        owner.commit(handled=(number,))
+        assert rig.stored() != before
+        assert rig.store.inbox([owner.state.uuid]) == {}
+
     def test_a_second_notification_joins(self, rig: StoreRig) -> None:
         """A notification of a host whose recovery is open joins it, and tells its engine."""
         first = rig.report("c1")
@@ -686,13 +813,19 @@ class SurroundingsContract:
     def test_counts_failures_within_the_window(self, rig: StoreRig) -> None:
         """Recoveries of the segment that opened within the window count, this one too; older ones and other segments' do not."""
         rig.add_host("c9", segment="another")
-        own(rig, "c1")
+        own(rig, "c3").end()
         rig.pass_time(WINDOW_SECONDS + 1.0)
         own(rig, "c9")
         owner = own(rig, "c2")
         assert owner.surroundings().segment_failures == 1
-        own(rig, "c3").end()
+        own(rig, "c1").end()
         assert owner.surroundings().segment_failures == 2
+
+    def test_counts_what_is_undecided_however_old(self, rig: StoreRig) -> None:
+        """A recovery of which it is not known whether its host is dead counts until that is known."""
+        own(rig, "c1")
+        rig.pass_time(WINDOW_SECONDS + 1.0)
+        assert own(rig, "c2").surroundings().segment_failures == 2
 
     @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.FALSE_ALARM])
     def test_what_was_no_failure_is_not_counted(self, rig: StoreRig, outcome: Outcome) -> None:
@@ -753,6 +886,13 @@ class SurroundingsContract:
         rig.pass_time(5.0)
         assert owner.surroundings().proven_off == {"c2"}
         other.commit(proof=None, revoked=((known, "it reads ON"),))
+        assert owner.surroundings().proven_off == frozenset()
+
+    def test_a_host_whose_proof_is_from_a_time_to_come_is_not_proven_off(self, rig: StoreRig) -> None:
+        """After the clock was set back the other host's proof counts no more than one's own."""
+        owner, other = own(rig, "c1"), own(rig, "c2")
+        other.prove()
+        rig.pass_time(-60.0)
         assert owner.surroundings().proven_off == frozenset()
 
     def test_a_host_whose_recovery_ended_is_not_proven_off(self, rig: StoreRig) -> None:

@@ -40,6 +40,14 @@ class MemoryRig:
         """Put a letter into the inbox."""
         self.store.say(recovery, event)
 
+    def spoil(self, recovery: str) -> None:
+        """Let nobody read the recovery."""
+        self.store.unreadable.add(recovery)
+
+    def spoil_letters(self, recovery: str) -> None:
+        """Let nobody read its letters."""
+        self.store.unreadable.update(self.store.rows[recovery].inbox)
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds + 0.001
@@ -67,6 +75,10 @@ class MemoryRig:
     def answered(self, recovery: str) -> set[str]:
         """Read what was answered."""
         return set(self.store.rows[recovery].answered)
+
+    def journal(self, recovery: str) -> set[str]:
+        """Read what was stored before it was sent."""
+        return set(self.store.rows[recovery].orders)
 
     def revoked(self, proof: str) -> str | None:
         """Read why a proof was revoked."""

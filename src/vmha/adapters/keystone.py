@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import io
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -40,8 +41,11 @@ CONNECT_SECONDS = 5.0
 TOKEN_SECONDS = 10.0
 # Connections kept open beside those of the orders: readings of several recoveries at a time.
 READERS = 8
-# Statuses that say "not now" to a reading; an order that got one was not taken.
-_NOT_NOW = (408, 429)
+# Statuses that say "not now", of Nova and of what stands before it. They say nothing of what was asked for: an order that got one is
+# looked up and given again, and costs the instance none of its attempts.
+_NOT_NOW = (408, 413, 429)
+# How much of an answer is taken between two looks at the clock.
+_PIECE = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,6 @@ class Cloud:
         except _TooLateError as error:
             late = OrderExpired if before_order else NovaUnavailable
             raise late(f"GET {path} was not sent to {service.name}: no time was left") from error
-        if response.status_code in _NOT_NOW:
-            raise NovaUnavailable(_answered(service, "GET", path, response))
         _check(service, "GET", path, response)
         try:
             body: Body = response.json()
@@ -208,7 +210,25 @@ class _BoundedAdapter(TCPKeepAliveAdapter):
             # A connection that takes longer than what is left would let the order leave late.
             left = min(left, kwargs.get("timeout") or left)
             kwargs["timeout"] = urllib3.Timeout(total=left, connect=min(left, CONNECT_SECONDS))
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        if limit is not None:
+            response.raw = io.BytesIO(_read_in_time(response, limit))
+        return response
+
+
+def _read_in_time(response: requests.Response, limit: _Limit) -> bytes:
+    """Read the whole answer by the deadline: a timeout of the connection holds for each packet, however many there are."""
+    pieces: list[bytes] = []
+    try:
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            if limit.left <= 0 and response.raw.length_remaining != 0:
+                response.raw.close()
+                raise requests.exceptions.ReadTimeout("its answer was still on its way at the deadline: timed out")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ConnectionError(f"its answer broke off: {error}") from error
+    response.raw.release_conn()
+    return b"".join(pieces)
 
 
 @contextmanager
@@ -239,7 +259,7 @@ def _check(service: Service, method: str, path: str, response: requests.Response
     status = response.status_code
     if 200 <= status < 300:
         return
-    if status == 401 or status >= 500:
+    if status == 401 or status in _NOT_NOW or status >= 500:
         raise NovaUnavailable(_answered(service, method, path, response))
     raise NovaRefused(status, _message(response))
 

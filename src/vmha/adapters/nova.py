@@ -13,13 +13,15 @@ from urllib.parse import quote
 from vmha.adapters import nova_records
 from vmha.adapters.keystone import Service, open_cloud
 from vmha.core.model import ServicePrior
+from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable
 from vmha.ports import HostSurvey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vmha.adapters.keystone import Body, Cloud
+    from vmha.core.capacity import Room
     from vmha.core.model import Instance, Migration, ServiceReading
     from vmha.ports import Clock, Deadline
     from vmha.settings import Settings
@@ -101,15 +103,12 @@ class OpenStackNova:
         """
         with nova_records.reading("migrations"):
             records = list(self._pages(MIGRATIONS, {"host": host}, deadline))
-            migrations = tuple(
-                migration
-                for migration in sorted(map(nova_records.migration, records), key=lambda each: each.id)
-                if nova_records.matters(migration, host)
-            )
+            migrations = _oldest_first(records)
             moves = {str(record["uuid"]) for record in records}
         instances = self.instances_on(host, deadline=deadline)
         consumers = self._consumers(host, deadline)
-        explained = moves | {instance.uuid for instance in instances} | {migration.instance for migration in migrations}
+        explained = moves | {instance.uuid for instance in instances}
+        explained |= {migration.instance for migration in migrations if holds_room(migration, host)}
         return HostSurvey(
             instances=instances,
             migrations=migrations,
@@ -149,15 +148,26 @@ class OpenStackNova:
         """List the instances of `host`, all projects, all pages."""
         with nova_records.reading("instances"):
             records = self._pages(SERVERS, {"all_tenants": 1, "host": host}, deadline)
-            # Nova ignores the filter without a word for a user who is not an administrator.
-            return tuple(instance for instance in map(nova_records.instance, records) if instance.host == host)
+            found = {instance.uuid: instance for instance in map(nova_records.instance, records)}
+        # Nova ignores the filter without a word for a user who is not an administrator.
+        return tuple(instance for instance in found.values() if instance.host == host)
 
     def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
         """List all evacuation records with source `host`, oldest first."""
         with nova_records.reading("migrations"):
             query = {"source_compute": host, "migration_type": nova_records.EVACUATION}
-            records = self._pages(MIGRATIONS, query, deadline)
-            return tuple(sorted(map(nova_records.migration, records), key=lambda each: each.id))
+            return _oldest_first(self._pages(MIGRATIONS, query, deadline))
+
+    def room(self, host: str, *, deadline: Deadline) -> Room | None:
+        """Read inventories and allocations of the host's provider; what child providers have is not counted."""
+        providers = self._providers(host, deadline)
+        if not providers:
+            return None
+        with nova_records.reading("inventories and allocations"):
+            return nova_records.room(
+                [self._of_provider(provider, "inventories", deadline) for provider in providers],
+                [self._of_provider(provider, "allocations", deadline) for provider in providers],
+            )
 
     def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
         """Evacuate `instance` to `target`, which Nova's scheduler checks, or wherever the scheduler says."""
@@ -210,10 +220,14 @@ class OpenStackNova:
         providers = self._providers(host, deadline)
         found: set[str] = set()
         for provider in providers:
-            path = f"resource_providers/{quote(provider, safe='')}/allocations"
             with nova_records.reading("allocations"):
-                found.update(self._cloud.read(PLACEMENT, path, {}, deadline=deadline)["allocations"])
+                found.update(self._of_provider(provider, "allocations", deadline))
         return frozenset(found) if providers else None
+
+    def _of_provider(self, provider: str, what: str, deadline: Deadline) -> Body:
+        path = f"resource_providers/{quote(provider, safe='')}/{what}"
+        body: Body = self._cloud.read(PLACEMENT, path, {}, deadline=deadline)[what]
+        return body
 
     def _providers(self, host: str, deadline: Deadline) -> tuple[str, ...]:
         """Find the host's provider. It is named after the hypervisor, whose name need not be the service's."""
@@ -233,3 +247,9 @@ class OpenStackNova:
             return ()
         with nova_records.reading("hypervisors"):
             return tuple(str(record["id"]) for record in body["hypervisors"] if record["service"]["host"] == host)
+
+
+def _oldest_first(records: Iterable[Body]) -> tuple[Migration, ...]:
+    """Read records and sort them by their ids; one that stood on two pages, since the list changed meanwhile, counts once."""
+    found = {migration.uuid: migration for migration in map(nova_records.migration, records)}
+    return tuple(sorted(found.values(), key=lambda migration: migration.id))

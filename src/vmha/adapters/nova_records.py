@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vmha.core.capacity import Room
 from vmha.core.model import Instance, Migration, ServiceReading
 from vmha.errors import NovaUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 EVACUATION = "evacuation"
-# Nova keeps no list of its own; these are what migration_get_in_progress_by_host_and_node() excludes.
-TERMINAL = frozenset({"confirmed", "reverted", "error", "failed", "completed", "cancelled", "done"})
 
 
 @contextmanager
@@ -75,6 +74,19 @@ def migration(record: Mapping[str, Any]) -> Migration:
     )
 
 
-def matters(record: Migration, host: str) -> bool:
-    """Tell whether the record may still say where a guest is: it is not terminal, or an evacuation from the host."""
-    return record.status not in TERMINAL or (record.kind == EVACUATION and record.source == host)
+def room(inventories: Iterable[Mapping[str, Any]], allocations: Iterable[Mapping[str, Any]]) -> Room:
+    """Read what GET /resource_providers/{uuid}/inventories and …/allocations say of a host, which may have several providers."""
+    size: dict[str, int] = {}
+    largest: dict[str, int] = {}
+    for inventory in inventories:
+        for name, stock in inventory.items():
+            amount = int((stock["total"] - stock["reserved"]) * stock["allocation_ratio"])
+            size[name] = size.get(name, 0) + amount
+            largest[name] = max(largest.get(name, 0), stock["max_unit"])
+    held: dict[str, dict[str, int]] = {}
+    for allocation in allocations:
+        for consumer, record in allocation.items():
+            mine = held.setdefault(consumer, {})
+            for name, amount in record["resources"].items():
+                mine[name] = mine.get(name, 0) + amount
+    return Room(size=size, largest=largest, held=held)

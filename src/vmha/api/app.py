@@ -20,7 +20,7 @@ from vmha.api.faults import NO_ROUTE, PLAIN_TYPE, Fault, bad_request, unavailabl
 from vmha.api.parts import ApiParts
 from vmha.api.policy import Policy
 from vmha.api.routes import NOT_ALLOWED, ROUTES, VERSION
-from vmha.errors import StoreUnavailable
+from vmha.errors import StoreUnavailable, Unstorable
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -158,6 +158,10 @@ def _show_unusable_page(request: Any, response: falcon.Response, error: Unusable
     _show_fault(request, response, bad_request(str(error)), path)
 
 
+def _show_unstorable(request: Any, response: falcon.Response, error: Unstorable, path: Any) -> None:
+    _show_fault(request, response, bad_request(f"Invalid input: {error}. Nothing was stored."), path)
+
+
 def _show_store_away(request: Any, response: falcon.Response, error: StoreUnavailable, path: Any) -> None:
     log(LOG, "database away", level=logging.ERROR, error=str(error), **middleware.request_fields(request.env))
     away = unavailable("The database did not answer. The request may not have been done; read before you repeat it.")
@@ -174,6 +178,7 @@ _ERRORS: tuple[tuple[type[Exception], Any], ...] = (
     (Exception, _show_defect),
     (falcon.HTTPError, _no_route),
     (StoreUnavailable, _show_store_away),
+    (Unstorable, _show_unstorable),
     (UnusablePage, _show_unusable_page),
     (Fault, _show_fault),
 )

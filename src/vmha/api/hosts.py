@@ -77,7 +77,9 @@ def update(call: Call) -> Answer:
         _demand_compute_service(call, values["name"])
     try:
         with transaction(call.parts.engine) as connection:
-            _changeable(connection, uuid, segment_uuid, "updated")
+            row = _changeable(connection, uuid, segment_uuid, "updated")
+            if values.get("name", row.name) != row.name:
+                _demand_no_recovery(connection, uuid, segment_uuid, "renamed")
             stored.change(connection, uuid, values, now=times.now())
             row, segment = _existing(connection, uuid, segment_uuid)
     except stored_segments.NameTaken:
@@ -86,10 +88,11 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Take a host out of its segment, unless a notification is being processed for it."""
+    """Take a host out of its segment, unless a notification is being processed for it or its recovery waits."""
     uuid, segment_uuid = call.path["host"], call.path["segment"]
     with transaction(call.parts.engine) as connection:
         _changeable(connection, uuid, segment_uuid, "deleted")
+        _demand_no_recovery(connection, uuid, segment_uuid, "deleted")
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)
 
@@ -103,11 +106,23 @@ def _existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Hos
     return row, segment
 
 
-def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> None:
-    """Raise `Fault` unless the host exists and its segment is not in use."""
-    _existing(connection, uuid, segment_uuid)
+def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> Host:
+    """Return the host. Raises `Fault` unless it exists and its segment is not in use."""
+    row, _ = _existing(connection, uuid, segment_uuid)
     if stored_segments.is_in_use(connection, segment_uuid):
         raise conflict(f"Host {uuid} can't be {change} as it is in-use to process notifications.")
+    return row
+
+
+def _demand_no_recovery(connection: Connection, uuid: str, segment_uuid: str, change: str) -> None:
+    """Raise `Fault` while a recovery of the host is open, also one that waits: a new host of that name would get a second one."""
+    known = stored.open_recovery(connection, segment_uuid=segment_uuid, uuid=uuid)
+    if known is not None:
+        recovery, phase = known
+        raise conflict(
+            f"Host {uuid} can't be {change} as its recovery {recovery} is open, in phase {phase}; confirm or reject it, "
+            "and try again when it has ended."
+        )
 
 
 def _demand_compute_service(call: Call, name: str) -> None:

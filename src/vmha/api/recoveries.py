@@ -78,7 +78,7 @@ def act(call: Call) -> Answer:
     word = Confirmed(by=by, why=why) if verb == "confirm" else Rejected(by=by, why=why)
     with transaction(call.parts.engine) as connection:
         row = _existing(connection, uuid)
-        _demand_wait(row, verb)
+        _demand_open(row, verb)
         incidents.say(connection, uuid, word)
     call.parts.doorbell.ring()
     log(LOG, "human said", recovery=uuid, host=row.host_name, word=verb, by=by, why=why)
@@ -92,16 +92,16 @@ def _existing(connection: Connection, uuid: str) -> RecoveryView:
     return row
 
 
-def _demand_wait(row: RecoveryView, verb: str) -> None:
-    """Raise `Fault` unless the recovery waits for a human."""
+def _demand_open(row: RecoveryView, verb: str) -> None:
+    """Raise `Fault` for a recovery that has ended, and for a confirm that nobody waits for. A reject is taken at any time."""
     if row.phase is Phase.ENDED:
         outcome = "" if row.outcome is None else f" with outcome {row.outcome.value}"
         raise conflict(f"Recovery {row.uuid} can't be {verb}ed: it has ended{outcome}.")
-    if not row.phase.is_wait:
+    if verb == "confirm" and not row.phase.is_wait:
         waits = ", ".join(phase.value for phase in Phase if phase.is_wait)
         raise conflict(
             f"Recovery {row.uuid} can't be {verb}ed: it is in phase {row.phase.value} and waits for no human. "
-            f"A human's word is taken in the phases {waits}."
+            f"A confirm is taken in the phases {waits}."
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_utils import strutils
 from sqlalchemy import false
 
+from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import segments as stored
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import failover_segments
@@ -69,12 +70,19 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Delete a segment and its hosts, unless a notification is being processed for it."""
+    """Delete a segment and its hosts, unless a notification is being processed for it or a recovery waits."""
     uuid = call.path["segment"]
     with transaction(call.parts.engine) as connection:
         existing(connection, uuid)
         if stored.is_in_use(connection, uuid):
             raise conflict(f"Failover segment ({uuid}) can't be deleted as it is in-use to process notifications.")
+        known = stored_hosts.open_recovery(connection, segment_uuid=uuid)
+        if known is not None:
+            recovery, phase = known
+            raise conflict(
+                f"Failover segment ({uuid}) can't be deleted as recovery {recovery} of one of its hosts is open, in phase "
+                f"{phase}; confirm or reject it, and try again when it has ended."
+            )
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)
 

@@ -16,7 +16,9 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli.serving import require_tables, settings_or_exit  # noqa: E402
+from vmha.cli import fencing, readiness  # noqa: E402
+from vmha.cli.checking import check_configuration  # noqa: E402
+from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
@@ -35,32 +37,48 @@ PROGRAM = "masakari-manage"
 class Refused(Exception):
     """The command cannot be done; the text says why and what to do."""
 
+    exit_code = 1
+
+
+class Behind(Refused):
+    """The schema is older than this version needs. A code of its own, so that others than the one who syncs can wait for it."""
+
+    exit_code = 3
+
 
 def main() -> int:
-    """Run one command; exit 1 where it is refused, 2 where it is misspelt or the configuration has to be corrected."""
+    """Run one command.
+
+    Exit 1 where it is refused, 2 where it is misspelt or the configuration has to be corrected, 3 where `db check` finds the
+    schema behind.
+    """
     options = _parser().parse_args()
     arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
     arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
-    settings = settings_or_exit(PROGRAM, arguments)
-    command: Callable[[argparse.Namespace, Settings, Engine], None] = options.command
+    if options.checks_configuration:
+        return check_configuration(PROGRAM, arguments)
+    settings = settings_or_exit(PROGRAM, arguments, on_terminal=True)
+    command: Callable[[argparse.Namespace, Settings, Engine], int | None] = options.command
     try:
         database = build_database(settings)
         if options.needs_tables:
             require_tables(database)
-        command(options, settings, database)
-    except (Refused, StoreUnavailable) as error:
+        return command(options, settings, database) or 0
+    except Refused as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return error.exit_code
+    except StoreUnavailable as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.add_argument("--config-file", action="append", help="read this file (default /etc/masakari/masakari.conf)")
-    parser.add_argument("--config-dir", action="append", help="read the *.conf files of this folder too")
+    parser.set_defaults(checks_configuration=False)
+    _config_options(parser, default=None)
     categories = parser.add_subparsers(required=True, metavar="CATEGORY")
     database = categories.add_parser("db", help="the schema").add_subparsers(required=True, metavar="ACTION")
     sync = database.add_parser(
@@ -70,9 +88,34 @@ def _parser() -> argparse.ArgumentParser:
     sync.set_defaults(command=_sync, needs_tables=False)
     version = database.add_parser("version", help="print upstream's revision of its tables")
     version.set_defaults(command=_version, needs_tables=False)
+    check = database.add_parser(
+        "check",
+        help="compare the schema with what this version needs: exit 0 if it is there, 3 if db sync must run first",
+    )
+    check.set_defaults(command=_check, needs_tables=False)
+    configuration = categories.add_parser("config", help="the configuration").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    checked = configuration.add_parser(
+        "check", help="read configuration and fencing inventory as API and engine would; exit 2 with what is wrong"
+    )
+    # They stand here too, since here they are what the command is about.
+    _config_options(checked, default=argparse.SUPPRESS)
+    checked.set_defaults(checks_configuration=True)
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
+    fencing.add_commands(categories)
+    readiness.add_commands(categories)
     return parser
+
+
+def _config_options(parser: argparse.ArgumentParser, *, default: object) -> None:
+    parser.add_argument(
+        "--config-file", action="append", default=default, help="read this file (default /etc/masakari/masakari.conf)"
+    )
+    parser.add_argument(
+        "--config-dir", action="append", default=default, help="read the *.conf files of this folder too"
+    )
 
 
 def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -90,6 +133,7 @@ def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentPars
         action = actions.add_parser(name, help=words)
         action.add_argument("uuid", nargs="+")
         action.add_argument("--reason", required=True, help="why; it is recorded with your name")
+        action.add_argument("--by", help="whose word it is, where that is not the user of this system")
         action.set_defaults(command=_answer, verb=name, needs_tables=True)
 
 
@@ -99,6 +143,16 @@ def _sync(_options: argparse.Namespace, _settings: Settings, database: Engine) -
 
 def _version(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
     print(migrate.upstream_version(database))
+
+
+def _check(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
+    """Say where the schema stands; what a newer version added is no hindrance."""
+    found = migrate.standing(database)
+    if found.is_behind:
+        where = "has no tables of this service" if found.at is None else f"stands at step {found.at}"
+        raise Behind(f"the database {where} and this version needs step {found.needed}; run: {SYNC}")
+    more = "; a newer version added to it, which this one does not mind" if found.is_newer else ""
+    print(f"the database stands at step {found.at}, this version needs {found.needed}{more}")
 
 
 def _list(options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
@@ -150,11 +204,13 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
     kind = Confirmed if options.verb == "confirm" else Rejected
-    event = kind(by=_person(), why=options.reason.strip())
+    event = kind(by=(options.by or "").strip() or _person(), why=options.reason.strip())
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
-            if not row.phase.is_wait:
+            if row.phase is Phase.ENDED:
+                raise Refused(f"recovery {uuid} of {row.host_name} has ended: {_standing(row)}; nothing was recorded")
+            if options.verb == "confirm" and not row.phase.is_wait:
                 raise Refused(
                     f"recovery {uuid} of {row.host_name} waits for no human: it is {row.phase.value}; nothing was recorded"
                 )

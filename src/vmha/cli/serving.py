@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def settings_or_exit(program: str, argv: list[str]) -> Settings:
-    """Read the settings and set up the log; a configuration that cannot be used is one line on standard error and exit 2."""
+def settings_or_exit(program: str, argv: list[str], *, on_terminal: bool = False) -> Settings:
+    """Read the settings and set up the log; a configuration that cannot be used is one line on standard error and exit 2.
+
+    A command on a terminal logs there: a file that root's command had made could not be written by the user of the services.
+    """
     try:
         settings = load(argv, program)
-        set_up_logging(settings.log, engine=settings.engine, program=program)
+        place = replace(settings.log, log_file=None, log_dir=None) if on_terminal else settings.log
+        set_up_logging(place, engine=settings.engine, program=program)
         # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     except ConfigurationError as error:
@@ -83,9 +88,14 @@ class NoTables(StoreUnavailable):
 
 
 def require_tables(database: Database) -> None:
-    """Raise `NoTables` where the schema has not been brought up yet."""
-    if migrate.version(database) is None:
+    """Raise `NoTables` where the schema has not been brought up yet, or not as far as this version needs it."""
+    standing = migrate.standing(database)
+    if standing.at is None:
         raise NoTables(f"the database has no tables of this service; run: {SYNC}")
+    if standing.is_behind:
+        raise NoTables(
+            f"the database stands at step {standing.at} and this version needs {standing.needed}; run: {SYNC}"
+        )
 
 
 SYNC = "masakari-manage db sync"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vmha.core.model import Move, Proof, Recovery, Surroundings
     from vmha.core.policy import Policy
 
-SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED)
+SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED, Code.CLOCK_SET_BACK)
 """Reasons to wait that most often end within seconds: one call that failed, one reading that is late. Nobody is woken for these at once."""
 
 

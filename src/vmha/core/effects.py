@@ -84,10 +84,14 @@ class Evacuate:
 
 @dataclass(frozen=True, slots=True)
 class ReadProgress:
-    """Ask Nova for the evacuation records of the host, and with `with_instances` for the instances still on it."""
+    """Ask Nova for the evacuation records of the host, and with `with_instances` for the instances still on it.
+
+    `locate` names instances that the last list lacked: Nova is asked for each of them.
+    """
 
     host: str
     with_instances: bool
+    locate: tuple[str, ...] = ()
     is_order: ClassVar[bool] = False
     key: ClassVar[str] = "progress"
 

@@ -173,11 +173,16 @@ class OrderNotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressRead:
-    """Nova's evacuation records of the host, all of them; and, where asked for, the instances still on it (else None)."""
+    """Nova's evacuation records of the host, all of them; and, where asked for, the instances still on it (else None).
+
+    `located` says where Nova holds instances to be that were to be located: a host, or None for one that does not exist. One of which
+    Nova says neither, since its cell is down, is left out.
+    """
 
     answers: str
     migrations: tuple[Migration, ...]
     instances: tuple[Instance, ...] | None
+    located: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

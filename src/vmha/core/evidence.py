@@ -55,9 +55,20 @@ def view(witness: Witness, now: float, policy: Policy) -> View:
     if not is_listening(witness, policy):
         deaf = witness.heard_since is None and now - witness.watched_since >= policy.heartbeat_silence_seconds
         return View.BLIND if deaf else View.UNSURE
-    if witness.says_down or witness.read_at - witness.changed_at >= policy.heartbeat_silence_seconds:
-        return View.SILENT
-    return View.UNSURE
+    return View.SILENT if _is_silent(witness, policy) else View.UNSURE
+
+
+def _is_silent(witness: Witness, policy: Policy) -> bool:
+    """Tell whether the host was not heard for long enough by a Nova that would have heard it.
+
+    Nova's own word that it is down does not shorten that: just after an outage of the bus it says so of every service that is still on
+    its way back. After an outage that we saw, these get the time that a client of the bus may take.
+    """
+    if witness.read_at is None or witness.changed_at is None or witness.heard_since is None:
+        return False
+    silence = policy.heartbeat_silence_seconds
+    listening = max(silence, policy.reconnect_seconds) if witness.was_deaf else silence
+    return witness.read_at - witness.heard_since >= listening and witness.read_at - witness.changed_at >= silence
 
 
 def has_looked(witness: Witness, now: float, policy: Policy) -> bool:
@@ -113,7 +124,8 @@ def hear(draft: Draft, event: HeartbeatsRead) -> None:
         peers=_hear_peers(draft, event) if old.peers else _choose_peers(draft, event),
     )
     since = (old.heard_since if old.heard_since is not None else now) if hears_others(heard, draft.policy) else None
-    draft.change(witness=replace(heard, heard_since=since))
+    was_deaf = old.was_deaf or (since is None and now - heard.watched_since > draft.policy.off_silence_seconds)
+    draft.change(witness=replace(heard, heard_since=since, was_deaf=was_deaf))
 
 
 def _without_gap(witness: Witness, now: float, policy: Policy) -> Witness:
@@ -153,7 +165,8 @@ def read(draft: Draft, power: Power, address: str) -> None:
     same = fence.readings and fence.readings[-1].power is power
     run = (fence.readings[0], reading) if same else (reading,)
     was_off = fence.was_off or power is Power.OFF
-    draft.change(fence=replace(fence, readings=run, trouble=None, detail="", address=address, was_off=was_off))
+    told = replace(fence, readings=run, address=address, was_off=was_off, known=power, asked_again=False)
+    draft.change(fence=replace(told, trouble=None, detail=""))
     if power is Power.OFF:
         # Asked for that long after this answer came: the BMC then looks at least as long after it looked now.
         spaced = max(draft.state.power_due, draft.now + draft.policy.power_read_spacing_seconds)
@@ -254,6 +267,20 @@ def _establish(draft: Draft, proof: Proof) -> None:
 def forget_heartbeat(witness: Witness) -> Witness:
     """Begin to watch the heartbeat anew: the next value is the one that may not change."""
     return replace(witness, heartbeat=None, changed_at=None, read_at=None, advances=0, says_down=False)
+
+
+def judge_anew(draft: Draft) -> None:
+    """Hold a stored proof to today's settings: the engine may have been restarted with others."""
+    proof, policy = draft.state.proof, draft.policy
+    if proof is None:
+        return
+    if proof.rung is Rung.HUMAN:
+        until = proof.established_at + policy.human_word_valid_seconds
+    elif proof.readings[-1].at - proof.readings[0].at < policy.power_read_spacing_seconds:
+        until = draft.now
+    else:
+        until = proof.read_at + policy.proof_valid_seconds
+    draft.change(proof=replace(proof, valid_until=min(proof.valid_until, until)))
 
 
 def guard_proof(draft: Draft) -> None:

@@ -64,6 +64,14 @@ class Code(Enum):
         "cannot prove {host} off: {detail}; nothing is evacuated until the BMC gives readings, or you make sure yourself that the "
         "host is off and confirm"
     )
+    SILENT_SINCE_ON = (
+        "cannot prove {host} off: the last reading of its BMC was ON, and now {detail}; nothing is evacuated; mend the BMC or cut the "
+        "host's power by other means; confirm begins another round of fencing"
+    )
+    SILENT_STILL = (
+        "cannot prove {host} off: the last reading of its BMC was ON, and it gave none in all of another round: {detail}; nothing is "
+        "evacuated; make sure yourself that the host is off, and confirm once more: then your word is the proof"
+    )
     STAYS_ON = (
         "cannot prove {host} off: after {orders} power-off orders its BMC {address} still reads ON; nothing is evacuated; "
         "cut its power by other means; the recovery goes on by itself once it reads OFF twice; confirm orders the power-off again"
@@ -92,6 +100,10 @@ class Code(Enum):
     PROOF_EXPIRED = (
         "the proof for {host} is too old ({seconds} s): no more instances are moved until its BMC reads OFF again"
     )
+    CLOCK_SET_BACK = (
+        "the proof for {host} was read {seconds} s in the future: the database's clock was set back; no more instances are moved until "
+        "power is read anew; keep the clocks of the database's servers in step"
+    )
     NOT_SENT = "the evacuation of {name} ({instance}) was held back: {detail}; power is read before it is ordered again"
 
     FORCED_DOWN = "Nova holds {host} for down and disabled"
@@ -114,6 +126,11 @@ class Code(Enum):
     NO_RESERVED = (
         "{name} ({instance}) is not moved: no reserved host is left in the segment; evacuate it by hand, or add a reserved host, take "
         "the failed one off maintenance and report it again"
+    )
+
+    NOT_LISTED = (
+        "Nova's list of {host} lacks {name} ({instance}), and Nova does not say where it is: its cell may be down; it is asked again every "
+        "{seconds} s, and nothing is ordered for the instance meanwhile"
     )
 
     EVACUATION_ORDERED = "evacuation of {name} ({instance}) ordered, to {target}"

@@ -30,7 +30,14 @@ TROUBLES = {
     PowerTrouble.ERROR: Code.BMC_ERROR,
 }
 
-RESUMABLE = (*TROUBLES.values(), Code.FENCE_TIMEOUT, Code.OFF_UNWITNESSED, Code.CONTRADICTED)
+RESUMABLE = (
+    *TROUBLES.values(),
+    Code.SILENT_SINCE_ON,
+    Code.SILENT_STILL,
+    Code.FENCE_TIMEOUT,
+    Code.OFF_UNWITNESSED,
+    Code.CONTRADICTED,
+)
 """Reasons to wait that end by themselves when the BMC answers ON: the host was never proven off, so an order is still due."""
 
 SIGNS_OF_A_LIAR = 3
@@ -106,6 +113,15 @@ def fencing(draft: Draft) -> None:
         _order(draft)
 
 
+def taken_over(draft: Draft) -> None:
+    """Begin anew where the engine before was fencing: nobody has listened to Nova meanwhile, and the time of its round ran on."""
+    state = draft.state
+    if state.phase is Phase.FENCING and state.word is None:
+        draft.enter(Phase.WITNESSING, draft.reasons[-1])
+    elif state.phase is Phase.FENCING:
+        draft.change(fence=replace(state.fence, round_started_at=draft.now))
+
+
 def unproven(draft: Draft) -> None:
     """Read power on; go on by itself when the host is proven off after all, when its BMC comes back and says ON, or Nova hears it."""
     state = draft.state
@@ -165,18 +181,27 @@ def confirmed(draft: Draft, word: HumanWord) -> None:
         return
     draft.say(Code.CONFIRMED, by=word.by, why=word.why)
     draft.change(word=word)
-    if state.phase is Phase.UNPROVEN and state.fence.last is not Power.ON:
+    if state.phase is Phase.UNPROVEN and _is_word_enough(draft):
         evidence.prove_by_word(draft, word)
         draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
     else:
+        if state.fence.known is Power.ON and state.fence.last is None:
+            draft.change(fence=replace(state.fence, asked_again=True))
         _begin_round(draft)
 
 
+def _is_word_enough(draft: Draft) -> bool:
+    """Tell whether a human's word is taken for the proof. It is not while the last that the BMC said is ON.
+
+    The human may be answering the question of a moment ago, whether to order the power-off again. Only where that was done, and the BMC
+    gave no reading in all of that round, the next word is about the power itself, and the reason says so.
+    """
+    fence = draft.state.fence
+    return fence.last is not Power.ON and (fence.known is not Power.ON or draft.state.reason.code is Code.SILENT_STILL)
+
+
 def rejected(draft: Draft, word: HumanWord) -> None:
-    """Take a human's no: nothing more is done for this host."""
-    if not draft.state.phase.is_wait:
-        draft.say(Code.CONFIRM_NOT_ASKED, by=word.by)
-        return
+    """Take a human's no, in any phase: nothing more is done for this host."""
     reason = _why_rejected(draft, word)
     draft.revoke(reason)
     draft.end(Outcome.REJECTED, reason)
@@ -250,11 +275,12 @@ def _brake(draft: Draft) -> None:
         allowed=allowed_failures(around, policy),
         host=state.host,
     )
+    draft.change(was_braked=True)
     draft.enter(Phase.BRAKED, reason)
 
 
 def _braked_without_word(draft: Draft) -> bool:
-    return draft.state.word is None and brake_is_on(draft.around, draft.policy)
+    return draft.state.word is None and (draft.state.was_braked or brake_is_on(draft.around, draft.policy))
 
 
 def _begin_round(draft: Draft) -> None:
@@ -324,6 +350,9 @@ def _order(draft: Draft) -> None:
 def _why_unproven(draft: Draft) -> Reason:
     """Name what stands in the way of a proof."""
     fence, host = draft.state.fence, draft.state.host
+    if fence.trouble is not None and fence.known is Power.ON:
+        code = Code.SILENT_STILL if fence.asked_again else Code.SILENT_SINCE_ON
+        return because(code, host=host, detail=fence.detail)
     if fence.trouble is not None:
         return because(TROUBLES[fence.trouble], host=host, detail=fence.detail)
     if fence.last is Power.OFF and evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE:

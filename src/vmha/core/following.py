@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmha.core.effects import SurveyHost
 from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus
-from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, plan_move, rule
+from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, rule
 
 VAIN_ORDERS = 20
 """How many orders of one instance may meet a Nova that does not take them. With the pauses between them that is some twenty minutes."""
@@ -75,8 +76,9 @@ def progress(draft: Draft, event: ProgressRead) -> None:
         record = newest.get(move.instance)
         if record is not None and record.id > move.after_migration and move.status is not MoveStatus.PENDING:
             _by_record(draft, move, record)
+    _by_place(draft, dict(event.located))
     if event.instances is not None:
-        _by_list(draft, {instance.uuid: instance for instance in event.instances}, event.migrations)
+        _by_list(draft, {instance.uuid: instance for instance in event.instances})
         draft.change(checks=draft.state.checks - {"progress"})
     for move in draft.state.moves:
         is_still_listed = move.status is MoveStatus.LANDED and event.instances is not None
@@ -153,21 +155,37 @@ def give_up(draft: Draft, move: Move, reason: Reason) -> None:
     draft.put(replace(move, status=MoveStatus.FAILED, ended_at=draft.now, reason=reason))
 
 
-def _by_list(draft: Draft, listed: dict[str, Instance], migrations: tuple[Migration, ...]) -> None:
-    """Settle moves by where Nova lists the instances; plan those that appeared since."""
+def _by_list(draft: Draft, listed: dict[str, Instance]) -> None:
+    """Settle moves by where Nova lists the instances; have those that appeared since surveyed: they came with records of their own."""
     known = {move.instance for move in draft.state.moves}
     for move in draft.state.moves:
         if move.instance in listed:
             _still_listed(draft, move, listed[move.instance])
         else:
             _no_longer_listed(draft, move)
-    late = [instance for uuid, instance in listed.items() if uuid not in known]
-    if late:
-        draft.change(moves=draft.state.moves + tuple(plan_move(draft, instance, migrations) for instance in late))
+    late = listed.keys() - known
+    if late and not draft.waits_for(SurveyHost.key):
+        draft.ask(SurveyHost(draft.state.host))
     draft.change(verified=not late)
 
 
+def _by_place(draft: Draft, located: dict[str, str | None]) -> None:
+    """Let go of instances that the list lacked, once Nova says that they are elsewhere or do not exist."""
+    for move in draft.state.moves:
+        host = located.get(move.instance, draft.state.host)
+        if move.unlisted_since is None or move.status is MoveStatus.LANDED or host == draft.state.host:
+            continue
+        if host is not None and host == move.destination and host not in draft.around.proven_off:
+            # It is where our own evacuation was to bring it, whatever the record says by now.
+            draft.put(replace(move, status=MoveStatus.LANDED, unlisted_since=None, ended_at=draft.now, reason=None))
+        else:
+            _gone(draft, move)
+
+
 def _still_listed(draft: Draft, move: Move, instance: Instance) -> None:
+    if move.unlisted_since is not None:
+        move = replace(move, unlisted_since=None)
+        draft.put(move)
     if move.status is MoveStatus.UNANSWERED and _is_old(draft, move):
         # The task that it had before the order is not the order's: Nova sets "rebuilding" when it takes one.
         if instance.task_state in (None, move.task_state):
@@ -205,15 +223,17 @@ def _no_longer_listed(draft: Draft, move: Move) -> None:
     if move.status is MoveStatus.LANDED:
         reason = draft.say(Code.MOVED, name=move.name, instance=move.instance, destination=move.destination or UNNAMED)
         draft.put(replace(move, status=MoveStatus.MOVED, reason=reason))
-    elif move.status in (MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED, MoveStatus.UNANSWERED):
-        _gone(draft, move)
-    elif move.status is MoveStatus.ACCEPTED and move.destination in draft.around.proven_off:
-        _gone(draft, move)
+    elif move.unlisted_since is None and (
+        move.status in (MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED, MoveStatus.UNANSWERED)
+        or (move.status is MoveStatus.ACCEPTED and move.destination in draft.around.proven_off)
+    ):
+        draft.put(replace(move, unlisted_since=draft.now))
+        draft.change(nova_due=draft.now)
 
 
 def _gone(draft: Draft, move: Move) -> None:
     reason = draft.say(Code.GONE, name=move.name, instance=move.instance, host=draft.state.host)
-    draft.put(replace(move, status=MoveStatus.GONE, ended_at=draft.now, reason=reason))
+    draft.put(replace(move, status=MoveStatus.GONE, unlisted_since=None, ended_at=draft.now, reason=reason))
 
 
 def _stall_if_late(draft: Draft, move: Move) -> None:

@@ -56,8 +56,9 @@ def _two_witnesses(after: Recovery, decision: Decision, now: float, policy: Poli
             and witness.changed_at is not None
             and 2 * sum(_is_fresh(peer, witness, policy) for peer in witness.peers) >= max(len(witness.peers), 1)
             and witness.heard_since is not None
-            and witness.read_at - witness.heard_since >= policy.off_silence_seconds
-            and (witness.says_down or witness.read_at - witness.changed_at >= policy.heartbeat_silence_seconds)
+            and witness.read_at - witness.heard_since >= policy.heartbeat_silence_seconds
+            and (not witness.was_deaf or witness.read_at - witness.heard_since >= policy.reconnect_seconds)
+            and witness.read_at - witness.changed_at >= policy.heartbeat_silence_seconds
         )
         if not nova_agrees and after.word is None:
             yield f"P0: {effect.host} is powered off on one witness alone"
@@ -76,6 +77,8 @@ def _proof_before_orders(after: Recovery, decision: Decision, now: float, policy
     for effect in decision.effects:
         if isinstance(effect, ForceDown | Evacuate | EnableReserved) and after.proof is None:
             yield f"P1: {effect.key} without a proof"
+        if isinstance(effect, ForceDown) and "power" in after.checks:
+            yield f"P1: {effect.key} before power was read by the new owner"
         if not isinstance(effect, Evacuate) or after.proof is None:
             continue
         proof = after.proof
@@ -85,6 +88,8 @@ def _proof_before_orders(after: Recovery, decision: Decision, now: float, policy
             yield f"P1: {effect.key} names a proof of another recovery"
         if now >= proof.valid_until:
             yield f"P1: {effect.key} names a proof that is too old"
+        if proof.read_at - now > 2.0:
+            yield f"P1: {effect.key} names a proof that was read at a time to come"
         if after.checks:
             yield f"P1: {effect.key} before {', '.join(sorted(after.checks))} was read by the new owner"
     yield from _sound_proof(after, policy)
@@ -146,7 +151,8 @@ def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: S
     """P6: no power-off beyond the brake without a human, no more orders than allowed."""
     orders = [effect for effect in decision.effects if isinstance(effect, PowerOff)]
     allowed = max(policy.brake_hosts, around.segment_hosts * policy.brake_percent // 100)
-    if orders and after.word is None and (around.segment_failures > allowed or around.segment_braked):
+    braked = after.was_braked or around.segment_braked or around.segment_failures > allowed
+    if orders and after.word is None and braked:
         yield f"P6: a power-off beyond the brake ({around.segment_failures} of {around.segment_hosts} hosts failed)"
     if after.fence.round_orders > policy.fence_attempts:
         yield "P6: more power-offs than allowed"

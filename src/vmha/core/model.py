@@ -28,6 +28,11 @@ class Phase(Enum):
     ENDED = "ended"
 
     @property
+    def is_undecided(self) -> bool:
+        """Tell whether it is not yet clear that the host is dead: no power-off was ordered, and none may be before that is known."""
+        return self in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.FENCING)
+
+    @property
     def is_wait(self) -> bool:
         """Tell whether a human may end this phase with confirm or reject."""
         return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED)
@@ -76,6 +81,10 @@ class Rung(Enum):
     HUMAN = "human"
 
 
+CLOCK_TOLERANCE_SECONDS = 2.0
+"""How far two looks at the database's clock may disagree with the time that passed between them: less than any bound that counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class PowerReading:
     """One answer of a BMC, with the time at which the engine stored it."""
@@ -102,8 +111,8 @@ class Proof:
     word: HumanWord | None = None
 
     def holds(self, now: float) -> bool:
-        """Tell whether the proof is young enough at `now`."""
-        return now < self.valid_until
+        """Tell whether the proof is young enough at `now`, and not read at a time to come: then the clock was set back since."""
+        return self.read_at - CLOCK_TOLERANCE_SECONDS <= now < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,8 @@ class Witness:
 
     `heartbeat` is the last value seen, `changed_at` when we first saw that value, `advances` how often it changed under our eyes.
     `says_down` is Nova's own verdict; a service that somebody forced down gives none. `peers` are a few others, watched in the same way:
-    where half of them stand still too, Nova is no witness. `heard_since` is when it last began to hear them, without a break.
+    where half of them stand still too, Nova is no witness. `heard_since` is when it last began to hear them, without a break, and
+    `was_deaf` that it once heard none of them for longer than a beat: then services may still be on their way back to the bus.
     """
 
     heartbeat: str | None = None
@@ -157,6 +167,7 @@ class Witness:
     looked_at: float | None = None
     watched_since: float = 0.0
     heard_since: float | None = None
+    was_deaf: bool = False
     trouble: str | None = None
 
 
@@ -166,7 +177,8 @@ class Fence:
 
     `readings` are the unbroken run of equal readings since the last order, the oldest and the youngest of it; a reading counts from
     `asked_at`, when it was asked for, since the BMC looked no earlier than that. `was_off` says that any reading was OFF, `proofs` counts how
-    often the host was proven off.
+    often the host was proven off. `known` is the last reading at all: silence does not undo it. `asked_again` says that since it was ON a
+    human had the power-off ordered once more and the BMC gave no reading in all of that round.
     """
 
     orders: int = 0
@@ -180,6 +192,8 @@ class Fence:
     detail: str = ""
     address: str = ""
     was_off: bool = False
+    known: Power | None = None
+    asked_again: bool = False
     proofs: int = 0
     contradictions: int = 0
 
@@ -258,7 +272,8 @@ class Move:
     `target` is the destination that we name (None: the scheduler chooses), `destination` the one that Nova reports. `pinned` is the
     only host where the instance may still be ordered to run, since a guest of it may be there already (P2).
     `after_migration` is the newest migration id of the instance before the order: a newer one is the answer to it.
-    `attempts` counts orders, `in_vain` those of them that Nova never took.
+    `attempts` counts orders, `in_vain` those of them that Nova never took. since `unlisted_since` Nova's list of the
+    host lacks it: that alone does not mean that it is gone, since a cell that is down hides its instances.
     """
 
     instance: str
@@ -280,6 +295,7 @@ class Move:
     pinned: str | None = None
     tried: tuple[str, ...] = ()
     local_disk: bool = False
+    unlisted_since: float | None = None
     reason: Reason | None = None
 
     @property
@@ -310,9 +326,10 @@ class Recovery:
 
     `outstanding` holds the keys of effects whose answers have not come, `unweighed` a confirm that waits for a fresh look at Nova,
     `checks` what must be read before the first order of a new owner ("power", "progress"). `*_due` are times of the next periodic
-    reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not
-    believed, while it is not. `nova_trouble` says why Nova could not be read or told, while it cannot. Until `awaited_until` the host
-    is kept proven off for the sake of other recoveries, whose instances were on their way to it.
+    reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not believed,
+    while it is not. `was_braked` keeps a recovery that once stood at the brake from a power-off without a human's word. `nova_trouble`
+    says why Nova could not be read or told, while it cannot. Until `awaited_until` the host is kept proven off for the sake of other
+    recoveries, whose instances were on their way to it.
     """
 
     uuid: str
@@ -329,6 +346,7 @@ class Recovery:
     witness: Witness = Witness()
     fence: Fence = Fence()
     proof: Proof | None = None
+    was_braked: bool = False
     word: HumanWord | None = None
     unweighed: HumanWord | None = None
     prior: ServicePrior | None = None
@@ -353,7 +371,8 @@ class Recovery:
 class Surroundings:
     """What the database knows beside the recovery itself, read for each decision.
 
-    `segment_failures` counts recoveries of the segment opened within the brake's window (this one too, rejected ones not);
+    `segment_failures` counts recoveries of the segment that are undecided, or were opened within the brake's window (this one too,
+    rejected ones not);
     `segment_braked` says that another open recovery of the segment stands at the brake.
     `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now.
     """

@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING
 
 from vmha.core import following
 from vmha.core.effects import Evacuate, ForceDown, ReadProgress, SurveyHost
+from vmha.core.events import EvacuationUnanswered
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Outcome, Phase
-from vmha.core.targets import TERMINAL, NoTarget, choose, must_wait_for_disk, plan_move, rule
+from vmha.core.targets import TERMINAL, NoTarget, choose, holds_room, must_wait_for_disk, plan_move, rule
+
+LOCATED_AT_ONCE = 50
+"""Instances that Nova is asked for one by one with one look at its lists; where more are missing a cell is down, and they wait their turn."""
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
     from vmha.core.events import HostSurveyed
     from vmha.core.explain import Reason
     from vmha.core.model import Move
+
+ANSWER_SECONDS = 120.0
+"""Twice the longest `[engine] order_seconds`: an order that waited longer does not leave, and one that left has ended by then."""
 
 
 def forcing_down(draft: Draft) -> None:
@@ -30,6 +37,7 @@ def forcing_down(draft: Draft) -> None:
     elif (
         state.nova_due <= draft.now
         and state.proof is not None
+        and "power" not in state.checks
         and not state.outstanding & {ForceDown.key, "heartbeats"}
     ):
         draft.ask(ForceDown(state.host))
@@ -48,10 +56,12 @@ def surveyed(draft: Draft, event: HostSurveyed) -> None:
     """Plan the moves of what Nova lists. Where Placement knows more, the recovery goes on with those but does not end (P4)."""
     state, policy = draft.state, draft.policy
     known = {move.instance for move in state.moves}
+    # By uuid: a list in pages may show an instance twice, and two moves of it would be two orders.
+    listed = {found.uuid: found for found in event.instances}
     late = tuple(
         plan_move(draft, found, event.migrations, event.consumers)
-        for found in event.instances
-        if found.uuid not in known
+        for uuid, found in listed.items()
+        if uuid not in known
     )
     doubt = _doubt(draft, event)
     draft.change(
@@ -105,7 +115,8 @@ def _doubt(draft: Draft, event: HostSurveyed) -> Reason | None:
     """Say why the list is not believed: consumers that nothing explains, or no provider to agree that there are none."""
     host, seconds = draft.state.host, draft.policy.nova_retry_seconds
     known = {instance.uuid for instance in event.instances} | event.elsewhere
-    known |= {record.instance for record in event.migrations} | {record.uuid for record in event.migrations}
+    known |= {record.instance for record in event.migrations if holds_room(record, host)}
+    known |= {record.uuid for record in event.migrations}
     hidden = sorted((event.consumers or frozenset()) - known)
     listed = len(event.instances)
     if hidden:
@@ -144,11 +155,18 @@ def moving(draft: Draft) -> None:
         elif not _is_awaited(draft):
             end_if_settled(draft)
         return
-    waiting = [move for move in open_moves if move.status in (MoveStatus.HELD, MoveStatus.STALLED)]
+    waiting = [move for move in open_moves if _waits(draft, move)]
     if len(waiting) == len(open_moves):
         draft.enter(Phase.HELD, _why_held(draft, waiting))
     elif draft.state.nova_trouble is None:
         draft.enter(Phase.MOVING, _progress(draft))
+
+
+def _waits(draft: Draft, move: Move) -> bool:
+    """Tell whether nothing of ours will move the instance on. One that a list lacks is most often deleted, and located in a moment."""
+    if move.unlisted_since is not None:
+        return draft.now - move.unlisted_since >= draft.policy.nova_retry_seconds
+    return move.status in (MoveStatus.HELD, MoveStatus.STALLED)
 
 
 def _is_awaited(draft: Draft) -> bool:
@@ -157,14 +175,13 @@ def _is_awaited(draft: Draft) -> bool:
 
 
 def _why_held(draft: Draft, waiting: list[Move]) -> Reason:
-    first = waiting[0].reason
-    return because(
-        Code.HELD,
-        count=len(waiting),
-        total=len(draft.state.moves),
-        host=draft.state.host,
-        first=first.sentence if first else "",
-    )
+    move, host = waiting[0], draft.state.host
+    first = move.reason
+    if move.unlisted_since is not None:
+        named = {"name": move.name, "instance": move.instance}
+        first = because(Code.NOT_LISTED, host=host, seconds=draft.policy.verify_seconds, **named)
+    words = first.sentence if first else ""
+    return because(Code.HELD, count=len(waiting), total=len(draft.state.moves), host=host, first=words)
 
 
 def end_if_settled(draft: Draft) -> bool:
@@ -179,6 +196,7 @@ def end_if_settled(draft: Draft) -> bool:
 
 def follow(draft: Draft) -> None:
     """Read Nova's records when it is time, with the list of the host where that could settle something."""
+    _give_up_waiting(draft)
     state, policy = draft.state, draft.policy
     if not state.moves or draft.waits_for(ReadProgress.key) or state.nova_due > draft.now:
         return
@@ -186,14 +204,26 @@ def follow(draft: Draft) -> None:
     calm = not in_flight and not any(move.status is MoveStatus.PENDING for move in state.moves)
     settling = any(move.status is MoveStatus.UNANSWERED and _has_settled(draft, move) for move in state.moves)
     landed = any(move.status is MoveStatus.LANDED for move in state.moves)
-    with_instances = calm or settling or "progress" in state.checks or (landed and not in_flight)
+    unlisted = tuple(move.instance for move in state.moves if move.unlisted_since is not None)[:LOCATED_AT_ONCE]
+    with_instances = calm or settling or bool(unlisted or "progress" in state.checks) or (landed and not in_flight)
     if not in_flight and not with_instances and not landed:
         return
-    draft.ask(ReadProgress(state.host, with_instances))
+    draft.ask(ReadProgress(state.host, with_instances, unlisted))
     near_end = len(in_flight) <= policy.progress_end_moves
-    waits = state.phase is Phase.HELD
+    waits = state.phase is Phase.HELD or bool(unlisted)
     interval = policy.verify_seconds if waits else policy.progress_end_seconds if near_end else policy.progress_seconds
     draft.change(nova_due=draft.now + interval)
+
+
+def _give_up_waiting(draft: Draft) -> None:
+    """Take an order without an answer for unanswered, long after any deadline: a lost answer may not hold a recovery for ever."""
+    for move in draft.state.moves:
+        waited = 0.0 if move.ordered_at is None else draft.now - move.ordered_at
+        if move.status is MoveStatus.ORDERED and waited >= ANSWER_SECONDS:
+            key = f"evacuate:{move.instance}:{move.attempts}"
+            draft.change(outstanding=draft.state.outstanding - {key})
+            detail = f"none came within {ANSWER_SECONDS:.0f} s"
+            following.unanswered(draft, EvacuationUnanswered(answers=key, instance=move.instance, detail=detail))
 
 
 def _has_settled(draft: Draft, move: Move) -> bool:
@@ -220,7 +250,8 @@ def _order_pending(draft: Draft) -> None:
     for move in state.moves:
         if room <= 0:
             return
-        if move.status is MoveStatus.PENDING and (move.retry_at is None or move.retry_at <= draft.now):
+        is_due = move.retry_at is None or move.retry_at <= draft.now
+        if move.status is MoveStatus.PENDING and is_due and move.unlisted_since is None:
             room -= _order(draft, move)
 
 

@@ -20,6 +20,7 @@ class Policy:
     witness_interval_seconds: float = 2.0
     heartbeat_silence_seconds: float = 30.0
     off_silence_seconds: float = 12.0
+    reconnect_seconds: float = 90.0
     dispute_seconds: float = 300.0
     alert_interval_seconds: float = 300.0
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core import effects, events, evidence, fencing, following, moving
+from vmha.core import effects, events, evidence, fencing, following, moving, stepback
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
 from vmha.core.model import (
@@ -149,6 +149,8 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         draft.say(Code.TAKEN_OVER, engine=event.engine, before=event.before)
     else:
         draft.say(Code.RESUMED, engine=event.engine)
+    stepback.forget_times_to_come(draft)
+    state = draft.state
     moves = tuple(
         replace(move, status=MoveStatus.UNANSWERED, ordered_at=now) if move.status is MoveStatus.ORDERED else move
         for move in state.moves
@@ -161,12 +163,16 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         moves=moves,
         reserved=enabling,
         verified=state.verified and not moves,
-        fence=replace(state.fence, readings=()),
+        fence=replace(
+            state.fence, readings=(), round_orders=min(state.fence.round_orders, draft.policy.fence_attempts)
+        ),
         heartbeat_due=now,
         power_due=now,
         nova_due=now,
         survey_due=now,
     )
+    evidence.judge_anew(draft)
+    fencing.taken_over(draft)
 
 
 def _forget_enabling(draft: Draft) -> None:

@@ -1,7 +1,7 @@
 """What to do with each instance of the host, and where to send it.
 
 The table below is read by vm_state; a user's lock is neither taken nor removed. An instance goes to B only when every other host that
-may hold a guest of it is proven off (P2): `suspects()` names those that are not.
+may hold a guest of it is proven off (P2): `suspects()` names those that are not. Where only B itself may, it goes there or nowhere.
 """
 
 from __future__ import annotations
@@ -50,20 +50,34 @@ def suspects(
     Both ends of each record that is not terminal, or that failed after a destination was chosen (Nova spawns first and writes the
     host afterwards). Records older than the last success say nothing: that success put the guest where Nova lists it.
     """
-    mine = sorted((record for record in migrations if record.instance == instance), key=lambda record: record.id)
-    settled = max((record.id for record in mine if record.status in SUCCEEDED), default=0)
-    doubtful = [r for r in mine if r.id > settled and (r.status not in TERMINAL or has_reached(r))]
-    ends = {end for record in doubtful for end in (record.source, record.destination) if end}
+    ends = {end for record in _doubtful(instance, migrations) for end in (record.source, record.destination) if end}
     return tuple(sorted(ends - {host, except_for} - proven_off))
+
+
+def _doubtful(instance: str, migrations: Iterable[Migration]) -> list[Migration]:
+    """Return the records of the instance since its last success that leave open where its guest is."""
+    mine = [record for record in migrations if record.instance == instance]
+    settled = max((record.id for record in mine if record.status in SUCCEEDED), default=0)
+    return [r for r in mine if r.id > settled and (r.status not in TERMINAL or has_reached(r))]
 
 
 def has_reached(record: Migration) -> bool:
     """Tell whether a failed migration may have left a guest on its destination.
 
-    An evacuation ends as `error` when the scheduler found no host, also where we named one, and as `failed` when a host was at it.
+    An evacuation ends as `error` when the scheduler found no host, also where we named one, and as `failed` when a host was at it. A live
+    migration ends as `cancelled` when the source's hypervisor gave it up before the guest changed over; as `failed` or `error` also when
+    nobody knows.
     """
-    never_left = record.kind == "evacuation" and record.status == "error"
+    never_left = {"evacuation": "error", "live-migration": "cancelled"}.get(record.kind) == record.status
     return record.status in FAILED and record.destination is not None and not never_left
+
+
+def holds_room(record: Migration, host: str) -> bool:
+    """Tell whether the record explains what its instance holds of the host in Placement while Nova lists it elsewhere.
+
+    It is not over, or an evacuation from the host, which keeps the room until the host is back.
+    """
+    return record.status not in TERMINAL or (record.kind == "evacuation" and record.source == host)
 
 
 def plan_move(
@@ -84,6 +98,9 @@ def plan_move(
     if newest and newest.kind == "evacuation" and newest.source == draft.state.host and newest.status not in TERMINAL:
         return _adopt(draft, move, newest)
     doubts = suspects(instance.uuid, draft.state.host, migrations, draft.around.proven_off)
+    if len(doubts) == 1 and all(record.status in TERMINAL for record in _doubtful(instance.uuid, mine)):
+        # Nothing is under way any more, and one host alone may have kept a guest: there it cannot become a second one.
+        return rule(draft, replace(move, pinned=doubts[0]), ())
     if newest and not doubts and consumers is not None and instance.uuid not in consumers:
         doubts = _cleaned_up(draft, newest)
     return rule(draft, move, doubts)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from vmha.core import effects, events
-from vmha.core.model import PowerTrouble
-from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, ProofRefused, StoreUnavailable
+from vmha.core.model import PowerTrouble, ServicePrior
+from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, VmhaError
+from vmha.logs import log
 from vmha.ports import Deadline, PowerError
 
 if TYPE_CHECKING:
     from vmha.ports import Alerts, Clock, Lease, LeaseTerms, Nova, Order, PowerDevices, Store
+
+logger = logging.getLogger(__name__)
 
 DOWN_REASON = "Masakari detected host failed."
 
@@ -32,32 +36,79 @@ class Tools:
     disabled_reason: str = DOWN_REASON
 
 
-def carry_out(order: Order, lease: Lease, tools: Tools) -> events.Event | None:
-    """Pass the door, act, and return the answer; None where nobody waits for one (an alert, or a lease that is gone)."""
+def carry_out(order: Order, lease: Lease, tools: Tools, *, submitted_at: float) -> events.Event | None:
+    """Pass the door, act, and return the answer; None where nobody waits for one (an alert, or a lease that is gone).
+
+    `submitted_at` is the local time at which the order was given: it ages while it waits for a thread. Whatever goes wrong, there is an
+    answer: a recovery would wait for it for ever.
+    """
     effect = order.effect
-    deadline = Deadline(at=tools.clock.monotonic() + _seconds(effect, tools))
+    deadline = _deadline(effect, tools, submitted_at)
     if effect.is_order:
         try:
+            if tools.clock.monotonic() >= submitted_at + tools.order_seconds:
+                raise OrderExpired(f"it waited for longer than {tools.order_seconds:g} s before it could be sent")
             tools.store.admit(lease, order, tools.terms)
         except LeaseLost:
             return None
-        except (ProofRefused, StoreUnavailable) as error:
-            return _not_sent(effect, str(error))
+        except Exception as error:  # noqa: BLE001 - it did not pass the door, whatever it was
+            _say_defect(order, error)
+            return _not_sent(effect, _words(error))
     try:
         return _act(effect, order.recovery, deadline, tools)
     except OrderExpired as error:
         return _not_sent(effect, str(error))
+    except Exception as error:  # noqa: BLE001 - it may have been begun, whatever it was
+        _say_defect(order, error)
+        return _maybe_sent(effect, _words(error))
 
 
-def _seconds(effect: effects.Effect, tools: Tools) -> float:
+def _say_defect(order: Order, error: Exception) -> None:
+    """Log what nobody thought of; what a port may raise is told by the answer alone."""
+    if not isinstance(error, VmhaError):
+        log(
+            logger,
+            "order-crashed",
+            level=logging.ERROR,
+            recovery=order.recovery,
+            order=order.effect.key,
+            detail=repr(error),
+        )
+        logger.error("traceback of the defect", exc_info=error)
+
+
+def _deadline(effect: effects.Effect, tools: Tools, submitted_at: float) -> Deadline:
+    """Return when the call must have ended. Orders to Nova count from when they were given, calls to a BMC from when they begin.
+
+    A BMC's whole answer takes seconds, so that a power-off which had waited would be cut off in the middle: it leaves in time or not.
+    """
     if isinstance(effect, effects.PowerOff | effects.ReadPower):
-        return tools.power_call_seconds
-    return tools.order_seconds if effect.is_order else tools.read_seconds
+        return Deadline(at=tools.clock.monotonic() + tools.power_call_seconds)
+    if effect.is_order:
+        return Deadline(at=submitted_at + tools.order_seconds)
+    return Deadline(at=tools.clock.monotonic() + tools.read_seconds)
 
 
 def _not_sent(effect: effects.Effect, detail: str) -> events.Event:
     instance = effect.instance if isinstance(effect, effects.Evacuate) else None
     return events.OrderNotSent(answers=effect.key, instance=instance, detail=detail)
+
+
+def _maybe_sent(effect: effects.Effect, detail: str) -> events.Event | None:
+    """Answer for an act that went wrong in a way that nobody thought of."""
+    match effect:
+        case effects.ReadPower():
+            return events.PowerUnreadable(answers=effect.key, trouble=PowerTrouble.ERROR, detail=detail, address="")
+        case effects.PowerOff():
+            return events.PowerOffFailed(answers=effect.key, trouble=PowerTrouble.ERROR, detail=detail, address="")
+        case effects.Evacuate():
+            return events.EvacuationUnanswered(answers=effect.key, instance=effect.instance, detail=detail)
+        case effects.EnableReserved():
+            return events.ReservedFailed(answers=effect.key, host=effect.host, detail=detail)
+        case effects.Alert():
+            return None
+        case _:
+            return _unanswered(effect, detail)
 
 
 def _act(effect: effects.Effect, recovery: str, deadline: Deadline, tools: Tools) -> events.Event | None:
@@ -148,7 +199,7 @@ def _answer(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Even
             return events.HeartbeatsRead(answers=key, services=nova.services(deadline=deadline))
         case effects.ForceDown():
             prior = nova.force_down(effect.host, reason=tools.disabled_reason, deadline=deadline)
-            return events.ForcedDown(answers=key, prior=prior)
+            return events.ForcedDown(answers=key, prior=_before_us(prior, tools.disabled_reason))
         case effects.SurveyHost():
             found = nova.survey(effect.host, deadline=deadline)
             return events.HostSurveyed(
@@ -163,9 +214,32 @@ def _answer(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Even
             # order would take an instance that just moved for one that its owner took away.
             listed = nova.instances_on(effect.host, deadline=deadline) if effect.with_instances else None
             records = nova.evacuations_from(effect.host, deadline=deadline)
-            return events.ProgressRead(answers=key, migrations=records, instances=listed)
+            located = _locate(effect.locate, deadline, nova)
+            return events.ProgressRead(answers=key, migrations=records, instances=listed, located=located)
         case _:
             assert_never(effect)
+
+
+def _locate(instances: tuple[str, ...], deadline: Deadline, nova: Nova) -> tuple[tuple[str, str | None], ...]:
+    """Ask for each instance; one of which Nova does not say where it is, since its cell is down, is left out."""
+    located = []
+    for instance in instances:
+        try:
+            located.append((instance, nova.host_of(instance, deadline=deadline)))
+        except NovaUnavailable:
+            continue
+    return tuple(located)
+
+
+def _before_us(prior: ServicePrior, reason: str) -> ServicePrior:
+    """Take our own flags for none: where the answer to an order got lost, the next one finds what the first one set.
+
+    The reason tells them. A service that somebody else had disabled keeps that one's reason, so that who forced it down is not known;
+    then both flags count as theirs, and are left alone.
+    """
+    if prior.disabled and prior.disabled_reason == reason:
+        return ServicePrior(disabled=False, disabled_reason=None, forced_down=False)
+    return prior
 
 
 def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) -> events.Event:
@@ -179,5 +253,5 @@ def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) ->
 
 
 def _words(error: Exception) -> str:
-    known = isinstance(error, NovaUnavailable | NovaRefused)
+    known = isinstance(error, VmhaError)
     return str(error) if known else f"unexpected {type(error).__name__}: {error}"

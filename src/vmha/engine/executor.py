@@ -43,8 +43,9 @@ class ThreadExecutor:
         self._reads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="reads")
 
     def submit(self, order: Order, lease: Lease) -> None:
-        """Queue an order for its pool."""
-        future = self._pool(order.effect).submit(self._carry, order, lease)
+        """Queue an order for its pool. It ages from here on, not from when a thread is free."""
+        now = self._tools.clock.monotonic()
+        future = self._pool(order.effect).submit(self._carry, order, lease, now)
         with self._lock:
             self._under_way.add(future)
         future.add_done_callback(self._finished)
@@ -71,8 +72,8 @@ class ThreadExecutor:
             return self._power
         return self._orders if effect.is_order else self._reads
 
-    def _carry(self, order: Order, lease: Lease) -> None:
-        event: Event | None = carry_out(order, lease, self._tools)
+    def _carry(self, order: Order, lease: Lease, submitted_at: float) -> None:
+        event: Event | None = carry_out(order, lease, self._tools, submitted_at=submitted_at)
         if event is not None:
             self._replies.put(Reply(recovery=order.recovery, order=order.id, event=event))
             self._on_reply()

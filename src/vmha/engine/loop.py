@@ -7,6 +7,7 @@ anew by whoever claims it next.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,7 @@ from vmha.core.guards import allowed_failures
 from vmha.core.invariants import Broken, check
 from vmha.core.model import Outcome, Phase
 from vmha.core.recovery import decide
+from vmha.engine.clockwatch import ClockWatch
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
 from vmha.logs import log
 from vmha.ports import Change, Order, TimelineEntry
@@ -62,9 +64,11 @@ class Held:
     version: int
     lease: Lease
     pending: list[tuple[events.Event, str | None, int | None]] = field(default_factory=list)
-    orders: dict[str, str] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
     is_stopped: bool = False
     alerted_at: float = 0.0
+    trouble: str | None = None
+    """Why it could not even be stored that it is stopped; that is told once, and tried again with each round."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,8 +85,11 @@ class Engine:
     poll_seconds: float = 1.0
     limit: int = 64
     held: dict[str, Held] = field(default_factory=dict)
-    renewed_at: float = 0.0
+    renewed_at: float = -math.inf
     away_since: float | None = None
+    watch: ClockWatch = field(default_factory=ClockWatch)
+    quiet_until: float = 0.0
+    trouble: str | None = None
 
     def run_once(self) -> float:
         """Do all that is to do now; return for how many seconds nothing more will be, unless something arrives.
@@ -112,12 +119,8 @@ class Engine:
             self.away_since = None
 
     def _round(self) -> float:
-        now = self.store.now()
-        self._renew(now)
-        for claimed in self.store.claim(self.name, self.terms, limit=max(self.limit - len(self.held), 0)):
-            self._take(claimed)
-        for recovery, letters in self.store.inbox(self.held).items():
-            self._open_letters(self.held[recovery], letters)
+        now = self._look_at_clock()
+        self._look_at_database(now)
         for held in list(self.held.values()):
             if not held.pending and (held.state.wake_at or 0.0) <= now:
                 held.pending.append((events.Ticked(), None, None))
@@ -126,6 +129,58 @@ class Engine:
             elif held.pending:
                 self._step(held)
         return self._until_next(now)
+
+    def _look_at_clock(self) -> float:
+        """Read the database's clock; where it jumped, no lease and no proof from before is worth anything."""
+        before = self.clock.monotonic()
+        now = self.store.now()
+        seconds = self.watch.jump(before, now, self.clock.monotonic())
+        if seconds:
+            self._begin_anew(seconds, now)
+        return now
+
+    def _begin_anew(self, seconds: float, now: float) -> None:
+        """Give up all that is held, and claim nothing until orders that are under way anywhere are over: a claim reads power first."""
+        given_up, self.held = list(self.held.values()), {}
+        quiet_seconds = self.terms.lease_seconds + self.terms.claim_after_seconds
+        self.renewed_at, self.quiet_until = -math.inf, self.clock.monotonic() + quiet_seconds
+        log(
+            logger,
+            "database-clock-jumped",
+            level=logging.ERROR,
+            engine=self.name,
+            seconds=seconds,
+            database_now=now,
+            given_up=len(given_up),
+            says=f"keep the clocks of the database's servers in step; recoveries go on in {quiet_seconds:g} s",
+        )
+        for held in given_up:
+            if not any(order.effect.is_order for order in held.orders.values()):
+                self.store.release(held.lease)
+
+    def _look_at_database(self, now: float) -> None:
+        """Renew, claim what is free, and fetch letters. Whatever goes wrong with that, what is held goes on."""
+        try:
+            self._renew(now)
+            for claimed in self.store.claim(self.name, self.terms, limit=self._room()):
+                self._take(claimed)
+            for recovery, letters in self.store.inbox(self.held).items():
+                self._open_letters(self.held[recovery], letters)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect here may not end what goes on
+            if repr(error) != self.trouble:
+                says = "cannot renew, claim or read letters; what is held goes on; report this"
+                log(logger, "look-failed", level=logging.CRITICAL, engine=self.name, detail=repr(error), says=says)
+                self.trouble = repr(error)
+            return
+        self.trouble = None
+
+    def _room(self) -> int:
+        """Return how many more recoveries are taken. Those that wait do next to nothing, and take no place away from a new failure."""
+        if self.clock.monotonic() < self.quiet_until:
+            return 0
+        return max(self.limit - sum(not held.state.phase.is_wait for held in self.held.values()), 0)
 
     def release_all(self) -> None:
         """Give everything back, so that another engine need not wait for the leases to end. Call it when no order is under way."""
@@ -211,7 +266,7 @@ class Engine:
 
     def _adopt(self, held: Held, change: Change) -> None:
         """Take the stored change for true: speak, send, and let go of what has ended."""
-        held.state, held.pending = change.after, []
+        held.state, held.pending, held.trouble = change.after, [], None
         for entry in change.timeline:
             log(
                 logger,
@@ -221,7 +276,7 @@ class Engine:
             )
         for order in change.orders:
             if not isinstance(order.effect, Alert):
-                held.orders[order.id] = order.effect.key
+                held.orders[order.id] = order
             self.executor.submit(order, held.lease)
         if held.state.phase is Phase.ENDED:
             self.held.pop(held.state.uuid, None)
@@ -229,20 +284,22 @@ class Engine:
     def _stop(self, held: Held, error: Exception) -> None:
         """Stop a recovery whose promises do not hold, or that cannot be decided, and say so: a human must look."""
         detail = str(error) if isinstance(error, Broken) else f"the engine has a defect: {error!r}"
-        log(
-            logger,
-            "promise-broken",
-            level=logging.CRITICAL,
-            recovery=held.state.uuid,
-            host=held.state.host,
-            detail=detail,
-        )
-        if not isinstance(error, Broken):
-            logger.error("traceback of the defect", exc_info=error)
+        if held.trouble is None:
+            log(
+                logger,
+                "promise-broken",
+                level=logging.CRITICAL,
+                recovery=held.state.uuid,
+                host=held.state.host,
+                detail=detail,
+            )
+            if not isinstance(error, Broken):
+                logger.error("traceback of the defect", exc_info=error)
         reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=detail)
-        self._store_end(held, replace(held.state, phase=Phase.STOPPED, phase_since=self.store.now(), reason=reason), ())
-        # Not before it is stored: where the database was away, the promise is found broken once more and told then.
-        held.is_stopped, held.pending = True, []
+        stopped = replace(held.state, phase=Phase.STOPPED, phase_since=self.store.now(), reason=reason)
+        if self._store_end(held, stopped, ()):
+            # Not before it is stored: where the database was away, the promise is found broken once more and told then.
+            held.is_stopped, held.pending = True, []
 
     def _tend_stopped(self, held: Held, now: float) -> None:
         """Alert again on schedule; only a human's reject ends a recovery that was stopped (P4)."""
@@ -252,15 +309,15 @@ class Engine:
                 ended = replace(
                     held.state, phase=Phase.ENDED, outcome=Outcome.REJECTED, ended_at=now, reason=reason, wake_at=None
                 )
-                self._store_end(held, ended, (letter,))
-                self.held.pop(held.state.uuid, None)
+                if self._store_end(held, ended, (letter,)):
+                    self.held.pop(held.state.uuid, None)
                 return
         held.pending = []
         if now - held.alerted_at >= self.policy.alert_interval_seconds:
             self._store_end(held, held.state, ())
 
-    def _store_end(self, held: Held, after: Recovery, handled: tuple[int, ...]) -> None:
-        """Store how a stopped recovery stands, and alert."""
+    def _store_end(self, held: Held, after: Recovery, handled: tuple[int, ...]) -> bool:
+        """Store how a stopped recovery stands, and alert. False: it is dropped, or could not be stored and is tried again."""
         order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason))
         now = self.store.now()
         change = Change(
@@ -277,9 +334,24 @@ class Engine:
             held.version = self.store.commit(held.lease, held.version, change)
         except (LeaseLost, Conflict) as lost:
             self._drop(after.uuid, str(lost))
-            return
-        held.state, held.alerted_at = after, now
+            return False
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - nor may what cannot be stored end the engine
+            if held.trouble != repr(error):
+                held.trouble, uuid = repr(error), after.uuid
+                log(
+                    logger,
+                    "stop-not-stored",
+                    level=logging.CRITICAL,
+                    recovery=uuid,
+                    host=after.host,
+                    detail=held.trouble,
+                )
+            return False
+        held.state, held.alerted_at, held.trouble = after, now, None
         self.executor.submit(order, held.lease)
+        return True
 
     def _drop(self, recovery: str, why: str) -> None:
         held = self.held.pop(recovery, None)
@@ -291,7 +363,7 @@ class Engine:
         wakes = [
             held.state.wake_at - now
             for held in self.held.values()
-            if held.state.wake_at is not None and not held.is_stopped
+            if held.state.wake_at is not None and not held.is_stopped and held.trouble is None
         ]
         bounds = [self.poll_seconds, *wakes]
         if self.held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vmha.core.capacity import Room
 from vmha.core.model import (
     Instance,
     Migration,
@@ -17,11 +18,11 @@ from vmha.core.model import (
     ServicePrior,
     ServiceReading,
 )
+from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
 from vmha.ports import HostSurvey, PowerError
 from vmha.sim.gate import NoAnswer, Refused
 from vmha.sim.power import BmcTrouble, Trouble
-from vmha.sim.rows import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,17 +100,14 @@ class SimNova:
     def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
         """List what Nova and Placement hold for a host."""
         with self._reading(deadline):
-            records = self._world.nova.list_migrations(host=host)
+            records = tuple(map(migration, self._world.nova.list_migrations(host=host)))
             consumers = self._world.placement.consumers(host)
             instances = self.instances_on(host, deadline=deadline)
-            listed = {instance.uuid for instance in instances} | {record.instance for record in records}
+            listed = {instance.uuid for instance in instances}
+            listed |= {record.instance for record in records if holds_room(record, host)}
             return HostSurvey(
                 instances=instances,
-                migrations=tuple(
-                    migration(record)
-                    for record in records
-                    if record.status not in TERMINAL or (record.kind == "evacuation" and record.source == host)
-                ),
+                migrations=records,
                 consumers=None if consumers is None else consumers - {record.uuid for record in records},
                 elsewhere=frozenset(
                     uuid for uuid in (consumers or frozenset()) - listed if self._is_elsewhere(uuid, host)
@@ -139,6 +137,16 @@ class SimNova:
         """List the instances that Nova holds to be on a host."""
         with self._reading(deadline):
             return tuple(instance(server) for server in self._world.nova.list_servers(host))
+
+    def room(self, host: str, *, deadline: Deadline) -> Room | None:
+        """Return what the simulated Placement knows of a host: vcpus only."""
+        placement = self._world.placement
+        with self._reading(deadline):
+            if placement.consumers(host) is None:
+                return None
+            size = {"VCPU": placement.capacity[host]}
+            held = {consumer: {"VCPU": vcpus} for consumer, vcpus in placement.allocations[host].items()}
+            return Room(size=size, largest=size, held=held)
 
     def evacuations_from(self, host: str, *, deadline: Deadline) -> tuple[Migration, ...]:
         """List all evacuation records with source `host`."""

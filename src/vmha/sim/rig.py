@@ -54,24 +54,24 @@ class VirtualExecutor:
 
     def submit(self, order: Order, lease: Lease) -> None:
         """Let the order leave in a moment."""
-        life = self._actor.life
-        self._later(SEND_SECONDS, lambda: self._leave(order, lease, life))
+        life, now = self._actor.life, self._tools.clock.monotonic()
+        self._later(SEND_SECONDS, lambda: self._leave(order, lease, life, now))
 
     def drain(self) -> list[Reply]:
         """Return the answers that came since the last call."""
         replies, self._replies = self._replies, []
         return replies
 
-    def _leave(self, order: Order, lease: Lease, life: int) -> None:
+    def _leave(self, order: Order, lease: Lease, life: int, submitted_at: float) -> None:
         actor = self._actor
         if actor.life != life:
             return
         if (
             actor.is_paused
         ):  # a stopped process sends nothing; what it would have sent leaves when it wakes, if the door lets it
-            actor.when_awake.append(lambda: self._leave(order, lease, life))
+            actor.when_awake.append(lambda: self._leave(order, lease, life, submitted_at))
             return
-        event = carry_out(order, lease, self._tools)
+        event = carry_out(order, lease, self._tools, submitted_at=submitted_at)
         if event is not None:
             reply = Reply(recovery=order.recovery, order=order.id, event=event)
             self._later(ANSWER_SECONDS + self._slowness(order), lambda: self._arrive(reply, life))

@@ -12,10 +12,10 @@
     (recorded)
 
 A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `confirm HOST
-BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `set OPTION=VALUE`, `end`. Before it
-stands the time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with
-`@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and
-`vm1.state=` and so on for one.
+BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set
+OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason: then it happens when that reason first
+reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image,
+ephemeral) and `vcpus=` for all, and `vm1.state=` and so on for one.
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -178,7 +178,8 @@ class Player:
         self.names: dict[str, str] = {}
         for number in range(cloud["instances"]):
             self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
-        self.store = ListeningStore(lambda: self.world.now, self.world.new_uuid)
+        self.clock_ahead = 0.0
+        self.store = ListeningStore(lambda: self.world.now + self.clock_ahead, self.world.new_uuid)
         self.store.listen = self._heard
         inventory = frozenset(self.world.hosts) - scenario.unprotected
         self.rig = Rig(
@@ -262,7 +263,11 @@ class Player:
 
     def database_away(self, seconds: str) -> None:
         """Let the database answer no engine for a while."""
-        self.store.away_until = self.world.now + float(seconds)
+        self.store.away_until = self.store.clock() + float(seconds)
+
+    def database_clock_steps(self, seconds: str) -> None:
+        """Set the database's clock forward, or back; from then on the record's times are that much off."""
+        self.clock_ahead += float(seconds)
 
     def set_option(self, *pairs: str) -> None:
         """Change options; engines that start later have them."""
@@ -313,6 +318,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "pause": lambda player, name: player.engine("pause", name),
     "wake": lambda player, name: player.engine("wake", name),
     "database_away": Player.database_away,
+    "database_clock_steps": Player.database_clock_steps,
     "set": Player.set_option,
 }
 

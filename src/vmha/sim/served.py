@@ -62,7 +62,10 @@ class BmcMachine:
 
 
 class ServedWorld:
-    """Serves a world from `start` to `stop`; `describe` says where. The world must have begun at the present (`start=time.time()`)."""
+    """Serves a world from `start` to `stop`; `describe` says where. The world must have begun at the present (`start=time.time()`).
+
+    `keystone` is another judge of tokens than the simulated cloud's own.
+    """
 
     def __init__(
         self,
@@ -72,10 +75,11 @@ class ServedWorld:
         with_bmcs: bool = True,
         instance_ha_url: str | None = None,
         max_limit: int = MAX_LIMIT,
+        keystone: Keystone | None = None,
     ) -> None:
         self.world = world
         self.live = LiveWorld(world)
-        keystone = Keystone(world, instance_ha_url=instance_ha_url)
+        keystone = keystone or Keystone(world, instance_ha_url=instance_ha_url)
         parts = (
             keystone,
             NovaApi(world, keystone, max_limit=max_limit),

@@ -5,15 +5,16 @@ It can be told to be away, as a database that fails over is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmha.adapters.db import records
-from vmha.core.effects import Evacuate, PowerOff
+from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.events import Notified
 from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Surroundings
 from vmha.core.recovery import open_recovery
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ class MemoryStore:
     proofs: dict[str, Proof] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[str, float | None]] = field(default_factory=dict)
-    away_until: float = 0.0
+    away_until: float = -math.inf
     on_claim: Callable[[str, str], None] = lambda _host, _engine: None
     letters: int = 0
+    unreadable: set[str | int] = field(default_factory=set)
+    """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
 
     # What the API does
 
@@ -116,7 +119,11 @@ class MemoryStore:
     def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
         """Take open recoveries that nobody owns any more."""
         now = self.now()
-        free = [r for r in self.rows.values() if r.state.phase is not Phase.ENDED and r.claimable_at <= now]
+        open_rows = [row for row in self.rows.values() if row.state.phase is not Phase.ENDED]
+        for row in open_rows:
+            if row.claimable_at > now + 2 * (terms.lease_seconds + terms.claim_after_seconds):
+                self._extend(row, terms, now)
+        free = [row for row in open_rows if row.claimable_at <= now and row.state.uuid not in self.unreadable]
         return tuple(self._take(row, engine, terms, now) for row in free[: max(limit, 0)])
 
     def _take(self, row: Row, engine: str, terms: LeaseTerms, now: float) -> Claimed:
@@ -151,15 +158,19 @@ class MemoryStore:
     def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
         """Return the letters of the recoveries."""
         self.now()
-        wanted = (recovery for recovery in recoveries if self.rows[recovery].inbox)
-        return {recovery: tuple(self.rows[recovery].inbox.items()) for recovery in wanted}
+        letters = {
+            recovery: tuple(item for item in self.rows[recovery].inbox.items() if item[0] not in self.unreadable)
+            for recovery in recoveries
+        }
+        return {recovery: found for recovery, found in letters.items() if found}
 
     def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
         """Read the segment, its failures, its reserves, and the other hosts proven off."""
         now = self.now()
         mine = [row.state for row in self.rows.values() if row.state.segment == recovery.segment]
         no_failure = (Outcome.REJECTED, Outcome.FALSE_ALARM)
-        opened = sum(s.opened_at > now - brake_window_seconds and s.outcome not in no_failure for s in mine)
+        recent = (s for s in mine if s.phase.is_undecided or s.opened_at > now - brake_window_seconds)
+        opened = sum(s.outcome not in no_failure for s in recent)
         slots = sum(
             key.startswith(f"power-off:{recovery.segment}:") and owner != recovery.uuid and (until or 0.0) > now
             for key, (owner, until) in self.claims.items()
@@ -209,8 +220,8 @@ class MemoryStore:
         if change.after.proof is not None:
             self.proofs[change.after.proof.uuid] = change.after.proof
         row.state, row.version = change.after, version + 1
-        row.orders.update({order.id: order for order in change.orders})
-        row.answered.update(change.answered)
+        row.orders.update({order.id: order for order in change.orders if order.effect.is_order})
+        row.answered.update(row.orders.keys() & change.answered)
         row.timeline.extend(change.timeline)
         for letter in change.handled:
             row.inbox.pop(letter, None)
@@ -233,8 +244,14 @@ class MemoryStore:
                 raise ProofRefused(f"no valid proof for {order.effect.key} of {order.effect.source}")
 
     def _proves(self, proof: Proof, order: Order) -> bool:
-        right_host = isinstance(order.effect, Evacuate) and proof.host == order.effect.source
-        return right_host and proof.recovery == order.recovery and proof.holds(self.now())
+        match order.effect:
+            case Evacuate():
+                is_right = proof.uuid == order.effect.proof and proof.host == order.effect.source
+            case ForceDown():
+                is_right = proof.host == order.effect.host
+            case _:
+                is_right = proof.host == self.rows[order.recovery].state.host
+        return is_right and proof.recovery == order.recovery and proof.holds(self.now())
 
     def _take_claims(self, change: Change) -> None:
         wanted = dict[str, tuple[str, float | None]]()
@@ -270,16 +287,22 @@ class MemoryStore:
             self.hosts[spent].is_reserved = False
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
-        """Renew the lease and look at the proof once more."""
+        """Renew the lease and look at proof or phase once more."""
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
-        row = self.rows[lease.recovery]
-        if isinstance(order.effect, Evacuate):
-            proof = self.proofs.get(order.effect.proof)
-            if proof is None or proof.uuid in self.revoked or not self._proves(proof, order):
-                raise ProofRefused(f"order {order.effect.key} has no valid proof any more")
+        row, effect = self.rows[lease.recovery], order.effect
+        if isinstance(effect, Evacuate | ForceDown | EnableReserved):
+            alive = [proof for proof in self.proofs.values() if proof.uuid not in self.revoked]
+            if order.id not in row.orders or not any(self._proves(proof, order) for proof in alive):
+                raise ProofRefused(f"order {effect.key} has no valid proof any more")
+        elif order.id not in row.orders or (isinstance(effect, PowerOff) and not _fences(row.state, effect)):
+            raise NoLongerWanted(f"order {effect.key} is no longer wanted: the recovery has gone on since")
         self._extend(row, terms, self.now())
         row.sent.append(order.id)
+
+
+def _fences(state: Recovery, effect: PowerOff) -> bool:
+    return state.phase is Phase.FENCING and state.host == effect.host
 
 
 def host_on(segment: str, name: str, *, is_reserved: bool = False) -> StoredHost:

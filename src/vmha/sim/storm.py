@@ -1,7 +1,8 @@
 """Seeded random faults over the whole loop in virtual time: two production engines, three hosts, thirty instances, ten minutes.
 
 Each run draws five faults or more, heals what can be healed, and lets time pass. Then the record is judged by the checker, which shares
-no code with the engines; no promise may have broken inside them; and every recovery must have ended or stand in a named wait.
+no code with the engines; no promise may have broken inside them; every recovery must have ended or stand in a named wait; and one that
+ended as recovered must have lost no instance.
 
 `python -m vmha.sim.storm --seeds 2000` runs seeds 0 to 1999; `--seed N` plays one and prints its timeline.
 """
@@ -21,7 +22,7 @@ from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import checker
+from vmha.sim import checker, losses
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
 from vmha.sim.world import World
@@ -271,6 +272,7 @@ class Storm:
             self.result.endings[state.outcome.value if state.outcome else state.phase.value] += 1
             self.result.reasons.update(entry.reason.code.name for entry in row.timeline)
             self.result.reasons.update(move.reason.code.name for move in state.moves if move.reason)
+            blamed += losses.contradicted(state, self.world.record.facts)
             quiet_seconds = END_SECONDS - row.timeline[-1].at
             if state.phase is not Phase.ENDED and not state.phase.is_wait and quiet_seconds > STUCK_SECONDS:
                 blamed.append(f"recovery of {state.host} stuck in {state.phase.value} for {quiet_seconds:.0f} s")

@@ -7,12 +7,13 @@ another clock_timestamp() first on its search path.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, event, insert, select, text
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.ports.store_contract import Reported
@@ -163,6 +164,22 @@ class SqlRig:
         with transaction(self.engine) as connection:
             incidents.say(connection, recovery, event)
 
+    def spoil(self, recovery: str) -> None:
+        """Give the recovery a reason that this version has no name for."""
+        table = schema.recoveries
+        (row,) = self.read(select(table.c.state).where(table.c.uuid == recovery))
+        state = json.loads(row["state"])
+        state["reason"]["code"] = "A_REASON_OF_TOMORROW"
+        with transaction(self.engine) as connection:
+            connection.execute(update(table).where(table.c.uuid == recovery).values(state=json.dumps(state)))
+
+    def spoil_letters(self, recovery: str) -> None:
+        """Make of the recovery's letters a kind of event that this version does not know."""
+        table = schema.inbox
+        letter = json.dumps({"event": "ForetoldTomorrow"})
+        with transaction(self.engine) as connection:
+            connection.execute(update(table).where(table.c.recovery_uuid == recovery).values(event=letter))
+
     def pass_time(self, seconds: float) -> None:
         """Set the database's clock forward."""
         self.clock.now += seconds + 0.001
@@ -202,6 +219,11 @@ class SqlRig:
         table = schema.effects
         rows = self.read(select(table).where(table.c.recovery_uuid == recovery, table.c.answered_at.is_not(None)))
         return {row["uuid"] for row in rows}
+
+    def journal(self, recovery: str) -> set[str]:
+        """Read what was stored before it was sent."""
+        table = schema.effects
+        return {row["uuid"] for row in self.read(select(table).where(table.c.recovery_uuid == recovery))}
 
     def revoked(self, proof: str) -> str | None:
         """Read why a proof was revoked."""

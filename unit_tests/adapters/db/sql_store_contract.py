@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 from oslo_db import exception as db_exception
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from unit_tests.adapters.db.rig import SqlRig
@@ -23,6 +25,7 @@ from vmha.adapters.db import schema
 from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
 from vmha.adapters.db.store import SqlStore
 from vmha.core.effects import Alert, EnableReserved, PowerOff
+from vmha.core.events import Confirmed
 from vmha.core.explain import Code, Reason, because
 from vmha.core.model import MoveStatus, Outcome, Phase, Reserved, ReservedStatus
 from vmha.errors import ClaimRefused, Conflict, StoreUnavailable
@@ -320,6 +323,33 @@ class DatabaseContract:
         assert time.monotonic() - began > 0.65
         assert (taken.recovery.uuid, taken.lease.epoch, taken.before) == (uuid, 2, "engine-1")
         assert first.renew([claimed.lease], terms) == frozenset()
+
+    def test_what_cannot_be_read_is_told_once(self, rig: SqlRig, caplog: pytest.LogCaptureFixture) -> None:
+        """A recovery and a letter that only a newer version can read are told once each, with what to do."""
+        owner = own(rig)
+        spoilt = rig.report("c2").recovery
+        rig.spoil(spoilt)
+        rig.say(owner.state.uuid, Confirmed(by="ann", why="it is off"))
+        rig.spoil_letters(owner.state.uuid)
+        for _ in range(3):
+            assert rig.store.claim("engine-1", TERMS, limit=8) == ()
+            assert rig.store.inbox([owner.state.uuid]) == {}
+        told = [record.__dict__["fields"] for record in caplog.records if record.levelno == logging.CRITICAL]
+        assert [fields["recovery"] for fields in told] == [spoilt, owner.state.uuid]
+        assert all("upgrade this" in fields["says"] for fields in told)
+        assert ("c2" in told[0]["says"], "A_REASON_OF_TOMORROW" in told[0]["says"]) == (True, True)
+
+    def test_a_move_that_cannot_be_read_spoils_its_recovery(self, rig: SqlRig) -> None:
+        """A status of an instance that this version does not know leaves the whole recovery to an engine that knows it."""
+        owner = own(rig)
+        owner.commit(moves=(move("vm1"), move("vm2")))
+        rig.store.release(owner.lease)
+        table = schema.moves
+        with transaction(rig.engine) as connection:
+            connection.execute(
+                update(table).where(table.c.position == 1).values(state=json.dumps({"status": "TELEPORTED"}))
+            )
+        assert rig.another().claim("engine-2", TERMS, limit=8) == ()
 
     def test_signing_on_twice_is_one_engine(self, rig: SqlRig) -> None:
         """An engine that says again that it lives stays one row, with a younger time."""

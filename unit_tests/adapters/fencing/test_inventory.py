@@ -128,6 +128,23 @@ def test_an_inventory_may_be_empty(write: Write, text: str) -> None:
     assert load_inventory(write(text)).devices == {}
 
 
+@pytest.mark.parametrize("text", ["[" * 3000, "hosts: " + "{a: " * 3000])
+def test_no_nesting_is_too_deep_to_be_refused(write: Write, text: str) -> None:
+    """A file nested deeper than the reader can follow is refused like any other that is wrong."""
+    with pytest.raises(ConfigurationError, match="nested deeper"):
+        load_inventory(write(text))
+
+
+def test_one_bmc_by_two_spellings_is_one(write: Write) -> None:
+    """An IPv4 address in its IPv6 form is the IPv4 address, so that a BMC cannot switch two hosts unseen."""
+    login = "      user: admin\n      password: secret\n"
+    other = C1.replace("hosts:\n", "").replace("c1", "c2")
+    mapped = f"{C1}      address: '::ffff:10.0.0.7'\n{login}"
+    assert load_inventory(write(mapped)).devices["c1"].endpoint == "10.0.0.7:623"
+    with pytest.raises(ConfigurationError, match="same BMC"):
+        load_inventory(write(f"{mapped}{other}      address: 10.0.0.7\n{login}"))
+
+
 def test_a_missing_file_is_an_empty_inventory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """No file means that every host is unprotected; the log says so."""
     path = tmp_path / "fencing.yaml"

@@ -18,11 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from vmha.adapters.db import records, schema
 from vmha.adapters.db.connection import sentence, upstream_sentence
 from vmha.core.effects import Evacuate, PowerOff
-from vmha.core.model import Phase
+from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase
 from vmha.core.plain import to_plain
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
     from vmha.core.model import Move, Proof, Recovery
@@ -39,7 +40,7 @@ def store_change(connection: Connection, lease: Lease, version: int, change: Cha
     for order in change.orders:
         if isinstance(order.effect, Evacuate):
             _insert_proven_order(connection, lease, version + 1, order, order.effect, change.now)
-        else:
+        elif order.effect.is_order:  # a reading, or an alert, leaves nothing that a successor would have to know
             connection.execute(insert(schema.effects).values(**_order_columns(lease, order, change.now)))
     _store_moves(connection, change)
     _store_views(connection, change)
@@ -190,8 +191,7 @@ def _insert_proven_order(
             proofs.c.uuid == bindparam("the_proof", effect.proof),
             proofs.c.recovery_uuid == order.recovery,
             proofs.c.host_name == effect.source,
-            proofs.c.revoked_at.is_(None),
-            proofs.c.valid_until > func.database_now(),
+            *is_valid(),
             recoveries.c.host_name == effect.source,
             recoveries.c.version == version,
             recoveries.c.owner == lease.engine,
@@ -202,6 +202,14 @@ def _insert_proven_order(
     stored = connection.execute(order_row, execution_options={"preserve_rowcount": True})
     if stored.rowcount != 1:
         raise ProofRefused(f"no valid proof for {effect.key} of {effect.source}: the order was not stored")
+
+
+def is_valid() -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for a proof to hold now: alive, young, and not read at a time to come, as after the clock was set back."""
+    proofs = schema.fence_proofs
+    now = func.database_now()
+    not_to_come = proofs.c.read_at <= now + CLOCK_TOLERANCE_SECONDS
+    return proofs.c.revoked_at.is_(None), proofs.c.valid_until > now, not_to_come
 
 
 def _store_moves(connection: Connection, change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import CreateEnginePlugin, Double, event, make_url
 from sqlalchemy.dialects import plugins
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import GenericFunction
 
-from vmha.errors import StoreUnavailable
+from vmha.errors import StoreUnavailable, Unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,9 @@ CONNECT_SECONDS = 5
 
 POOL_SIZE = 20
 """Connections that are kept, and as many more while all of them are busy."""
+
+UNSTORABLE = {1366: "has characters that this column cannot hold", 1406: "is too long"}
+"""MySQL's and MariaDB's errors about a value, in words. Which class of error they come as differs by driver."""
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a write on a server that is a standby (still, or again)."""
@@ -192,9 +196,12 @@ def _upstream_character_set(connection: Connection) -> str:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """Run one transaction; a database that is away, empty, read-only, full or in a deadlock is `StoreUnavailable`."""
+    """Run one transaction; a database that is away, empty, read-only, full or in a deadlock is `StoreUnavailable`.
+
+    A value that it cannot hold is `Unstorable`.
+    """
     try:
-        with engine.begin() as connection:
+        with _storable(), engine.begin() as connection:
             yield connection
     except (db_exception.DBConnectionError, db_exception.DBDeadlock, OperationalError, PoolTimeout) as error:
         raise StoreUnavailable(f"the database did not answer: {error}; it is tried again") from error
@@ -204,3 +211,25 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         if getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None) == READ_ONLY:
             raise StoreUnavailable(f"the database takes no writes now: {error}; it is tried again") from error
         raise
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    """Say of a value that the database refused what is wrong with it, and not the value itself."""
+    try:
+        yield
+    except (db_exception.DBError, DBAPIError) as error:
+        origin = _origin(error)
+        known = UNSTORABLE.get(origin.args[0]) if origin is not None and origin.args else None
+        if known is None and not isinstance(error, db_exception.DBDataError):
+            raise
+        named = re.search(r"column\W+(?:\w+`\.`)*(\w+)", str(origin))
+        what = f"the value of {named[1]}" if named else "a value"
+        why = known or "is too long, or has characters that the database cannot hold"
+        raise Unstorable(f"{what} {why}; send a shorter or a plainer one") from error
+
+
+def _origin(error: db_exception.DBError | DBAPIError) -> BaseException | None:
+    """Return the driver's own error."""
+    wrapped = error.inner_exception if isinstance(error, db_exception.DBError) else error
+    return wrapped.orig if isinstance(wrapped, DBAPIError) else None

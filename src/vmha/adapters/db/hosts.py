@@ -10,7 +10,7 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import select, update
 
 from vmha.adapters.db import listing
-from vmha.adapters.db.schema import hosts
+from vmha.adapters.db.schema import hosts, recoveries
 from vmha.adapters.db.segments import NameTaken
 
 if TYPE_CHECKING:
@@ -57,6 +57,23 @@ def lock_by_name(connection: Connection, name: str) -> Host | None:
     query = select(hosts).where(listing.equals(hosts.c.name, name), hosts.c.deleted == 0).with_for_update()
     row = connection.execute(query).one_or_none()
     return None if row is None else _host(row)
+
+
+def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None = None) -> tuple[str, str] | None:
+    """Return uuid and phase of the oldest open recovery of one host of the segment, or of any.
+
+    The hosts are locked as a report locks them, so that none of them gets a recovery before this transaction ends.
+    """
+    mine = [listing.equals(hosts.c.failover_segment_id, segment_uuid), hosts.c.deleted == 0]
+    if uuid is not None:
+        mine.append(listing.equals(hosts.c.uuid, uuid))
+    locked = connection.execute(select(hosts.c.uuid).where(*mine).with_for_update()).scalars().all()
+    is_theirs = (recoveries.c.open_key.is_not(None), recoveries.c.host_uuid.in_(locked))
+    found = connection.execute(
+        select(recoveries.c.uuid, recoveries.c.phase).where(*is_theirs).order_by(recoveries.c.id)
+    )
+    row = found.first()
+    return None if row is None else (str(row.uuid), str(row.phase))
 
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[Host]:

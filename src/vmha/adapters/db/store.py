@@ -7,6 +7,7 @@ makes a guest run is inserted by a SELECT that finds the proof, and passes the s
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,22 +15,25 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
 from vmha.adapters.db import schema
-from vmha.adapters.db.changes import store_change
+from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
-from vmha.core.effects import Evacuate
+from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.model import Move, Phase, Recovery, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
-from vmha.errors import LeaseLost, ProofRefused
+from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused
+from vmha.logs import log
 from vmha.ports import Claimed, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, Engine, RowMapping
 
+    from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.ports import Change, LeaseTerms, Order
 
+logger = logging.getLogger(__name__)
 recoveries = schema.recoveries
 proofs = schema.fence_proofs
 
@@ -39,6 +43,7 @@ class SqlStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._told: set[str] = set()
 
     def now(self) -> float:
         """Return the database's time."""
@@ -57,18 +62,36 @@ class SqlStore:
 
     def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
         """Take open recoveries that nobody owns any more; each by one compare-and-swap on its epoch."""
-        if limit <= 0:
-            return ()
         with transaction(self._engine) as connection:
+            _cut_leases_to_come(connection, terms)
+            if limit <= 0:
+                return ()
             free = select(recoveries).where(recoveries.c.open_key.is_not(None), _is_free()).order_by(recoveries.c.id)
-            rows = connection.execute(free.limit(limit)).mappings().all()
-            taken = []
+            rows = connection.execute(free.limit(limit + len(self._told))).mappings().all()
+            taken: list[Claimed] = []
             for row in rows:
+                state = self._read(connection, row) if len(taken) < limit else None
                 lease = Lease(recovery=row["uuid"], engine=engine, epoch=row["epoch"] + 1, token=str(uuid4()))
-                if _take(connection, lease, terms):
-                    state = _load(connection, row["uuid"], row["state"])
+                if state is not None and _take(connection, lease, terms):
                     taken.append(Claimed(recovery=state, version=row["version"], lease=lease, before=row["owner"]))
             return tuple(taken)
+
+    def _read(self, connection: Connection, row: RowMapping) -> Recovery | None:
+        """Build the recovery of a row, None where that cannot be done. The compare-and-swap that follows sees that it did not change."""
+        uuid, moves = row["uuid"], _stored_moves(connection, row["uuid"])
+        try:
+            return _load(row["state"], moves)
+        except Exception as error:  # noqa: BLE001 - whatever a newer version may have written
+            what = f"the recovery of {row['host_name']}"
+            self._tell_unreadable(f"{uuid}:{row['version']}", what, error, recovery=uuid)
+            return None
+
+    def _tell_unreadable(self, key: str, what: str, error: Exception, *, recovery: str) -> None:
+        """Tell a human once what this engine has to leave alone."""
+        if key not in self._told:
+            self._told.add(key)
+            says = f"cannot read {what}: {error!r}; it is left to an engine of the newer version that wrote it; upgrade this one"
+            log(logger, "unreadable", level=logging.CRITICAL, recovery=recovery, says=says)
 
     def renew(self, leases: Iterable[Lease], terms: LeaseTerms) -> frozenset[str]:
         """Extend the leases that still hold."""
@@ -94,8 +117,13 @@ class SqlStore:
                 .order_by(table.c.id)
             ).all()
         letters: dict[str, tuple[tuple[int, Event], ...]] = {}
-        for number, recovery, event in rows:
-            letters[recovery] = (*letters.get(recovery, ()), (number, event_from_plain(json.loads(event))))
+        for number, recovery, written in rows:
+            try:
+                event = event_from_plain(json.loads(written))
+            except Exception as error:  # noqa: BLE001 - whatever a newer version may have written
+                self._tell_unreadable(f"letter:{number}", f"letter {number}", error, recovery=recovery)
+                continue
+            letters[recovery] = (*letters.get(recovery, ()), (number, event))
         return letters
 
     def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
@@ -117,28 +145,44 @@ class SqlStore:
             return store_change(connection, lease, version, change)
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
-        """Renew the lease and look at the proof once more, as the last thing before the order leaves."""
+        """Renew the lease and look at proof or phase once more, as the last thing before the order leaves."""
         table = schema.effects
         with transaction(self._engine) as connection:
             if not _extend(connection, lease, terms):
                 raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
-            door = [table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery]
-            if isinstance(order.effect, Evacuate):
-                door.append(table.c.proof_uuid == order.effect.proof)
-                door.append(
-                    select(proofs.c.id)
-                    .where(
-                        proofs.c.uuid == order.effect.proof,
-                        proofs.c.recovery_uuid == lease.recovery,
-                        proofs.c.host_name == order.effect.source,
-                        proofs.c.revoked_at.is_(None),
-                        proofs.c.valid_until > func.database_now(),
-                    )
-                    .exists()
-                )
+            door = (table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery, *_needs(order.effect, lease))
             sent = connection.execute(update(table).where(*door).values(sent_at=func.database_now()))
-            if sent.rowcount != 1:
+            if sent.rowcount == 1:
+                return
+            if isinstance(order.effect, NEED_PROOF):
                 raise ProofRefused(f"order {order.effect.key} has no valid proof any more")
+            raise NoLongerWanted(f"order {order.effect.key} is no longer wanted: the recovery has gone on since")
+
+
+NEED_PROOF = (Evacuate, ForceDown, EnableReserved)
+
+
+def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    """Return what must stand in the database, beside the journal, for an order to leave."""
+    of_this = (recoveries.c.uuid == lease.recovery,)
+    match effect:
+        case Evacuate():
+            mine = (proofs.c.uuid == effect.proof, proofs.c.host_name == effect.source)
+            return schema.effects.c.proof_uuid == effect.proof, _has_proof(lease, *mine)
+        case ForceDown():
+            return (_has_proof(lease, proofs.c.host_name == effect.host),)
+        case EnableReserved():
+            failed = select(recoveries.c.host_name).where(*of_this).scalar_subquery()
+            return (_has_proof(lease, proofs.c.host_name == failed),)
+        case PowerOff():
+            fences = (recoveries.c.phase == Phase.FENCING.value, recoveries.c.host_name == effect.host)
+            return (select(recoveries.c.id).where(*of_this, *fences).exists(),)
+        case _:
+            return ()
+
+
+def _has_proof(lease: Lease, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(proofs.c.id).where(proofs.c.recovery_uuid == lease.recovery, *is_valid(), *more).exists()
 
 
 def _now(connection: Connection) -> float:
@@ -157,6 +201,13 @@ def _holds(lease: Lease) -> ColumnElement[bool]:
         recoveries.c.lease_token == lease.token,
         recoveries.c.lease_until > func.database_now(),
     )
+
+
+def _cut_leases_to_come(connection: Connection, terms: LeaseTerms) -> None:
+    """Cut leases that reach further than any can: the clock was set back, and nobody could claim before it has caught up."""
+    too_far = func.database_now() + 2 * (terms.lease_seconds + terms.claim_after_seconds)
+    ahead = (recoveries.c.open_key.is_not(None), recoveries.c.claimable_at > too_far)
+    connection.execute(update(recoveries).where(*ahead).values(**_until(terms)))
 
 
 def _take(connection: Connection, lease: Lease, terms: LeaseTerms) -> bool:
@@ -182,15 +233,17 @@ def _until(terms: LeaseTerms) -> dict[str, ColumnElement[float]]:
     return {"lease_until": until, "claimable_at": until + terms.claim_after_seconds}
 
 
-def _load(connection: Connection, uuid: str, state: str) -> Recovery:
+def _stored_moves(connection: Connection, uuid: str) -> Sequence[str]:
     table = schema.moves
-    rows = connection.execute(
-        select(table.c.state).where(table.c.recovery_uuid == uuid).order_by(table.c.position)
-    ).scalars()
+    mine = select(table.c.state).where(table.c.recovery_uuid == uuid).order_by(table.c.position)
+    return connection.execute(mine).scalars().all()
+
+
+def _load(state: str, moves: Sequence[str]) -> Recovery:
     plain = json.loads(state)
     plain["moves"] = []
     recovery = from_plain(Recovery, plain)
-    return replace(recovery, moves=tuple(from_plain(Move, json.loads(row)) for row in rows))
+    return replace(recovery, moves=tuple(from_plain(Move, json.loads(row)) for row in moves))
 
 
 def _neighbours(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
@@ -200,19 +253,27 @@ def _neighbours(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
 
 
 def _count_failures(connection: Connection, recovery: Recovery, window_seconds: float) -> int:
-    """Count the segment's failures within the window: recoveries opened, or slots for a power-off still held."""
+    """Count the segment's failures: recoveries opened within the window or undecided since, or slots for a power-off still held."""
     since = func.database_now() - window_seconds
+    mine = recoveries.c.segment_uuid == recovery.segment
     opened = select(func.count()).where(
-        recoveries.c.segment_uuid == recovery.segment,
+        mine,
         recoveries.c.opened_at > since,
         or_(recoveries.c.outcome.is_(None), recoveries.c.outcome.not_in(("rejected", "false_alarm"))),
+    )
+    undecided = select(func.count()).where(
+        mine,
+        recoveries.c.opened_at <= since,
+        recoveries.c.open_key.is_not(None),
+        recoveries.c.phase.in_([phase.value for phase in Phase if phase.is_undecided]),
     )
     slots = select(func.count()).where(
         schema.claims.c.claim_key.like(f"power-off:{recovery.segment}:%"),
         schema.claims.c.expires_at > func.database_now(),
         schema.claims.c.recovery_uuid != recovery.uuid,
     )
-    return max(int(connection.execute(opened).scalar_one()), 1 + int(connection.execute(slots).scalar_one()))
+    failed = sum(int(connection.execute(query).scalar_one()) for query in (opened, undecided))
+    return max(failed, 1 + int(connection.execute(slots).scalar_one()))
 
 
 def _is_braked(connection: Connection, recovery: Recovery) -> bool:
@@ -254,8 +315,7 @@ def _proven_off(connection: Connection, recovery: Recovery) -> frozenset[str]:
         .where(
             recoveries.c.open_key.is_not(None),
             proofs.c.recovery_uuid != recovery.uuid,
-            proofs.c.revoked_at.is_(None),
-            proofs.c.valid_until > func.database_now(),
+            *is_valid(),
         )
     ).scalars()
     return frozenset(rows)

@@ -168,6 +168,9 @@ class _Reader:
             advice = "check indentation and colons, and put values with special characters in quotes"
             self.faults.add((line, f"this is not YAML; {advice}"))
             return None
+        except RecursionError:
+            self.faults.add((1, "brackets or levels are nested deeper than any inventory needs; look for one too many"))
+            return None
 
     def _keys(self, node: yaml.Node, where: str, *, known: tuple[str, ...] | None) -> dict[str, yaml.Node]:
         """Return the entries of a mapping; unknown and repeated keys are faults, `known` None allows any."""
@@ -246,7 +249,7 @@ class _Reader:
         if text is None:
             return None
         try:
-            return str(ipaddress.ip_address(text))
+            return str(_plain(ipaddress.ip_address(text)))
         except ValueError:
             # The last label of a name is never a number: 10.0.0.777 is a slip, no name.
             if _HOST_NAME.fullmatch(text) and not text.rstrip(".").rpartition(".")[2].isdigit():
@@ -317,6 +320,11 @@ class _Reader:
         if not text:
             self._fault(node, where, f"environment variable {name} is not set; set it for the service")
         return text or None
+
+
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Take an IPv4 address out of its IPv6 form, ::ffff:10.0.0.7: it leads to the same BMC."""
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _is_null(node: yaml.Node) -> bool:

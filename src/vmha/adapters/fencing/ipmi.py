@@ -45,6 +45,11 @@ class IpmiPowerDevices:
         """End the server of the children. Calls under way come to their end."""
         self._workers.close()
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Return the hosts of the inventory."""
+        return frozenset(self._inventory.devices)
+
     def protects(self, host: str) -> bool:
         """Tell whether the inventory has a BMC for `host`."""
         return host in self._inventory.devices

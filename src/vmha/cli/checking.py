@@ -1,0 +1,91 @@
+"""Reads configuration and fencing inventory as API and engine would, without a word to Nova, BMC, database or broker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+
+from vmha.adapters.fencing.inventory import load_inventory
+from vmha.adapters.messaging import InProcessDoorbell
+from vmha.errors import ConfigurationError
+from vmha.logs import log_path
+from vmha.options import OPTIONS
+from vmha.settings import given, load
+from vmha.wiring import build_api, build_database, build_doorbell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmha.adapters.fencing.inventory import Inventory
+    from vmha.settings import Settings
+
+LOGGING_PROGRAMS = ("masakari-api", "masakari-engine")
+
+
+def check_configuration(program: str, arguments: list[str]) -> int:
+    """Print what would be used, without secrets, and return 0; or print everything that is wrong with it and return 2."""
+    # Libraries warn of what they read; here only what keeps a program from starting counts.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        settings = load(arguments, program)
+    except ConfigurationError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    faults = [str(fault) for fault in map(_fault, _starts(settings)) if fault is not None]
+    for fault in dict.fromkeys(faults):
+        print(f"{program}: {fault}", file=sys.stderr)
+    if faults:
+        return 2
+    for line in _summary(settings, load_inventory(settings.fencing.inventory)):
+        print(line)
+    return 0
+
+
+def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
+    """Yield what API and engine do before they serve, each on its own: one fault does not hide the next."""
+    yield lambda: build_database(settings)
+    yield lambda: build_doorbell(settings)
+    yield lambda: load_inventory(settings.fencing.inventory)
+    yield lambda: build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
+    yield from (partial(_check_log, settings, program) for program in LOGGING_PROGRAMS)
+
+
+def _fault(start: Callable[[], object]) -> ConfigurationError | None:
+    try:
+        start()
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+def _check_log(settings: Settings, program: str) -> None:
+    """Raise `ConfigurationError` where the log could not be written, without making a file that then is the wrong user's."""
+    path = log_path(settings.log, program)
+    if path is None:
+        return
+    place = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(place, os.W_OK):
+        why = "this user cannot write there" if place.exists() and not path.is_dir() else "that is no place for a file"
+        raise ConfigurationError(f"cannot log to {path}: {why}; correct log_file or log_dir")
+
+
+def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
+    """Yield what would be used. A URL is shown without its password, and the broker's not at all: it may hold several."""
+    api, cloud = settings.api, settings.cloud
+    url = make_url(settings.database_url).set(query={}).render_as_string(hide_password=True)
+    yield f"engine    {settings.engine}"
+    yield f"database  {url}"
+    yield f"broker    {'set' if settings.transport_url else 'none: engines look at the database by themselves'}"
+    yield f"API       {api.masakari_api_listen}:{api.masakari_api_listen_port}, callers by {api.auth_strategy}"
+    yield f"Nova      {cloud.nova_catalog_admin_info} in {cloud.os_region_name or 'the only region'}"
+    yield f"fencing   {inventory.source}: {len(inventory.devices)} hosts{'' if inventory.devices else ', so none can be fenced'}"
+    for host, device in sorted(inventory.devices.items()):
+        yield f"          {host} by ipmi at {device.endpoint}"
+    secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
+    for (group, name), value in given(settings.config).items():
+        yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"
