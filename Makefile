@@ -3,6 +3,7 @@ PYTHON ?= python3
 FAULT ?=
 SEEDS ?= 2000
 SUITES ?=
+FUNCTIONAL ?= jubilant
 REWRITE ?=
 
 SHELL := bash
@@ -15,7 +16,7 @@ RUN := .venv/bin/python
 PACKAGES := .venv/packages-$(shell cksum < requirements/test.txt | cut -d' ' -f1)
 READY := .venv/vmha-$(shell cat pyproject.toml requirements/service.in | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test check storm scenarios cloud cloud-down bench clean pins
+.PHONY: help demo test check storm scenarios cloud cloud-down bench charms juju-demo functional clean pins
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,16 +45,32 @@ cloud-down: $(READY) ## stop it and keep its data
 bench: $(READY) ## measure recoveries on that cloud beside the bare loop; writes bench/RESULTS.md
 	@$(RUN) -m bench
 
+charms: $(READY) ## pack the masakari charm into dist/ (on Debian or Ubuntu, with python3-apt and python3-venv)
+	@$(RUN) -m packing
+
+juju-demo: $(READY) ## the packed charm on three units under a stand-in for Juju, with a status table (needs root)
+	@$(RUN) -m tests.juju
+
+functional: ## test dist/masakari.charm on a real Juju, which needs a controller (FUNCTIONAL=zaza: with zaza)
+	@$(PYTHON) -m tests.functional $(FUNCTIONAL)
+
 pins: ## resolve the requirement files again (needs uv on the PATH)
-	@for name in service test; do echo "resolving requirements/$$name.txt"; \
-	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-build --generate-hashes \
-	    --no-emit-index-url --no-annotate --no-header \
-	    $$([ $$name = service ] || echo --constraint requirements/service.txt) \
-	    requirements/$$name.in --output-file requirements/$$name.txt; done
+	@constraints=; for name in service charm test; do echo "resolving requirements/$$name.txt"; \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --only-binary :all: $$([ $$name != charm ] || echo --no-binary charmhelpers) \
+	    --no-emit-index-url --no-annotate --no-header $$constraints \
+	    requirements/$$name.in --output-file requirements/$$name.txt; \
+	  constraints="$$constraints --constraint requirements/$$name.txt"; done
+	@echo "resolving requirements/packing.txt"; \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+	    --no-emit-index-url --no-annotate --no-header requirements/packing.in --output-file requirements/packing.txt
+	@for name in functional-jubilant functional-zaza; do echo "resolving requirements/$$name.txt"; \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
 
 clean: ## remove the environment and everything that tools left
 	@[ ! -e .cloud ] || [ ! -x $(RUN) ] || $(RUN) -m tests.cloud.rig wipe
-	@rm -rf .venv .cloud .cloud.lock .tox .test-results build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf .venv .packing .functional .cloud .cloud.lock .tox .test-results build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache
 	@find src unit_tests tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@rm -rf src/*.egg-info

@@ -55,7 +55,8 @@ def program(name: str, *arguments: str) -> Command:
 
 
 PARALLEL = ("-n", str(WORKERS))
-NOT_UNIT = tuple(f"--ignore=unit_tests/{name}" for name in ("scenarios", "mutations"))
+SUITES_OF_THEIR_OWN = ("scenarios", "mutations", "charm", "packing")
+NOT_UNIT = tuple(f"--ignore=unit_tests/{name}" for name in SUITES_OF_THEIR_OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,16 @@ SUITES = (
     Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
     Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
+    Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
+    Suite(name="packing", minutes=3, commands=(pytest("tests/packing"),), packages=("python3-apt", "python3-venv")),
+    Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",)),
+    Suite(
+        name="juju",
+        minutes=3,
+        # Each file is one story, which one process tells.
+        commands=(pytest("tests/juju", *PARALLEL, "--dist", "loadfile"),),
+        packages=("iproute2", "python3-venv"),
+    ),
     Suite(
         name="cloud",
         minutes=8,

@@ -1,0 +1,1 @@
+"""Packs the masakari charm: `make charms`, or `python -m packing --help`."""

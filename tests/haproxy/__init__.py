@@ -1,0 +1,1 @@
+"""A real haproxy on what the charm writes for it."""

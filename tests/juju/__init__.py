@@ -1,0 +1,1 @@
+"""The charm under a Juju without a controller: see README.md beside this file."""

@@ -1,0 +1,1 @@
+"""The packed charm on a real systemd, among real neighbours."""

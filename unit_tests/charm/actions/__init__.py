@@ -1,0 +1,1 @@
+"""The actions, against the real masakari-manage where they call it."""

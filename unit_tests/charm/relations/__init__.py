@@ -1,0 +1,1 @@
+"""The relations, as their other sides really speak."""
