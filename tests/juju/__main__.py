@@ -49,7 +49,7 @@ def choose_charm(folder: Path) -> tuple[Path, str]:
 
 def play(juju: Juju, charm: Path, wheels: Path) -> int:
     """Deploy, integrate, pause and resume."""
-    say("juju deploy keystone; juju deploy rabbitmq-server -n 2; juju deploy vault; ... (scripted)")
+    say("juju deploy keystone; juju deploy rabbitmq-server; juju deploy vault; ... (scripted)")
     masakari.deploy_cloud(juju)
     say(f"juju deploy ./{charm.name} masakari -n 3 --config vip={masakari.VIP} --resource wheels=./{wheels.name}")
     masakari.deploy_masakari(juju, charm, wheels, config={"vip": masakari.VIP})
@@ -60,9 +60,7 @@ def play(juju: Juju, charm: Path, wheels: Path) -> int:
     settle(juju)
     ha = next(r for r in juju.model.relations_of("masakari") if r.ends["masakari"] == "ha")
     crm = hacluster.parse(ha.bags["masakari/0"])
-    print(
-        f"hacluster was asked for the virtual IP {' '.join(crm.virtual_ips())} and {len(crm.resources) - 1} more resource\n"
-    )
+    print(f"hacluster was asked for the virtual IP {' '.join(crm.virtual_ips())}, as {', '.join(crm.resources)}\n")
     for action in ("pause", "resume"):
         say(f"juju run masakari/1 {action}")
         outcome = juju.run("masakari/1", action)

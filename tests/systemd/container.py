@@ -14,6 +14,7 @@ groups have another layout, so it gets a mount namespace in which they are as it
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,15 @@ from pathlib import Path
 from tests.cloud.rig.waiting import until
 from tests.juju.standin.errors import JujuError
 
-NEEDS = ("systemd-nspawn", "unshare", "nsenter", "setpriv", "ip", "mount")
+# Program -> Debian's package.
+NEEDS = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+}
 # A mount namespace of its own: what is mounted in it is seen by nobody else, and goes with its last process.
 APART = ("unshare", "--mount", "--propagation", "private")
 START_SECONDS = 60
@@ -234,6 +243,9 @@ def why_not() -> str:
     """Return what keeps such a machine from working here, or an empty text."""
     if os.geteuid() != 0:
         return "a machine with systemd needs root (systemd-nspawn, an overlay, a network of its own)"
+    missing = {package for program, package in NEEDS.items() if not shutil.which(program)}
+    if missing:
+        return f"a machine with systemd needs {', '.join(sorted(missing))}: apt-get install {' '.join(sorted(missing))}"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "a machine with systemd needs overlayfs, and this kernel does not offer it"
     return ""
