@@ -82,7 +82,7 @@ SUITES = (
             program("lint-imports", "--no-logo"),
         ),
     ),
-    Suite(name="unit", minutes=4, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
+    Suite(name="unit", minutes=5, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
     Suite(
         name="scenarios",
         minutes=2,

@@ -56,8 +56,10 @@ ROW_WITHOUT_PROOF = edit(
 )
 DOOR_WITHOUT_PROOF = edit(
     "adapters/db/store.py",
-    "            if isinstance(order.effect, Evacuate):\n                door.append(",
-    "            if isinstance(order.effect, Evacuate) and order.effect.source is None:\n                door.append(",
+    "    of_this = (recoveries.c.uuid == lease.recovery,)\n    match effect:\n",
+    "    of_this = (recoveries.c.uuid == lease.recovery,)\n"
+    "    if not isinstance(effect, PowerOff):\n        return ()\n"
+    "    match effect:\n",
 )
 
 # The epoch check
@@ -86,6 +88,21 @@ SENT_BY_ANYBODY = edit(
 )
 
 
+ORDERS_NEVER_AGE = (
+    edit(
+        "engine/carrying.py",
+        "            if tools.clock.monotonic() >= submitted_at + tools.order_seconds:\n",
+        "            if submitted_at < 0:\n",
+    ),
+    edit(
+        "engine/carrying.py",
+        "        return Deadline(at=submitted_at + tools.order_seconds)\n",
+        "        return Deadline(at=tools.clock.monotonic() + tools.order_seconds)\n",
+    ),
+)
+"""What stands before the epoch check: an order that waited too long does not leave, whoever owns the recovery."""
+
+
 def broken(name: str, fault: str, *edits: Edit, is_long: bool = False) -> Play:
     """Build the run of a mutation."""
     return Play(name=name, fault=fault, edits=edits, is_long=is_long)
@@ -95,7 +112,7 @@ STOPPED = r"PROMISE BROKEN: the recovery of c1 came to \w+, not unproven: recove
 FALSE_PROOF = r"PROMISE BROKEN: a proof that c1 is off rests on a reading at \S+, when it was on"
 MOVED_WHILE_ON = r"PROMISE BROKEN: .* while the power of c1 was on \(source_was_on\)"
 STALE_OWNER = r"PROMISE BROKEN: .* gave the evacuation of \S+ for c1 after \S+ had taken it over \(stale_owner\)"
-NOTHING_MOVED = r"PROMISE BROKEN: the recovery of c1 came to moving, not unproven"
+NOTHING_MOVED = r"PROMISE BROKEN: the recovery of c1 came to forcing_down, not unproven"
 
 MUTATIONS = [
     (broken("second-reading", "bmc-lies", ONE_READING), STOPPED),
@@ -120,8 +137,11 @@ MUTATIONS = [
         ),
         MOVED_WHILE_ON,
     ),
-    (broken("epoch-check", "engine-killed", HELD_BY_ANYBODY, STORED_BY_ANYBODY, is_long=True), STALE_OWNER),
-    (broken("epoch-check-at-the-door", "engine-killed", SENT_BY_ANYBODY, is_long=True), STALE_OWNER),
+    (
+        broken("epoch-check", "engine-killed", HELD_BY_ANYBODY, STORED_BY_ANYBODY, *ORDERS_NEVER_AGE, is_long=True),
+        STALE_OWNER,
+    ),
+    (broken("epoch-check-at-the-door", "engine-killed", SENT_BY_ANYBODY, *ORDERS_NEVER_AGE, is_long=True), STALE_OWNER),
 ]
 
 
