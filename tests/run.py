@@ -114,7 +114,7 @@ SUITES = (
     ),
     Suite(
         name="systemd",
-        # Two on a machine that has nothing else to do; the rest is for the first making of the root file system.
+        # 2.8 on two cores that had other work too; the rest is for the first making of the root file system.
         minutes=6,
         commands=(pytest("tests/systemd"),),
         packages=(

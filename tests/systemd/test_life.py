@@ -27,12 +27,13 @@ def test_a_full_disk_at_install(unit: Environment) -> None:
     options = {"openstack-origin": "distro", "config-flags": FLAGS, "fence-attempts": 2}
     unit.juju.deploy(unit.this.result().charm, spaces=BINDINGS, config=options)
     unit.machine.run("mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", "/opt")
-    status = unit.settle()
+    status = unit.run_one_hook()
+    assert unit.juju.history(UNIT) == ["install"]
     assert status.word == "blocked"
     assert status.message.endswith("make room on the disk; the next hook goes on"), status.message
     assert unit.machine.run("ls", "-A", "/opt/masakari/releases") == ""
     unit.machine.run("umount", "/opt")
-    status = unit.update_status()
+    status = unit.settle()
     assert (status.word, status.message) == ("blocked", "'shared-db' missing, 'identity-service' missing")
 
 
@@ -146,6 +147,25 @@ def test_a_failed_host_is_recovered(unit: Environment) -> None:
     shown = unit.juju.run(UNIT, "show-recovery", recovery=recovery["uuid"])
     assert shown.failure is None
     assert shown.results["outcome"].startswith(f"{VICTIM}: recovered")
+
+
+def test_readiness(unit: Environment) -> None:
+    """check-readiness finds the one thing that is wrong with these neighbours, says what to do, and is content once it is done."""
+    outcome = unit.juju.run(UNIT, "check-readiness")
+    assert outcome.failure == "not ok: database; each result says what to do"
+    assert "innodb_flush_log_at_trx_commit = 1 on every server" in outcome.results["database"]
+    unit.neighbours.database.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+    outcome = unit.juju.run(UNIT, "check-readiness")
+    assert (outcome.failure, outcome.results["outcome"]) == (None, "ready, 2 unknown")
+
+
+def test_an_archive_that_is_away(unit: Environment) -> None:
+    """package-upgrade without a way to the archive fails and says so, and changes nothing."""
+    before = unit.starts()
+    outcome = unit.juju.run(UNIT, "package-upgrade")
+    assert outcome.failure is not None
+    assert "see that this unit reaches its package archive" in outcome.failure
+    assert unit.starts() == before
 
 
 def test_a_hook_that_changes_nothing_does_nothing(unit: Environment) -> None:

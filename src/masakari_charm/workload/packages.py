@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 APT = ("/usr/bin/apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300")
 # A file that the charm wrote before the package came stays.
 KEEP_OURS = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
+# Without it an archive that cannot be reached is a warning, and nothing to upgrade is found in old lists.
+EVERY_ARCHIVE = ("-o", "APT::Update::Error-Mode=any")
 APT_SECONDS = 1800.0
 """How long apt may take: five minutes for its lock, and the rest for a slow mirror."""
 FIX = "see that this unit reaches its package archive (apt-get update), or set juju's apt-http-proxy; the next hook tries again"
@@ -41,7 +43,7 @@ def install(
 def upgrade(machine: Machine, names: Sequence[str]) -> str:
     """Upgrade these packages within their archive, and return what apt said."""
     with explained("cannot upgrade packages", fix=FIX):
-        machine.run(*APT, "update", timeout_seconds=APT_SECONDS)
+        machine.run(*APT, *EVERY_ARCHIVE, "update", timeout_seconds=APT_SECONDS)
         return _install(machine, ("--only-upgrade", *names)).out
 
 
