@@ -113,6 +113,13 @@ def test_p0_power_is_read_before(pending: dict[str, Any]) -> None:
     breaks("P0", replace(FENCING, **pending), SHOT)
 
 
+def test_p1_no_word_against_the_last_reading() -> None:
+    """A word proves nothing while the last that the BMC said is ON, unless it gave no reading in all of another round."""
+    word = replace(MOVING, proof=proof(rung=Rung.HUMAN, readings=(), word=WORD))
+    breaks("P1", replace(word, fence=replace(word.fence, readings=(), known=ON)), ORDER)
+    checked(replace(word, fence=replace(word.fence, readings=(), known=ON, asked_again=True)), ORDER)
+
+
 @pytest.mark.parametrize("order", [ORDER, ForceDown("c1"), EnableReserved("c4")])
 def test_p1_no_order_without_a_proof(order: Effect) -> None:
     """Without a proof nothing is evacuated, forced down or enabled."""

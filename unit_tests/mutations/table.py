@@ -232,12 +232,12 @@ MUTATIONS = (
         edits=(
             edit(
                 "core/fencing.py",
-                "fence.last is not Power.ON and (fence.known is not Power.ON or draft.state.reason.code is Code.SILENT_STILL)",
+                "fence.last is not Power.ON and (fence.known is not Power.ON or was_asked)",
                 "fence.last is not Power.ON",
             ),
         ),
         scenarios=("confirm-meets-a-silent-bmc",),
-        shows=VIOLATION,
+        shows=STOPPED,
     ),
     Mutation(
         name="one-reading",

@@ -197,7 +197,8 @@ def _is_word_enough(draft: Draft) -> bool:
     gave no reading in all of that round, the next word is about the power itself, and the reason says so.
     """
     fence = draft.state.fence
-    return fence.last is not Power.ON and (fence.known is not Power.ON or draft.state.reason.code is Code.SILENT_STILL)
+    was_asked = fence.asked_again and draft.state.reason.code is Code.SILENT_STILL
+    return fence.last is not Power.ON and (fence.known is not Power.ON or was_asked)
 
 
 def rejected(draft: Draft, word: HumanWord) -> None:

@@ -104,8 +104,11 @@ def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:
             yield "P1: a proof by power without two readings of OFF at least two seconds apart"
         if run and after.proof.valid_until > run[-1].at + policy.proof_valid_seconds:
             yield "P1: a proof by power outlives its readings"
-    if after.proof is not None and after.proof.rung is Rung.HUMAN and after.proof.word is None:
+    by_word = after.proof is not None and after.proof.rung is Rung.HUMAN
+    if by_word and after.proof is not None and after.proof.word is None:
         yield "P1: a proof by word without a word"
+    if by_word and after.fence.known is Power.ON and not after.fence.asked_again:
+        yield "P1: a proof by word although the last reading was ON"
 
 
 def _one_run(after: Recovery, decision: Decision, around: Surroundings) -> Iterator[str]:
