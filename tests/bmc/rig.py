@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from unit_tests.ports.power_contract import Fault
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing.inventory import Inventory, IpmiDevice
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.ports import Deadline
@@ -172,7 +174,7 @@ class IpmiSimRig:
 
     def deadline(self, seconds: float) -> Deadline:
         """The point so many seconds from now."""
-        return Deadline(at=time.monotonic() + seconds)
+        return Deadline(at=SystemClock().monotonic() + seconds)
 
     def address(self, host: str) -> str:
         """The address of a host's BMC."""
@@ -205,10 +207,19 @@ class IpmiSimRig:
 
 
 def free_port() -> int:
-    """Return a UDP port of 127.0.0.1 that nobody had a moment ago."""
+    """Choose a UDP port of 127.0.0.1 below those that the system gives out by itself; nobody had it a moment ago."""
+    ports = random.sample(range(20_000, 30_000), 100)
+    return next(port for port in ports if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    """Tell whether somebody could have the UDP port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Ipmitool:

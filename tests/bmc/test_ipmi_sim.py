@@ -12,7 +12,9 @@ import pytest
 from tests.bmc.rig import IpmiSimRig, Ipmitool
 from unit_tests.adapters.fencing.rig import children
 from unit_tests.ports.power_contract import ENOUGH, PowerDevicesContract, failure
+from vmha.adapters.clock import SystemClock
 from vmha.core.model import Power, PowerTrouble
+from vmha.ports import PowerError
 
 # Twenty processes that start at once on a machine with other work.
 BUSY = 40.0
@@ -48,15 +50,32 @@ def test_we_and_ipmitool_see_the_same(rig: IpmiSimRig) -> None:
 
 
 def test_many_bmcs_at_once(tmp_path: Path) -> None:
-    """Twenty machines are switched off at the same time, and each reads OFF."""
+    """Twenty machines are switched off at the same time, and each reads OFF.
+
+    IPMI sends a packet again whose answer is late, and gives a BMC up that is slow three times; on a busy machine some of twenty
+    may be. They are called again, as the engine would.
+    """
     hosts = tuple(f"c{number}" for number in range(20))
     rig = IpmiSimRig(tmp_path, hosts)
+    end = rig.deadline(BUSY)
+
+    def off(host: str) -> Power:
+        rig.devices.off(host, deadline=end)
+        return rig.devices.read(host, deadline=end)[0]
+
+    def off_at_last(host: str) -> Power:
+        while True:
+            try:
+                return off(host)
+            except PowerError as error:
+                if error.trouble is not PowerTrouble.SILENT or SystemClock().monotonic() >= end.at:
+                    raise
+
     try:
         with ThreadPoolExecutor(20) as pool:
-            list(pool.map(lambda host: rig.devices.off(host, deadline=rig.deadline(BUSY)), hosts))
-            answers = list(pool.map(lambda host: rig.devices.read(host, deadline=rig.deadline(ENOUGH))[0], hosts))
+            answers = list(pool.map(off_at_last, hosts))
         assert answers == [Power.OFF] * 20
-        assert [rig.orders(host) for host in hosts] == [1] * 20
+        assert not any(rig.is_on(host) for host in hosts)
     finally:
         rig.stop()
 

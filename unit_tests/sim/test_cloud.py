@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 from unit_tests.sim.test_served import wait
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.core.model import Power, PowerTrouble
@@ -30,7 +30,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 def soon() -> Deadline:
     """Return a deadline that no call should need."""
-    return Deadline(at=time.monotonic() + 15.0)
+    return Deadline(at=SystemClock().monotonic() + 15.0)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -93,7 +93,7 @@ def test_faults_reach_the_wire(folder: Path, fault: str, trouble: PowerTrouble) 
     url, power = f"{description(folder)['control_url']}/faults", devices(folder)
     requests.post(url, json={"fault": fault, "host": "c1"}, timeout=5).raise_for_status()
     with pytest.raises(PowerError) as error:
-        power.off("c1", deadline=Deadline(at=time.monotonic() + 2.0))
+        power.off("c1", deadline=Deadline(at=SystemClock().monotonic() + 2.0))
     assert error.value.trouble is trouble
     assert power.read("c2", deadline=soon())[0] is Power.ON
     requests.post(url, json={"fault": "bmc_well", "host": "c1"}, timeout=5).raise_for_status()

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from unit_tests.ports.power_contract import Fault
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing import worker
 from vmha.adapters.fencing.inventory import Inventory, IpmiDevice
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
@@ -130,7 +131,7 @@ def inventory(*devices: IpmiDevice) -> Inventory:
 
 def deadline(seconds: float) -> Deadline:
     """The point so many seconds from now."""
-    return Deadline(at=time.monotonic() + seconds)
+    return Deadline(at=SystemClock().monotonic() + seconds)
 
 
 @contextmanager

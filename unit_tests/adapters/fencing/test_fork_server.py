@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from unit_tests.adapters.fencing.rig import (
     workers,
 )
 from unit_tests.ports.power_contract import ENOUGH, failure
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing import worker
 from vmha.adapters.fencing.inventory import IpmiDevice
 from vmha.core.model import Power, PowerTrouble
@@ -38,13 +38,14 @@ from vmha.ports import PowerError
 TOLD_APART = "s3cret-of-the-bmc"
 # A parent as the engine is one: it says when its call to a port of this machine ends, and makes it.
 PARENT = """
-import sys, time
+import sys
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing.inventory import Inventory, IpmiDevice
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.ports import Deadline
 bmc = IpmiDevice(host="c1", address="127.0.0.1", port=int(sys.argv[1]), user="admin", password="secret")
 devices = IpmiPowerDevices(Inventory(source="", devices={"c1": bmc}), calls=1)
-at = time.monotonic() + 3.0
+at = SystemClock().monotonic() + 3.0
 print(at, flush=True)
 devices.off("c1", deadline=Deadline(at=at))
 """
@@ -71,8 +72,8 @@ def test_the_child_ends_itself_whatever_became_of_the_service(blow: signal.Signa
             (server,), (child,) = servers(parent.pid), workers(parent.pid)
             parent.send_signal(blow)
             assert not has_ended(child)
-            eventually(lambda: has_ended(child), seconds=end - time.monotonic() + 1.0)
-            assert time.monotonic() >= end
+            eventually(lambda: has_ended(child), seconds=end - SystemClock().monotonic() + 1.0)
+            assert SystemClock().monotonic() >= end
             if blow == signal.SIGKILL:
                 eventually(lambda: has_ended(server))
         finally:
@@ -125,7 +126,7 @@ def test_a_call_that_comes_late_sends_nothing() -> None:
             "password": PASSWORD,
             "system_guid": None,
         }
-        assert raw_call(json.dumps(request), at=time.monotonic() - 0.01) == b""
+        assert raw_call(json.dumps(request), at=SystemClock().monotonic() - 0.01) == b""
         silent.setblocking(False)
         with pytest.raises(BlockingIOError):
             silent.recv(100)

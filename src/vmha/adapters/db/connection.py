@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,7 @@ def _serialise_sqlite(engine: Engine, answer_seconds: int) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={answer_seconds}000")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _choose_write_ahead_log(cursor)
         cursor.execute("PRAGMA synchronous=FULL")  # a commit that was acknowledged outlives a power cut
         cursor.close()
 
@@ -157,6 +158,23 @@ def _serialise_sqlite(engine: Engine, answer_seconds: int) -> None:
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")  # of the plain BEGIN that oslo.db's own listener has just sent
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _choose_write_ahead_log(cursor: Any) -> None:
+    """Choose the log, which the file then keeps. While another connection writes, SQLite refuses that at once, without its busy timeout.
+
+    The timeout holds for a transaction, so one of those waits for the writer. One that cannot begin in time is an error.
+    """
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the low byte; the others say why
+                raise
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("ROLLBACK")
+        else:
+            return
 
 
 LONGEST_SENTENCE = 4000

@@ -79,7 +79,7 @@ class IpmiPowerDevices:
     def _call(self, order: str, device: IpmiDevice, deadline: Deadline) -> dict[str, Any]:
         """Let a child make one call; return its answer or raise what it says."""
         with self._turn(order, device, deadline):
-            started = time.monotonic()
+            started = _now()
             try:
                 text = self._workers.call(_request(order, device), deadline)
             except TimeoutError as error:
@@ -89,7 +89,7 @@ class IpmiPowerDevices:
                 raise self._worker_failed(order, device, str(error)) from error
             except OSError as error:
                 raise self._worker_failed(order, device, f"did not start ({error.strerror})") from error
-            seconds = time.monotonic() - started
+            seconds = _now() - started
         try:
             answer: dict[str, Any] = json.loads(text)
             trouble = PowerTrouble(answer["trouble"]) if "trouble" in answer else None
@@ -165,4 +165,9 @@ def _request(order: str, device: IpmiDevice) -> str:
 
 
 def _seconds_left(deadline: Deadline) -> float:
-    return max(0.0, deadline.at - time.clock_gettime(time.CLOCK_BOOTTIME))
+    return max(0.0, deadline.at - _now())
+
+
+def _now() -> float:
+    """Return seconds on the clock of a `Deadline`."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
