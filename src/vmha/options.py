@@ -217,7 +217,15 @@ OPTIONS: tuple[Option, ...] = (
         "recovery", "alert_interval_seconds", 300.0, "Time between alerts of a recovery that waits for a human.", low=10
     ),
     _count(
-        "recovery", "moves_in_flight", 32, "Evacuations of one host that Nova may be working on at a time.", high=1000
+        "recovery",
+        "orders_at_once",
+        1,
+        "Evacuations of one host that Nova is asked for at a time. With more its scheduler picks the same host for many of them, and "
+        "the claims there wait for each other.",
+        high=64,
+    ),
+    _count(
+        "recovery", "moves_in_flight", 128, "Evacuations of one host that Nova may be working on at a time.", high=1000
     ),
     _count(
         "recovery",

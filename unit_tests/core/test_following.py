@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from unit_tests.core.states import AROUND, NOW, POLICY, WORD, Hand, instance, migration, move, moving, proof
+from vmha.core.draft import Decision
 from vmha.core.effects import Evacuate, ReadProgress
 from vmha.core.events import (
     EvacuationAccepted,
@@ -309,11 +310,27 @@ def test_a_move_past_its_time_is_stalled() -> None:
 def test_only_so_many_are_in_flight() -> None:
     """No more moves are under way at a time than the policy allows."""
     moves = tuple(move(f"i{number}") for number in range(9))
-    now = Hand(state=moving(*moves), policy=replace(POLICY, moves_in_flight=4))
+    now = Hand(state=moving(*moves), policy=replace(POLICY, orders_at_once=9, moves_in_flight=4))
     decision = now.hear(Ticked())
     assert sum(isinstance(effect, Evacuate) for effect in decision.effects) == 4
     decision = now.hear(EvacuationRefused(answers="evacuate:i0:1", instance="i0", status=404, detail="gone"))
     assert [effect.key for effect in decision.effects if isinstance(effect, Evacuate)] == ["evacuate:i4:1"]
+
+
+def test_only_so_many_are_asked_for_at_once() -> None:
+    """The next order is given when Nova has answered one, whatever the answer; what it took is in its own hands."""
+    moves = tuple(move(f"i{number}") for number in range(9))
+    now = Hand(state=moving(*moves), policy=replace(POLICY, orders_at_once=2))
+    assert ordered(now.hear(Ticked())) == ["evacuate:i0:1", "evacuate:i1:1"]
+    assert ordered(now.hear(Ticked())) == []
+    assert ordered(now.hear(EvacuationAccepted(answers="evacuate:i1:1", instance="i1"))) == ["evacuate:i2:1"]
+    lost = EvacuationUnanswered(answers="evacuate:i0:1", instance="i0", detail="timed out")
+    assert ordered(now.hear(lost)) == ["evacuate:i3:1"]
+
+
+def ordered(decision: Decision) -> list[str]:
+    """The evacuations that a decision orders."""
+    return [effect.key for effect in decision.effects if isinstance(effect, Evacuate)]
 
 
 def test_a_freed_instance_is_still_held_by_its_disk() -> None:

@@ -203,6 +203,7 @@ def test_p6_bounded_harm() -> None:
     checked(FENCING, SHOT, around=replace(AROUND, segment_failures=2))
     breaks("P6", replace(FENCING, fence=Fence(round_orders=4)))
     breaks("P6", MOVING, ORDER, policy=replace(POLICY, moves_in_flight=0))
+    breaks("P6", MOVING, ORDER, policy=replace(POLICY, orders_at_once=0))
 
 
 def test_p8_no_silent_loss() -> None:

@@ -194,6 +194,7 @@ class Life:
             local_disk=self.tape.pick(*LocalDisk),
             shared_storage=self.tape.pick(False, True),
             moves_in_flight=self.tape.pick(32, 1),
+            orders_at_once=self.tape.pick(1, 2, 32),
         )
         self.pending: list[effects.Effect] = []
         self.keys: list[str] = []

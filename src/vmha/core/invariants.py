@@ -159,9 +159,13 @@ def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: S
         yield f"P6: a power-off beyond the brake ({around.segment_failures} of {around.segment_hosts} hosts failed)"
     if after.fence.round_orders > policy.fence_attempts:
         yield "P6: more power-offs than allowed"
-    in_flight = sum(move.status.is_in_flight for move in after.moves)
-    if any(isinstance(effect, Evacuate) for effect in decision.effects) and in_flight > policy.moves_in_flight:
-        yield f"P6: {in_flight} evacuations in flight"
+    if any(isinstance(effect, Evacuate) for effect in decision.effects):
+        asked_for = sum(move.status is MoveStatus.ORDERED for move in after.moves)
+        if asked_for > policy.orders_at_once:
+            yield f"P6: Nova is asked for {asked_for} evacuations at once"
+        in_flight = sum(move.status.is_in_flight for move in after.moves)
+        if in_flight > policy.moves_in_flight:
+            yield f"P6: {in_flight} evacuations in flight"
 
 
 def _no_silent_loss(after: Recovery, decision: Decision, policy: Policy) -> Iterator[str]:

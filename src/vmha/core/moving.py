@@ -246,7 +246,9 @@ def _order_pending(draft: Draft) -> None:
     state, policy = draft.state, draft.policy
     if state.proof is None or not state.proof.holds(draft.now) or state.checks:
         return
-    room = policy.moves_in_flight - sum(move.status.is_in_flight for move in state.moves)
+    asked_for = sum(move.status is MoveStatus.ORDERED for move in state.moves)
+    in_flight = sum(move.status.is_in_flight for move in state.moves)
+    room = min(policy.orders_at_once - asked_for, policy.moves_in_flight - in_flight)
     for move in state.moves:
         if room <= 0:
             return

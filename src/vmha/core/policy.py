@@ -38,7 +38,8 @@ class Policy:
     brake_percent: int = 30
     brake_window_seconds: float = 300.0
 
-    moves_in_flight: int = 32
+    orders_at_once: int = 1
+    moves_in_flight: int = 128
     move_attempts: int = 3
     move_retry_seconds: float = 10.0
     move_seconds: float = 300.0

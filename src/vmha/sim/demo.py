@@ -112,13 +112,14 @@ def _stop_first_engine(stage: Stage) -> None:
 SLOW = (("recovery", "moves_in_flight", "3"),)
 
 ORDERS_IN_HAND = (
+    ("recovery", "orders_at_once", "12"),
     ("engine", "evacuate_threads", "1"),
     ("engine", "lease_seconds", "6"),
     ("fencing", "proof_valid_seconds", "30"),
     ("fencing", "fence_seconds", "15"),
 )
-"""One order at a time, so that an engine that is stopped still has some to send; when it wakes, only its lease tells that it may not:
-the proof is as good as before. The lease is longer than elsewhere: more processes share the machine, and none may lose it by chance."""
+"""All orders in hand and one sent at a time, so that an engine that is stopped still has some to send; when it wakes, only its lease tells
+that it may not: the proof is as good as before. The lease is longer than elsewhere: more processes share the machine, and none may lose it by chance."""
 
 CASES: dict[str, Case] = {
     "": Case(
