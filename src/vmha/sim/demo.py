@@ -119,7 +119,8 @@ ORDERS_IN_HAND = (
     ("fencing", "fence_seconds", "15"),
 )
 """All orders in hand and one sent at a time, so that an engine that is stopped still has some to send; when it wakes, only its lease tells
-that it may not: the proof is as good as before. The lease is longer than elsewhere: more processes share the machine, and none may lose it by chance."""
+that it may not: the proof is as good as before. The lease is longer than elsewhere: more processes share the machine, and none may lose it by
+chance."""
 
 CASES: dict[str, Case] = {
     "": Case(
