@@ -115,13 +115,9 @@ class Storm:
             self.world.add_server(HOSTS[number % 3], vm_state=state, image_backed=disk)
 
     def _draw_policy(self) -> Policy:
-        return replace(
-            Policy(),
-            local_disk=self.random.choice((LocalDisk.WAIT, LocalDisk.REBUILD)),
-            orders_at_once=self.random.choice((1, 8)),
-            moves_in_flight=self.random.choice((4, 32)),
-            move_seconds=120.0,
-        )
+        choose = self.random.choice
+        policy = Policy(local_disk=choose((LocalDisk.WAIT, LocalDisk.REBUILD)), move_seconds=120.0)
+        return replace(policy, orders_at_once=choose((1, 8)), moves_in_flight=choose((4, 32)))
 
     def run(self) -> Result:
         """Play the run and judge it."""
