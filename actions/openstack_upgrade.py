@@ -20,8 +20,12 @@ DONE = "success, upgrade completed"
 
 def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
     """Switch; fail where it could not be done. Where the release is older than the one that runs, this is the way back."""
-    if not charm.read().config.is_action_managed:
+    state = charm.read()
+    if not state.config.is_action_managed:
         event.set_results({"outcome": SKIPPED})
+        return
+    if state.wheels is None:
+        event.fail(status.NO_ANSWER)
         return
     before = charm.reconcile()
     if before.problems:

@@ -1,11 +1,12 @@
 """Packs the masakari charm of a tree: lays everything out, lets charmcraft pack it, and evens out what two packs would differ in.
 
     dist/masakari.charm                the charm: code, its pure Python libraries, wheels of the service for Python 3.11 and 3.12
-    dist/wheels-VERSION-DIGEST.tar     the same wheels, as the charm's resource `wheels` takes them
+    dist/wheels-VERSION-DIGEST.tar     the same wheels, as the charm's resource `wheels` takes them; those of before are removed
 
 Rules:
 1. Two packs of one commit hold the same files with the same bytes. Times are the commit's, modes are two, the order is sorted.
-2. Everything that comes from a package index is pinned by hash in requirements/. What was fetched is kept in .packing/.
+2. Everything that comes from a package index is pinned by hash in requirements/. What was fetched is kept in .packing/, and so are the
+   youngest packs, for the test suites.
 3. Without charmcraft there is no charm: there is no second way to pack it, and a step that cannot be done says what it needs.
 """
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packing.commands import CannotPack, run
 from packing.requirements import Pin, pins
-from packing.wheels import PLATFORMS, tag
+from packing.wheels import DIGEST_CHARACTERS, PLATFORMS, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 PYTHON = "3.12"
 """The Python of the charm's base. Whatever is pure runs on 3.11 too."""
@@ -26,10 +27,21 @@ LEFT_OUT = ("**/*.so", "**/*.pyi", "**/*.exe", "bin", "**/__pycache__", "*.dist-
 LEFT_OUT_TOO = ("*.dist-info/INSTALLER", "*.dist-info/direct_url.json", "charmhelpers/contrib")
 
 
-def lay_out(tree: Path, target: Path) -> None:
-    """Fill `target` with the libraries that requirements/charm.txt pins."""
-    wanted = pins((tree / "requirements" / "charm.txt").read_text(), python=PYTHON)
-    wanted = tuple(pin for pin in wanted if pin.name not in NOT_NEEDED)
+def lay_out(tree: Path, target: Path, *, work: Path) -> None:
+    """Fill `target` with the libraries that requirements/charm.txt pins; they are made once for each state of pins and this file."""
+    text = (tree / "requirements" / "charm.txt").read_text()
+    state = hashlib.sha256(text.encode() + Path(__file__).read_bytes()).hexdigest()
+    kept = work / f"library-{state[:DIGEST_CHARACTERS]}"
+    if not kept.is_dir():
+        fresh = work / "library-fresh"
+        shutil.rmtree(fresh, ignore_errors=True)
+        _make(text, fresh)
+        fresh.replace(kept)
+    shutil.copytree(kept, target)
+
+
+def _make(text: str, target: Path) -> None:
+    wanted = tuple(pin for pin in pins(text, python=PYTHON) if pin.name not in NOT_NEEDED)
     platforms = (part for platform in PLATFORMS for part in ("--platform", platform))
     abis = (part for abi in (tag(PYTHON), "abi3", "none") for part in ("--abi", abi))
     binary = ("--only-binary", ":all:", "--implementation", "cp", "--python-version", PYTHON, *abis, *platforms)

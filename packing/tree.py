@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -37,6 +38,15 @@ def sources(tree: Path) -> list[str]:
         return sorted(name for name in names if (tree / name).is_file())
     found = (path for path in tree.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return sorted(str(path.relative_to(tree)) for path in found)
+
+
+def digest(folder: Path) -> str:
+    """Return one checksum of all files of a folder: paths, what can be executed, contents."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.update(f"{path.relative_to(folder)} {even_mode(path.stat().st_mode):o} {content}\n".encode())
+    return found.hexdigest()
 
 
 def commit_seconds(tree: Path) -> int:

@@ -22,7 +22,7 @@ import ops
 from masakari_charm import build, status
 from masakari_charm.networks import API_PORT
 from masakari_charm.plan import Plan, Report
-from masakari_charm.publish import ENDPOINTS, publish
+from masakari_charm.publish import ENDPOINTS, publish, tell_schema
 from masakari_charm.state import State, read
 from masakari_charm.workload import converge, removal, services
 from masakari_charm.workload.machine import Machine
@@ -101,6 +101,7 @@ class MasakariCharm(ops.CharmBase):
         publish(self.model, state)
         plan = build.plan(state)
         report = type(self).converge(replace(plan, may_switch=True) if may_switch else plan, self.machine)
+        tell_schema(self.model, state, report)
         if plan.is_complete:
             self.unit.set_ports(API_PORT)
         if report.release is not None:
@@ -108,7 +109,7 @@ class MasakariCharm(ops.CharmBase):
         for missing in state.missing:
             if missing.is_joined:
                 logger.info("%s has not answered yet: %s", missing.relation, ", ".join(missing.keys))
-        for problem in (*state.problems, *report.problems):
+        for problem in (*state.problems, *state.warnings, *report.problems):
             logger.warning("%s; %s", problem.what, problem.fix)
         self._shown = (state, report)
         return report

@@ -8,17 +8,20 @@ Rules:
 1. A suite runs in a process group of its own. When its minutes are over, or those of the whole run, it is
    interrupted, then killed: it failed. Its own minutes are some twice what it takes on two idle cores.
 2. What a suite started and left behind is killed before the next suite starts.
-3. A suite that runs no test has failed.
-4. A suite that needs a package which can neither be found nor installed is left out, by name and with the
+3. A suite that mostly waits may run beside others, in a run of its own whose output is shown in its place.
+4. A suite that runs no test has failed.
+5. A suite that needs a package which can neither be found nor installed is left out, by name and with the
    reason. With CI=true a suite left out has failed.
-5. The last line is `N passed, N failed`, with `, N skipped` where tests were skipped. It sums up the
+6. The last line is `N passed, N failed`, with `, N skipped` where tests were skipped. It sums up the
    suites. The exit code is 1 where any failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -28,8 +31,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +44,8 @@ MINUTES = 35
 # As many as the smallest machine that the budgets were set on has cores.
 WORKERS = 2
 PR_SET_CHILD_SUBREAPER = 36
+# The runs of suites beside others, by the suite's name.
+APART: dict[str, subprocess.Popen[bytes]] = {}
 
 Command = tuple[str, ...]
 
@@ -63,13 +67,17 @@ NOT_UNIT = tuple(f"--ignore=unit_tests/{name}" for name in SUITES_OF_THEIR_OWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """Commands that run in order, together within `minutes`; `packages` is what Debian calls their needs."""
+    """Commands that run in order, together within `minutes`; `packages` is what Debian calls their needs.
+
+    Where `beside` names an earlier suite, this one starts with that.
+    """
 
     name: str
     minutes: float
     commands: tuple[Command, ...]
     packages: tuple[str, ...] = ()
     quick: bool = False
+    beside: str = ""
 
 
 SUITES = (
@@ -104,25 +112,26 @@ SUITES = (
     Suite(
         name="juju",
         minutes=4,
-        # Each file is one story, which one process tells.
-        commands=(pytest("tests/juju", *PARALLEL, "--dist", "loadfile"),),
-        packages=("iproute2", "python3-venv"),
+        # Each file is one story, which one process tells; the long ones come first by name.
+        commands=(pytest("tests/juju", *PARALLEL, "--dist", "loadfile", "--no-loadscope-reorder"),),
+        packages=("iproute2", "python3-apt", "python3-venv"),
+    ),
+    Suite(
+        name="systemd",
+        # 2.8 on two cores that had other work too; the rest is for the first making of the root file system.
+        minutes=8,
+        commands=(pytest("tests/systemd"),),
+        beside="packing",
+        packages=(
+            *("systemd-container", "mmdebstrap", "debian-archive-keyring", "iproute2", "python3-apt", "python3-venv"),
+            *("mariadb-server", "rabbitmq-server", "memcached"),
+        ),
     ),
     Suite(
         name="cloud",
         minutes=8,
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
-    ),
-    Suite(
-        name="systemd",
-        # 2.8 on two cores that had other work too; the rest is for the first making of the root file system.
-        minutes=6,
-        commands=(pytest("tests/systemd"),),
-        packages=(
-            *("systemd-container", "mmdebstrap", "debian-archive-keyring", "iproute2", "python3-apt", "python3-venv"),
-            *("mariadb-server", "rabbitmq-server", "memcached"),
-        ),
     ),
     Suite(name="crash", minutes=4, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
 )
@@ -167,6 +176,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [suite.name for suite in SUITES]
     parser = argparse.ArgumentParser(prog="tests.run", description="Runs the test suites.")
     parser.add_argument("--quick", action="store_true", help="only the suites, and the tests, that take seconds")
+    parser.add_argument("--outcome", type=Path, help="write what the suites came to into this file instead of a report")
     parser.add_argument("suite", nargs="*", help=f"one of {', '.join(names)}; all of them when none is named")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.suite) - set(names))
@@ -181,8 +191,76 @@ def main(arguments: Sequence[str]) -> int:
     adopt_orphans()
     missing = install(sorted({package for suite in chosen for package in suite.packages}))
     end = started + MINUTES * 60
-    outcomes = [run(suite, missing=missing, quick=options.quick, end=end) for suite in chosen]
+    with Beside(chosen, missing) as beside:
+        outcomes = [
+            beside.outcome(suite, end=end) or run(suite, missing=missing, quick=options.quick, end=end)
+            for suite in beside.each()
+        ]
+    if options.outcome is not None:
+        options.outcome.write_text(json.dumps([asdict(outcome) for outcome in outcomes]))
+        return 0
     return report(outcomes, minutes=(time.monotonic() - started) / 60)
+
+
+class Beside:
+    """The suites that run beside others, each in a process of its own that adopts what the suite leaves behind."""
+
+    def __init__(self, chosen: Sequence[Suite], missing: dict[str, str]) -> None:
+        self._chosen = chosen
+        self._missing = missing
+        self._folder = tempfile.TemporaryDirectory()
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        """End what still runs, as Ctrl-C would."""
+        for process in APART.values():
+            if process.poll() is None:
+                interrupt(process, 2 * STOP_SECONDS)
+        APART.clear()
+        kill_orphans()
+        self._folder.cleanup()
+
+    def each(self) -> Iterator[Suite]:
+        """Go through the suites in order; those that run beside one are started just before it."""
+        for suite in self._chosen:
+            for other in self._chosen:
+                if other.beside == suite.name and not any(package in self._missing for package in other.packages):
+                    self._start(other)
+            yield suite
+
+    def _start(self, suite: Suite) -> None:
+        print(f"\n=== {suite.name} starts beside {suite.beside}", flush=True)
+        command = (sys.executable, "-m", "tests.run", "--outcome", str(self._of(suite, "outcome")), suite.name)
+        with self._of(suite, "output").open("wb") as output:
+            APART[suite.name] = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def outcome(self, suite: Suite, *, end: float) -> Outcome | None:
+        """Wait for a suite that runs beside others, show what it said and return what it came to; None for one that does not."""
+        process = APART.get(suite.name)
+        if process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=max(end - time.monotonic(), 0))
+        if process.poll() is None:
+            interrupt(process, 2 * STOP_SECONDS)
+        del APART[suite.name]
+        kill_orphans()
+        print(self._of(suite, "output").read_text(errors="replace"), flush=True)
+        written = self._of(suite, "outcome")
+        if not written.exists():
+            why, count = f"exit code {process.returncode}, and no outcome", Count(failed=1)
+            return Outcome(
+                name=suite.name, word="failed", seconds=0, budget_minutes=suite.minutes, count=count, why=why
+            )
+        (found,) = json.loads(written.read_text())
+        return Outcome(**{**found, "count": Count(**found["count"])})
+
+    def _of(self, suite: Suite, what: str) -> Path:
+        return Path(self._folder.name) / f"{suite.name}.{what}"
 
 
 def run(suite: Suite, *, missing: dict[str, str], quick: bool, end: float) -> Outcome:
@@ -262,11 +340,11 @@ def run_process(command: Command, *, seconds: float) -> int | None:
         kill_orphans()
 
 
-def interrupt(process: subprocess.Popen[bytes]) -> None:
+def interrupt(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> None:
     """Let the command clean up behind itself, then end it."""
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(timeout=STOP_SECONDS)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         signal_group(process.pid, signal.SIGKILL)
         process.wait()
@@ -287,7 +365,8 @@ def adopt_orphans() -> None:
 
 def kill_orphans() -> None:
     """Kill and reap every process that a suite left behind; killing one may bring up the next."""
-    while any(kill_child(pid) for pid in children()):
+    apart = {process.pid for process in APART.values()}
+    while any(kill_child(pid) for pid in children() if pid not in apart):
         continue
 
 
@@ -373,7 +452,7 @@ def become_root() -> tuple[str, ...] | None:
     return ("sudo", "-n") if asks_nothing.returncode == 0 else None
 
 
-@contextmanager
+@contextlib.contextmanager
 def no_daemons(prefix: tuple[str, ...]) -> Iterator[None]:
     """Keep packages from starting their servers meanwhile; a policy that stands there is left alone."""
     if POLICY.exists():

@@ -53,7 +53,7 @@ def plan(state: State) -> Plan:
 def _files(state: State) -> tuple[File, ...]:
     """Return every file, or none as long as one of them could not be written."""
     database, identity = state.shared_db, state.identity
-    if state.problems or state.config.unset or state.missing:
+    if state.problems or state.config.unset or state.missing or state.networks.unknown:
         return ()
     if not isinstance(database, SharedDb) or not isinstance(identity, Identity):
         return ()
@@ -106,7 +106,7 @@ def _unit_file(program: str) -> File:
 
 
 def _services(state: State) -> tuple[Service, ...]:
-    """Return what runs here. Under hacluster it is Pacemaker that starts and stops haproxy."""
+    """Return what runs here, what stands before the others first. Under hacluster it is Pacemaker that starts and stops haproxy."""
     api, engine = PROGRAMS
     shared = (CONFIG_FILE, *_CONNECTION_FILES)
     services = (
@@ -115,8 +115,14 @@ def _services(state: State) -> tuple[Service, ...]:
     )
     if not state.needs_haproxy:
         return services
-    front = Service(name=HAPROXY, reads=haproxy.EVERY_FILE, is_ours=not state.ha.is_related, can_reload=True)
-    return (*services, front)
+    front = Service(
+        name=HAPROXY,
+        reads=haproxy.EVERY_FILE,
+        is_ours=not state.ha.is_related,
+        can_reload=True,
+        stands_before=api,
+    )
+    return (front, *services)
 
 
 def _trusted(state: State) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,8 @@
 Rules
 1. A key without a group is of [DEFAULT]. A piece without "=" goes on with the value before it, so that a value may hold commas.
 2. What a relation, a secret or another option of the charm sets is refused: a flag would be lost, or would break a connection.
-3. An option that the service knows is checked against its bounds. In the service's own groups an unknown name is a slip; elsewhere it
+3. The case of a group's name does not count, as it does not for oslo.config: [Database] would be [database] over again, and win.
+4. An option that the service knows is checked against its bounds. In the service's own groups an unknown name is a slip; elsewhere it
    may be an option of a library, and is written as it is.
 """
 
@@ -87,13 +88,19 @@ def parse(text: str) -> tuple[Flags, tuple[Refused, ...]]:
         if found is None:
             refused.append(Refused(f'"{key}" is no key', "write key=value or group.key=value, with commas between"))
             continue
-        place = (found[1] or "DEFAULT", found[2])
+        place = (_group(found[1] or "DEFAULT"), found[2])
         fault = _fault(place, value)
         if fault is not None:
             refused.append(fault)
         else:
             taken[place] = value
     return tuple((group, name, value) for (group, name), value in sorted(taken.items())), tuple(refused)
+
+
+def _group(name: str) -> str:
+    """Return a group in the one form that is looked up and written: lower case, but for DEFAULT."""
+    lower = name.lower()
+    return "DEFAULT" if lower == "default" else lower
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

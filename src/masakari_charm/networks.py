@@ -33,9 +33,9 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What Juju says of a binding: the address to use, and every interface that carries it."""
+    """What Juju says of a binding: the address to use, None as long as it names none, and every interface that carries it."""
 
-    address: str
+    address: str | None
     interfaces: tuple[Interface, ...] = ()
 
 
@@ -46,8 +46,16 @@ class Networks:
     bindings: Mapping[str, Network] = field(default_factory=dict)
 
     def address(self, binding: str) -> str:
-        """Return this unit's address on a binding."""
-        return self.bindings[binding].address
+        """Return this unit's address on a binding. It is asked for only when none is `unknown`."""
+        address = self.bindings[binding].address
+        if address is None:
+            raise LookupError(f"Juju names no address for the binding {binding}")
+        return address
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Name the bindings without an address. Nothing is published then: a placeholder would be taken for the unit."""
+        return tuple(name for name, network in self.bindings.items() if network.address is None)
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -58,7 +66,7 @@ class Networks:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Return every address of this unit once."""
-        known = (network.address for network in self.bindings.values())
+        known = (network.address for network in self.bindings.values() if network.address is not None)
         return tuple(dict.fromkeys((*known, *(interface.address for interface in self.interfaces))))
 
     def carrier(self, address: str) -> Interface | None:
@@ -104,8 +112,8 @@ def certificate_names(hostname: str, config: Config, networks: Networks) -> dict
     for kind in ENDPOINT_KINDS:
         common = config.hostnames[kind]
         if common:
-            addresses = {own_address(kind, config, networks), *config.vip}
-            names[common] = names.get(common, frozenset()) | addresses
+            own = address_in(config.networks[kind], networks) or networks.bindings[kind].address
+            names[common] = names.get(common, frozenset()) | {*((own,) if own else ()), *config.vip}
     return names
 
 

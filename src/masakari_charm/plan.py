@@ -34,7 +34,8 @@ class Service:
     """A systemd unit and the files that it reads at its start: it is restarted when one of them, or its release, has changed.
 
     `is_ours` is False where Pacemaker starts and stops it: then it is disabled in systemd, never started or stopped, only reloaded.
-    `can_reload` says that a reload is enough.
+    `can_reload` says that a reload is enough. `stands_before` names the service that clients reach through this one, and that holds
+    this one's port itself where it stands alone.
     """
 
     name: str
@@ -42,20 +43,22 @@ class Service:
     runs_release: bool = False
     is_ours: bool = True
     can_reload: bool = False
+    stands_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A machine as it should be.
 
-    `wheels` is the folder or tar file with the release; `may_switch` is False where another release than the one that runs waits for
-    the operator's action. `archive` is `openstack-origin`. `removed` are paths that must not exist. `is_complete` is False while a
-    relation that the configuration needs is missing: nothing is started then, what runs goes on with its old configuration.
+    `wheels` is the folder or tar file with the release, None where Juju could not say which: then the one that runs goes on. `may_switch`
+    is False where another release than the one that runs waits for the operator's action. `archive` is `openstack-origin`. `removed` are
+    paths that must not exist. `is_complete` is False while a relation that the configuration needs is missing: nothing is started then,
+    what runs goes on with its old configuration.
     `may_migrate` is True on the leader: it brings the database to the release's schema, others wait for it.
     `trusted` are PEM certificates that the system should trust, by file name.
     """
 
-    wheels: str
+    wheels: str | None
     may_switch: bool = True
     archive: str = "distro"
     packages: tuple[str, ...] = ()
@@ -80,7 +83,9 @@ class Problem:
 class Report:
     """What came of making the machine match: no problem, one to be mended, or the schema that the leader has not brought up yet.
 
-    `release` is the one that runs, `waiting_release` another one that waits for the action; `stopped` are services that should run.
+    `release` is the one that runs, `waiting_release` another one that waits for the action; `stopped` are services that should run,
+    `running` services of a paused unit that should not. `schema` is the release whose schema the database has, None as long as nobody
+    could look.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -88,3 +93,5 @@ class Report:
     waiting_release: str | None = None
     waits_for_schema: bool = False
     stopped: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    schema: str | None = None

@@ -5,10 +5,13 @@ Nothing later asks Juju again: what is published, planned and shown follows from
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from masakari_charm.plan import Problem
 from masakari_charm.relations import amqp, certificates, cluster, ha, identity_service, shared_db
 from masakari_charm.relations.amqp import Amqp
 from masakari_charm.relations.bags import Bags, Missing
-from masakari_charm.relations.certificates import Certificates
+from masakari_charm.relations.certificates import Certificates, Pair
 from masakari_charm.relations.cluster import Peer
 from masakari_charm.relations.ha import Ha
 from masakari_charm.relations.identity_service import Identity
@@ -31,13 +34,25 @@ from masakari_charm.tls import Tls
 WHEELS = "wheels"
 """The resource, and the folder of the charm, that hold the release."""
 
-NO_BINDING = "127.0.0.1"
-"""What stands for an address as long as Juju knows none for a binding."""
+ONE_APPLICATION = tuple(module.ENDPOINT for module in (shared_db, amqp, identity_service, certificates, ha))
+"""Endpoints where one other application can be used: the answers of two would be mixed up."""
+
+REISSUE = "let the other side issue it again (vault: action reissue-certificates)"
+
+_NONE_ATTACHED = re.compile(r"""(?<!stored )resource(#\S+| "[^"]+")? not found\s*$""")
+"""How Juju says that there is no such file: `resource#APP/NAME not found`, for a local charm `resource "NAME" not found`, in Juju 4 without
+a name. Any other word of resource-get is about the controller, the network or the disk."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """One unit as Juju sees it. `problems` are all that a human has to mend; a relation's facts are `Missing` until it answered."""
+    """One unit as Juju sees it. A relation's facts are `Missing` until it answered.
+
+    `problems` are all that a human has to mend before a new configuration is taken, `warnings` what should be mended while it is used.
+    `wheels` is None where Juju could not say which release is attached.
+    """
 
     app: str
     unit: str
@@ -46,7 +61,7 @@ class State:
     is_paused: bool
     config: Config
     networks: Networks
-    wheels: str
+    wheels: str | None
     shared_db: SharedDb | Missing
     amqp: Amqp | Missing
     identity: Identity | Missing
@@ -56,6 +71,7 @@ class State:
     access_network: str | None = None
     inventory: str | None = field(default=None, repr=False)
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def tls(self) -> Tls | None:
@@ -65,6 +81,11 @@ class State:
         if isinstance(self.certificates, Certificates):
             return tls.from_relation(self.certificates)
         return None
+
+    @property
+    def waits_for_tls(self) -> bool:
+        """Tell whether there shall be TLS and nothing is there to make it of: not yet, or not any more."""
+        return self.tls is None and isinstance(self.certificates, Missing) and self.certificates.is_joined
 
     @property
     def missing(self) -> tuple[Missing, ...]:
@@ -87,7 +108,7 @@ class State:
     @property
     def needs_haproxy(self) -> bool:
         """Tell whether haproxy stands before the API: for other units, for Pacemaker, or for TLS."""
-        return bool(self.peers) or self.ha.is_related or self.tls is not None
+        return bool(self.peers) or self.ha.is_related or self.tls is not None or self.waits_for_tls
 
 
 def read(charm: ops.CharmBase, *, is_paused: bool) -> State:
@@ -95,7 +116,7 @@ def read(charm: ops.CharmBase, *, is_paused: bool) -> State:
     model = charm.model
     chosen = config.parse(model.config, cpus=os.cpu_count() or 1)
     known = _networks(model)
-    hostname = socket.getfqdn()
+    hostname = _hostname(model, chosen)
     secret, secret_problem = juju_secrets.read_inventory(model, chosen.inventory_secret)
     facts = _Relations(model)
     issued = facts.certificates(networks.certificate_names(hostname, chosen, known))
@@ -118,11 +139,30 @@ def read(charm: ops.CharmBase, *, is_paused: bool) -> State:
         inventory=secret,
         problems=(
             *chosen.problems,
-            *(Problem(what=what, fix=fix) for what, fix in networks.faults(chosen, known)),
+            *_network_faults(chosen, known),
             *((secret_problem,) if secret_problem else ()),
-            *_pair_faults(issued),
+            *_crowded(model),
+            *(_pair_faults(issued) if chosen.pair is None else ()),
         ),
+        warnings=_lapses(chosen.pair, issued, now=datetime.now(UTC)),
     )
+
+
+def _hostname(model: ops.Model, chosen: Config) -> str:
+    """Return this unit's own name: the one that a certificate was asked for, where that was done. DNS may say another at times."""
+    relation = _relation(model, certificates.ENDPOINT)
+    before = dict(relation.data[model.unit]) if relation else {}
+    by_kernel, by_dns = socket.gethostname(), socket.getfqdn()
+    now = by_kernel if by_dns.partition(".")[0] == "localhost" else by_dns
+    endpoints = [name for name in chosen.hostnames.values() if name]
+    return certificates.kept_name(before, now=now, kernel_name=by_kernel, endpoints=endpoints)
+
+
+def _network_faults(chosen: Config, known: Networks) -> tuple[Problem, ...]:
+    """Say what does not fit this unit's networks, once all of them are known."""
+    if known.unknown:
+        return ()
+    return tuple(Problem(what=what, fix=fix) for what, fix in networks.faults(chosen, known))
 
 
 class _Relations:
@@ -157,11 +197,30 @@ class _Relations:
 
 
 def bags_of(model: ops.Model, endpoint: str) -> Bags | None:
-    """Return the bags of the remote units; None where there is no relation. One that is being broken is none."""
-    relations = [relation for relation in model.relations[endpoint] if relation.active]
-    if not relations:
-        return None
-    return {unit.name: dict(relation.data[unit]) for relation in relations for unit in relation.units}
+    """Return the bags of the remote units; None where there is no relation."""
+    relation = _relation(model, endpoint)
+    return None if relation is None else {unit.name: dict(relation.data[unit]) for unit in relation.units}
+
+
+def _relation(model: ops.Model, endpoint: str) -> ops.Relation | None:
+    """Return the relation of an endpoint, the oldest where there are several."""
+    return next(iter(_relations(model, endpoint)), None)
+
+
+def _relations(model: ops.Model, endpoint: str) -> list[ops.Relation]:
+    """Return the relations of an endpoint by their age. One that is being broken is none."""
+    return sorted((each for each in model.relations[endpoint] if each.active), key=lambda each: each.id)
+
+
+def _crowded(model: ops.Model) -> tuple[Problem, ...]:
+    """Name the endpoints with more than one application. The oldest goes on until one is removed."""
+    found = []
+    for endpoint in ONE_APPLICATION:
+        names = [relation.app.name for relation in _relations(model, endpoint)]
+        if len(names) > 1:
+            fix = f"remove one of them, as in: juju remove-relation {model.app.name}:{endpoint} {names[-1]}"
+            found.append(Problem(what=f"{endpoint} is related to {' and '.join(names)}", fix=fix))
+    return tuple(found)
 
 
 def _networks(model: ops.Model) -> Networks:
@@ -175,8 +234,8 @@ def _network(model: ops.Model, name: str) -> Network:
         for each in network.interfaces
         if _is_ip(each.address) and each.subnet is not None
     )
-    known = next((each for each in (network.bind_address, network.ingress_address) if _is_ip(each)), NO_BINDING)
-    return Network(address=str(known), interfaces=interfaces)
+    known = next((str(each) for each in (network.bind_address, network.ingress_address) if _is_ip(each)), None)
+    return Network(address=known, interfaces=interfaces)
 
 
 def _is_ip(address: object) -> bool:
@@ -184,15 +243,20 @@ def _is_ip(address: object) -> bool:
     return isinstance(address, IPv4Address | IPv6Address)
 
 
-def _wheels(charm: ops.CharmBase) -> str:
-    """Return the attached release where there is one, else the charm's own. An empty file is how Juju says that none is attached."""
+def _wheels(charm: ops.CharmBase) -> str | None:
+    """Return the attached release, or the charm's own where none is attached, for which an empty file stands; None where Juju cannot say.
+
+    To take the charm's own in that case would change the release that runs, and change it back with the next hook.
+    """
+    own = str(charm.charm_dir / WHEELS)
     try:
-        attached = charm.model.resources.fetch(WHEELS)
-    except (ops.ModelError, NameError):
-        attached = None
-    if attached is not None and Path(attached).is_file() and Path(attached).stat().st_size > 0:
-        return str(attached)
-    return str(charm.charm_dir / WHEELS)
+        attached = Path(charm.model.resources.fetch(WHEELS))
+        return str(attached) if attached.stat().st_size > 0 else own
+    except (ops.ModelError, OSError) as error:
+        if _NONE_ATTACHED.search(str(error)):
+            return own
+        logger.warning("resource-get %s: %s; the release stays, the next hook tries again", WHEELS, str(error).strip())
+        return None
 
 
 def _pair_faults(issued: Certificates | Missing) -> tuple[Problem, ...]:
@@ -200,10 +264,21 @@ def _pair_faults(issued: Certificates | Missing) -> tuple[Problem, ...]:
         return ()
     found = ((common, tls.fault(pair)) for common, pair in issued.pairs)
     return tuple(
-        Problem(
-            what=f"certificates: what was issued for {common} cannot be used: {fault}",
-            fix="let the other side issue it again (vault: action reissue-certificates)",
-        )
+        Problem(what=f"certificates: what was issued for {common} cannot be used: {fault}", fix=REISSUE)
         for common, fault in found
         if fault is not None
+    )
+
+
+def _lapses(pair: Pair | None, issued: Certificates | Missing, *, now: datetime) -> tuple[Problem, ...]:
+    """Name the certificates in use that clients refuse by their dates. They stay in use: without one there would be no API at all."""
+    if pair is not None:
+        ended = tls.lapse(pair, now)
+        fix = "renew it and set ssl_cert and ssl_key; where the date is right, correct this unit's clock"
+        return (Problem(what=f"ssl_cert {ended}", fix=fix),) if ended else ()
+    pairs = () if isinstance(issued, Missing) else issued.pairs
+    return tuple(
+        Problem(what=f"certificates: what was issued for {common} {ended}", fix=REISSUE)
+        for common, ended in ((common, tls.lapse(each, now)) for common, each in pairs)
+        if ended is not None
     )

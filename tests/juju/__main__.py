@@ -6,8 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from packing.commands import CannotPack
-from packing.pack import pack
 from tests.juju import masakari, release
 from tests.juju.peers import hacluster
 from tests.juju.release import Database
@@ -28,23 +26,11 @@ def main() -> int:
         print(f"It cannot run here: {reason}. On a machine of your own: sudo make juju-demo", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="juju-demo-") as folder:
-        charm, where = choose_charm(Path(folder))
+        print("Packing the charm, where that was not done yet ...", flush=True)
+        charm, where = masakari.find_charm(Path(folder))
         print(f"The charm: {where}\n", flush=True)
         with masakari.make(Path(folder) / "units", Database()) as juju:
             return play(juju, charm, release.pack(Path(folder) / "wheels.tar"))
-
-
-def choose_charm(folder: Path) -> tuple[Path, str]:
-    """Take the packed charm, pack it where it is missing, or say why the tree itself is run."""
-    charm, where = masakari.find_charm(folder)
-    if charm.is_file():
-        return charm, where
-    print("Packing the charm, as `make charms` does ...", flush=True)
-    try:
-        packed = pack(masakari.ROOT, masakari.PACKED.parent, work=masakari.ROOT / ".packing")
-    except CannotPack as error:
-        return charm, f"{where}; it cannot be packed here: {error}"
-    return packed.charm, f"{packed.charm.relative_to(masakari.ROOT)}, just packed"
 
 
 def play(juju: Juju, charm: Path, wheels: Path) -> int:

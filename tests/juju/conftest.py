@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.juju import masakari
 from tests.juju.packing import SAMPLE, pack
 from tests.juju.standin.agent import Memory, enter_scopes
 from tests.juju.standin.box import why_not
@@ -34,6 +35,12 @@ FAR = Charm(
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample charm as a .charm file."""
     return pack(tmp_path_factory.mktemp("packed") / "sample.charm")
+
+
+@pytest.fixture(scope="session")
+def charm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The masakari charm under test, unpacked once for all models."""
+    return masakari.unpacked(tmp_path_factory.mktemp("masakari-charm"))
 
 
 @pytest.fixture

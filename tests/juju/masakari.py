@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from packing.pack import CHARM_FILES, PROJECT_FILES
-from packing.tree import copy_files, sources
+from packing import pack
+from packing.commands import CannotPack
+from packing.pack import PROJECT_FILES, kept
+from packing.tree import copy_files
 from tests.juju import peers
 from tests.juju.packing import library, library_root
 from tests.juju.release import Database
-from tests.juju.standin.charm import compile_folder
+from tests.juju.standin.charm import compile_folder, unpack
 from tests.juju.standin.juju import Juju
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKED = ROOT / "dist" / "masakari.charm"
 VIP = "10.64.0.100"
 # What the charm imports, for a charm that is laid out here; a packed one brings its own.
 LIBRARIES = ("ops", "yaml", "jinja2", "markupsafe", "websocket", "opentelemetry", "typing_extensions")
@@ -35,27 +36,35 @@ RELATIONS = {
 def find_charm(folder: Path) -> tuple[Path, str]:
     """Return the charm to run and where it is from.
 
-    JUJU_CHARM names one; else dist/masakari.charm is taken if it holds the code of this tree; else the tree is laid out as packed,
-    with the libraries of the tests' environment.
+    JUJU_CHARM names one; else it is the pack of this tree, made here where no suite has made it. Where it cannot be made, the tree is
+    laid out as packed, with the libraries of the tests' environment; with CI=true that is an error. Raises `CannotPack`.
     """
     if named := os.environ.get("JUJU_CHARM"):
         return Path(named), f"JUJU_CHARM: {named}"
-    if PACKED.is_file() and is_current(PACKED):
-        return PACKED, "dist/masakari.charm, as `make charms` packed it"
-    return lay_out(folder / "charm"), "this tree, laid out as packed (dist/masakari.charm is missing or of other code)"
+    try:
+        return kept(ROOT, work=ROOT / ".packing").charm, "this tree, packed by charmcraft"
+    except CannotPack as error:
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            raise
+        return lay_out(folder / "charm"), f"this tree, laid out as packed, since it cannot be packed here: {error}"
 
 
-def is_current(packed: Path) -> bool:
-    """Whether a packed charm holds this tree's code, byte for byte."""
-    wanted = [name for name in sources(ROOT) if name.startswith(CHARM_FILES) or name in PROJECT_FILES[1:]]
-    with zipfile.ZipFile(packed) as archive:
-        names = set(archive.namelist())
-        return all(name in names and archive.read(name) == (ROOT / name).read_bytes() for name in wanted)
+def unpacked(folder: Path) -> Path:
+    """Return the charm's folder, compiled, as units take it: once for many models."""
+    found, where = find_charm(folder)
+    if found.is_dir():
+        warnings.warn(f"the charm under test: {where}", stacklevel=2)
+        return found
+    target = folder / "unpacked"
+    unpack(found, target)
+    compile_folder(target)
+    return target
 
 
 def lay_out(folder: Path) -> Path:
     """Lay this tree out as a packed charm without wheels: these come as a resource."""
-    copy_files(ROOT, folder, (*PROJECT_FILES[1:], *CHARM_FILES))
+    copy_files(ROOT, folder, PROJECT_FILES[1:])
+    pack.lay_out(ROOT, folder)
     for name in LIBRARIES:
         for path in library(name):
             target = folder / "lib" / path.relative_to(library_root(name))

@@ -15,6 +15,7 @@ import json
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,8 @@ from urllib.parse import unquote, urlsplit
 from tests.juju.standin.machine import Machine
 from tests.juju.standin.tools import Answer
 
+# What actions ask about.
+ASKED = ("recovery", "fencing", "readiness")
 # What `masakari-manage db check` ends with where the schema is older than the release needs.
 BEHIND = 3
 PROGRAM = """\
@@ -90,15 +93,21 @@ def digest(text: str) -> str:
 
 @dataclass(slots=True)
 class Database:
-    """The one database behind every unit's router: its schema, and who may come in. `calls` is verb, release's schema."""
+    """The one database behind every unit's router: its schema, and who may come in. `calls` is verb, release's schema.
+
+    `service` answers what actions ask of `masakari-manage`, which this release knows nothing of.
+    """
 
     schema: int = 0
     password: str = "router-gave-this"
     is_up: bool = True
     calls: list[tuple[str, int]] = field(default_factory=list)
+    service: Callable[[list[str]], Answer] | None = None
 
     def manage(self, machine: Machine, arguments: list[str]) -> Answer:
-        """Answer a call of `masakari-manage`: config check, db check, db sync."""
+        """Answer a call of `masakari-manage`: config check, db check, db sync, and what `service` answers."""
+        if self.service is not None and set(arguments) & set(ASKED):
+            return self.service(arguments[arguments.index("--config-file") + 2 :])
         words = [word for word in arguments if not word.startswith("-")]
         schema = int(words[0].removeprefix("schema="))
         path = next((word for word in words if word.endswith(".conf")), "")

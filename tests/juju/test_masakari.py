@@ -5,6 +5,7 @@ The cloud around it is scripted, systemd and apt are recorders, and the release 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.juju import masakari, release
+from tests.juju import inside, masakari, release
 from tests.juju.conftest import needs_boxes
 from tests.juju.peers import hacluster
 from tests.juju.release import Database
@@ -22,6 +23,7 @@ from tests.juju.standin.model import Relation
 pytestmark = [needs_boxes, pytest.mark.slow, pytest.mark.timeout(180)]
 UNITS = ("masakari/0", "masakari/1", "masakari/2")
 SERVICES = ("masakari-api", "masakari-engine")
+READY = "Unit is ready (no fencing-inventory: no host can be fenced)"
 SECOND_VIP = "10.64.0.101"
 PASSWORDS = ("keystone-gave-this", "rabbit-gave-this", "router-gave-this", "another-rabbit-password")
 
@@ -60,10 +62,9 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory, charm: Path) -> Iterator[Cloud]:
     """Three units of masakari with a virtual IP, related to all five peers, settled."""
     folder = tmp_path_factory.mktemp("masakari")
-    charm, _ = masakari.find_charm(folder)
     database = Database()
     with masakari.make(folder / "units", database) as juju:
         masakari.deploy_cloud(juju)
@@ -109,6 +110,23 @@ def test_the_machines_run_what_they_should(cloud: Cloud) -> None:
         assert "mysql+pymysql://masakari:router-gave-this@127.0.0.1:3306/masakari" in config
         assert "keystone-gave-this" in config
         assert box.run("stat", "-c", "%U:%G %a", "/etc/masakari/masakari.conf").strip() == "root:masakari 640"
+
+
+def test_the_shortcut_ends_the_same(cloud: Cloud, tmp_path: Path) -> None:
+    """What the units ask for and write in their boxes is what the charm asks for and writes in the test's own process."""
+    database = Database()
+    with masakari.make(tmp_path, database) as juju:
+        masakari.deploy_cloud(juju)
+        machines = inside.deploy(juju, database, config={"vip": masakari.VIP})
+        masakari.integrate(juju)
+        juju.settle()
+        for model in (juju.model, cloud.juju.model):
+            assert {unit.status.message for unit in model.units_of("masakari")} == {READY}
+        for one, other in zip(*(each.model.relations_of("masakari") for each in (juju, cloud.juju)), strict=True):
+            assert {unit: one.bags[unit] for unit in UNITS} == {unit: other.bags[unit] for unit in UNITS}, one.ends
+        for unit, path in itertools.product(UNITS, ("/etc/masakari/masakari.conf", "/etc/haproxy/haproxy.cfg")):
+            assert (machines[unit].root / path[1:]).read_text() == cloud.juju.box(unit).read(path)
+        assert database.calls.count(("db sync", 1)) == cloud.database.calls.count(("db sync", 1))
 
 
 def test_the_leader_alone_brings_the_schema_up(cloud: Cloud) -> None:
@@ -231,7 +249,7 @@ def test_a_relation_broken_and_joined_again(cloud: Cloud) -> None:
 
 
 def test_the_leader_dies_during_an_upgrade(cloud: Cloud) -> None:
-    """A leader killed in its migration holds nobody up for long: the next leader migrates, all come to the new release."""
+    """A leader killed in its migration holds nobody up for long: the next leader migrates, and calls all to the new release."""
     wheels = release.pack(cloud.folder / "wheels-2.tar", schema=2)
     cloud.juju.kill("masakari/0", "masakari-manage", "db sync")
     cloud.juju.refresh("masakari", cloud.charm, resources={"wheels": wheels})
@@ -247,7 +265,6 @@ def test_the_leader_dies_during_an_upgrade(cloud: Cloud) -> None:
     cloud.juju.settle()
     assert cloud.database.schema == 2
     cloud.juju.revive("masakari/0")
-    cloud.juju.update_status(*UNITS)
     cloud.juju.settle()
     assert cloud.words() == ["active"] * 3, cloud.juju.status()
     for unit in UNITS:
@@ -287,3 +304,20 @@ def test_removal(cloud: Cloud) -> None:
     # The charm left nothing of the service on the disk, and the box is gone too.
     assert not (folder / "own" / "opt.own" / "masakari").exists()
     assert not list((folder / "root").iterdir())
+
+
+def test_a_unit_that_comes_late(cloud: Cloud) -> None:
+    """A virtual IP is dropped, then a unit is added: it asks hacluster for the same as the others, and to delete the same."""
+    cloud.juju.config("masakari", {"vip": masakari.VIP})
+    cloud.juju.settle()
+    cloud.juju.add_unit("masakari")
+    cloud.juju.settle()
+    units = [unit.name for unit in cloud.juju.model.units_of("masakari")]
+    bags = [cloud.relation("ha").bags[unit] for unit in units]
+    keys = {key for bag in bags for key in bag if key.startswith(("json_", "corosync_"))}
+    asked = [{key: bag.get(key) for key in keys} for bag in bags]
+    assert asked[0] == asked[1] == asked[2]
+    gone = hacluster.parse(bags[2]).deleted
+    assert "grp_masakari_vips" in gone
+    assert len(gone) == 2
+    assert cloud.words() == ["active"] * 3, cloud.juju.status()

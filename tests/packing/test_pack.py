@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,13 @@ KEPT = ROOT / ".packing"
 pytestmark = pytest.mark.timeout(600)
 
 
+# Of an earlier pack, and of somebody else.
+OLDER, FOREIGN = "wheels-0.0.9-0123456789ab.tar", ("wheels-of-mine.tar", "notes.txt")
+
+
 @dataclass(frozen=True)
 class Twice:
-    """Two packs of one commit, and the first one unpacked."""
+    """Two packs of one tree, and the first one unpacked."""
 
     first: Packed
     second: Packed
@@ -40,25 +45,41 @@ class Twice:
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
-    """Pack two copies of this tree, the second with another umask, time zone and working folder; what was fetched is shared."""
+    """Pack two copies of this tree, the second with another umask, time zone and working folder; what was fetched is shared.
+
+    The first pack is the one that the other suites use, where there is one of this tree already.
+    """
     folder = tmp_path_factory.mktemp("packing")
-    copies, work = (folder / "one", folder / "two"), folder / "work"
-    tree.copy_files(ROOT, copies[0], ("requirements", "pyproject.toml", *pack.PROJECT_FILES, *pack.CHARM_FILES, "src"))
+    copies, work, output = (folder / "one", folder / "two"), folder / "work", folder / "second"
+    tree.copy_files(ROOT, copies[0], pack.SOURCES)
     shutil.copytree(*copies)
-    os.environ["SOURCE_DATE_EPOCH"] = str(tree.commit_seconds(ROOT))
-    first = pack.pack(copies[0], folder / "first", work=KEPT)
-    work.mkdir()
-    for kept in (*KEPT.glob("wheels-*"), *KEPT.glob("charmcraft-*")):
-        (work / kept.name).symlink_to(kept)
-    before, os.environ["TZ"] = os.umask(0o077), "Pacific/Kiritimati"
-    try:
-        second = pack.pack(copies[1], folder / "second", work=work)
-    finally:
-        os.umask(before)
-        del os.environ["TZ"], os.environ["SOURCE_DATE_EPOCH"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", str(tree.commit_seconds(ROOT)))
+        first = pack.kept(copies[0], work=KEPT)
+        patch.setenv("SOURCE_DATE_EPOCH", str(packed_at(first.charm)))
+        patch.setenv("TZ", "Pacific/Kiritimati")
+        work.mkdir()
+        for kept in (*KEPT.glob("wheels-*"), *KEPT.glob("charmcraft-*")):
+            (work / kept.name).symlink_to(kept)
+        output.mkdir()
+        for name in (OLDER, *FOREIGN):
+            (output / name).touch()
+        before = os.umask(0o077)
+        try:
+            second = pack.pack(copies[1], output, work=work)
+        finally:
+            os.umask(before)
     with zipfile.ZipFile(first.charm) as charm:
         charm.extractall(folder / "unpacked")
     return Twice(first, second, folder / "unpacked")
+
+
+def packed_at(charm: Path) -> int:
+    """Return the time that a charm was given: of a commit before, where nothing that is packed has changed since."""
+    with zipfile.ZipFile(charm) as archive:
+        text = archive.read("manifest.yaml").decode()
+    (started,) = re.findall(r"^charmcraft-started-at: '(.+)'$", text, flags=re.MULTILINE)
+    return int(datetime.fromisoformat(started).timestamp())
 
 
 def checksums(path: Path) -> dict[str, str]:
@@ -73,6 +94,25 @@ def test_two_packs_are_the_same(twice: Twice) -> None:
     assert twice.first.charm.read_bytes() == twice.second.charm.read_bytes()
     assert twice.first.wheels.name == twice.second.wheels.name
     assert twice.first.wheels.read_bytes() == twice.second.wheels.read_bytes()
+
+
+def test_the_suites_of_a_tree_share_one_pack(twice: Twice) -> None:
+    """Who asks for the pack of the same sources gets the one that is there, byte for byte and untouched."""
+    before = twice.first.charm.stat()
+    assert pack.kept(twice.unpacked.parent / "one", work=KEPT) == twice.first
+    after = twice.first.charm.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_older_wheels_go(twice: Twice) -> None:
+    """A pack leaves one file for the resource in its folder: an older one goes, and what is somebody else's stays."""
+    names = {path.name for path in twice.second.charm.parent.iterdir()}
+    assert names == {"masakari.charm", twice.second.wheels.name, *FOREIGN}
+
+
+def test_it_carries_its_own_readme(twice: Twice) -> None:
+    """The charm's README.md is written for who deploys the charm, not the repository's."""
+    assert (twice.unpacked / "README.md").read_text() == (ROOT / "docs" / "charm" / "README.md").read_text()
 
 
 def test_it_is_small(twice: Twice) -> None:
@@ -181,7 +221,7 @@ def test_a_unit_installs_from_it_alone(twice: Twice, tmp_path: Path) -> None:
     unit.machine.path("/wheels.tar").write_bytes(twice.first.wheels.read_bytes())
     follower = replace(plan(tmp_path, "/wheels.tar"), may_migrate=False)
     assert converge(follower, unit.machine) == Report(waits_for_schema=True)
-    running = Report(release=twice.first.release)
+    running = Report(release=twice.first.release, schema=twice.first.release)
     assert converge(plan(tmp_path, "/wheels.tar"), unit.machine) == running
     assert unit.system.active == {"masakari-engine"}
     unit.system.forget()

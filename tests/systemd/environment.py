@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from openstack.exceptions import HttpException
 
 from tests.cloud.rig import environments
 from tests.cloud.rig.waiting import until
@@ -136,6 +137,17 @@ class Environment:
         except requests.RequestException:
             return False
 
+    @staticmethod
+    def reached(client: Any) -> bool:
+        """Tell whether haproxy passes a client's request on."""
+        try:
+            list(client.segments())
+        except HttpException as error:
+            if error.status_code != 503:
+                raise
+            return False
+        return True
+
     def knock(self) -> int:
         """Ask the API with a token that nobody gave, and return its status."""
         headers = {"X-Auth-Token": "nobody's"}
@@ -188,7 +200,7 @@ def started(folder: Path) -> Iterator[Environment]:
     environments.make(["keystone"])
     with ThreadPoolExecutor(1) as packers, ThreadPoolExecutor(1) as starters:
         # A thread has the network that was there when it began: the packers the machine's, who starts the neighbours our own.
-        this, later = packers.submit(releases.pack_this, folder), packers.submit(releases.pack_later, folder)
+        this, later = packers.submit(releases.pack_this), packers.submit(releases.pack_later, folder)
         with own_network(ADDRESSES):
             neighbours = Neighbours(folder / "neighbours")
             starting = starters.submit(neighbours.start)

@@ -39,22 +39,22 @@ class Release:
     step: str
 
 
-def pack_this(folder: Path) -> Release:
-    """Pack this tree."""
-    packed = pack.pack(ROOT, folder / "this", work=KEPT)
+def pack_this() -> Release:
+    """Take the pack of this tree, which another suite may have made."""
+    packed = pack.kept(ROOT, work=KEPT)
     return Release(packed.charm, packed.release, newest_step(ROOT))
 
 
 def pack_later(folder: Path) -> Release:
     """Pack a copy of this tree under another version, with one more step."""
     copy = copy_later(folder / "later")
-    packed = pack.pack(copy, folder / "later-packed", work=KEPT)
+    packed = pack.kept(copy, work=KEPT)
     return Release(packed.charm, packed.release, newest_step(copy))
 
 
 def copy_later(copy: Path) -> Path:
     """Copy what packing needs of this tree, and make a later release of it."""
-    tree.copy_files(ROOT, copy, ("requirements", "pyproject.toml", *pack.PROJECT_FILES, *pack.CHARM_FILES, "src"))
+    tree.copy_files(ROOT, copy, pack.SOURCES)
     root = copy / "src" / "vmha" / "__init__.py"
     root.write_text(re.sub(r'(__version__ = )".*"', rf'\1"{LATER}"', root.read_text()))
     before = newest_step(copy)

@@ -266,6 +266,8 @@ def test_tls(unit: Environment) -> None:
     assert unit.listening("haproxy") == {("0.0.0.0", 15868)}
     client = unit.neighbours.client(ca=ca)
     until(lambda: client.get_endpoint().startswith("https://10.64.1.10:15868/"), "the catalog", timeout_seconds=10)
+    # haproxy may have looked before the API was up again, and looks anew soon.
+    until(lambda: unit.reached(client), "the API behind haproxy", timeout_seconds=30)
     assert len(list(client.segments())) == 3
     before = unit.starts()
     assert (unit.update_status().word, unit.starts()) == ("active", before)

@@ -1,4 +1,4 @@
-"""Certificates that are made for a test: self-signed, of a short key, valid today."""
+"""Certificates that are made for a test: self-signed, of a short key, valid today unless other days are asked for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 
 
 @cache
-def pair(common: str = "masakari.example.com") -> tuple[str, str]:
-    """Return a certificate and its key as PEM; the same for the same name."""
+def pair(common: str = "masakari.example.com", *, begin_days: int = -1, end_days: int = 30) -> tuple[str, str]:
+    """Return a certificate and its key as PEM; the same for the same name. The days of its validity count from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:64])])
     now = datetime.now(UTC)
@@ -22,8 +22,8 @@ def pair(common: str = "masakari.example.com") -> tuple[str, str]:
         x509.CertificateBuilder(issuer_name=name, subject_name=name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_before(now + timedelta(days=begin_days))
+        .not_valid_after(now + timedelta(days=end_days))
         .sign(key, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM).decode(), _pem(key, serialization.NoEncryption())

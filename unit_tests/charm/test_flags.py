@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,48 @@ def test_what_is_refused(text: str, words: str, fix: str) -> None:
     assert fix in refused[0].fix
 
 
+CASES = (str.lower, str.upper, str.title, str.swapcase)
+
+
+@pytest.mark.parametrize("change", CASES, ids=["lower", "upper", "title", "swapped"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *sorted(flags.SET_BY_CHARM),
+        *sorted(flags.SET_BY_OPTION),
+        *((group, "password") for group in flags.RELATIONS_OWN),
+    ],
+    ids=".".join,
+)
+def test_the_case_of_a_group_does_not_count(place: tuple[str, str], change: Callable[[str], str]) -> None:
+    """What the charm, an option or a relation sets is refused however its group is written: oslo.config ignores the case."""
+    group, name = place
+    taken, refused = flags.parse(f"{change(group)}.{name}=x")
+    assert taken == ()
+    assert f"[{group}] {name}" in refused[0].what
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("RECOVERY.move_attempts=2", (("recovery", "move_attempts", "2"),)),
+        ("Cors.allowed_origin=https://a", (("cors", "allowed_origin", "https://a"),)),
+        ("default.osapi_max_limit=5,osapi_max_limit=6", (("DEFAULT", "osapi_max_limit", "6"),)),
+        ("cors.max_age=1,CORS.max_age=2", (("cors", "max_age", "2"),)),
+    ],
+)
+def test_a_group_is_written_in_one_form(text: str, expected: flags.Flags) -> None:
+    """Groups are lower case, but for DEFAULT, so that two ways to write one are one section."""
+    assert flags.parse(text) == (expected, ())
+
+
+def test_an_unknown_name_is_a_slip_in_any_case() -> None:
+    """A group of the service is known as such however it is written."""
+    taken, refused = flags.parse("RECOVERY.nonsense=1")
+    assert taken == ()
+    assert "[recovery] nonsense is no option of the service" in refused[0].what
+
+
 def test_what_the_charm_sets_exists() -> None:
     """The lists name options that there are, where they are the service's own."""
     known = {(option.group, option.name) for option in OPTIONS}
@@ -92,7 +135,11 @@ def test_the_service_agrees_with_what_is_taken(option: Option, value: str) -> No
 
 @given(
     st.text(max_size=60)
-    | st.lists(st.sampled_from(["a=1", "x.y=2", "database.connection=3", "debug=1", ",", "b"])).map(",".join)
+    | st.lists(
+        st.sampled_from(
+            ["a=1", "x.y=2", "database.connection=3", "DataBase.connection=3", "debug=1", "Default.debug=1", ",", "b"]
+        )
+    ).map(",".join)
 )
 def test_no_text_comes_through_unsafe(text: str) -> None:
     """Whatever is written, what is taken is one line each, and never what the charm sets."""
@@ -104,3 +151,4 @@ def test_no_text_comes_through_unsafe(text: str) -> None:
         assert "\r" not in value
         assert (group, name) not in {*flags.SET_BY_CHARM, *flags.SET_BY_OPTION}
         assert group != "keystone_authtoken"
+        assert group in ("DEFAULT", group.lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +135,31 @@ def test_every_option_that_is_written_is_read_by_somebody() -> None:
     assert written <= known | libraries
 
 
+GROUPS = sorted(
+    {option.group for option in config.OPTIONS} | {"database", "keystone_authtoken", "oslo_middleware", "cors"}
+)
+
+
+@given(
+    flags=st.lists(
+        st.tuples(
+            st.sampled_from(GROUPS),
+            st.sampled_from([str.lower, str.upper, str.title, str.swapcase]),
+            st.sampled_from([option.name for option in config.OPTIONS] + ["connection", "password", "max_age"]),
+        ),
+        max_size=6,
+    )
+)
+def test_no_section_stands_there_twice(flags: list[tuple[str, Callable[[str], str], str]]) -> None:
+    """Whatever config-flags says, in whatever case, each section is written once: of two the later would win in oslo.config."""
+    text_of_flags = ",".join(f"{change(group)}.{name}=1" for group, change, name in flags)
+    chosen = replace(config.parse({"config-flags": text_of_flags}, cpus=4), problems=())
+    lines = text(build.plan(replace(STATE, config=chosen, peers=PEERS)), CONFIG_FILE).splitlines()
+    sections = [line.lower() for line in lines if line.startswith("[")]
+    assert len(sections) == len(set(sections))
+    assert conf(replace(STATE, config=chosen))["database"]["connection"].startswith("mysql+pymysql://")
+
+
 PASSWORDS = st.text(
     alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=24
 ).filter(lambda text: text not in NOTHING) | st.sampled_from(
@@ -209,14 +235,14 @@ def test_behind_haproxy_plaintext_stays_on_loopback(more: dict[str, object]) -> 
     assert binds[0].startswith(("bind *:15868", "bind :::15868"))
     assert all((" ssl crt " in bind) == ("certificates" in more) for bind in binds)
     assert any("10.0.0.5:15858" in bind for bind in binds) == ("peers" in more or "ha" in more)
-    assert "    server masakari-0 127.0.0.1:15848 check inter 2s fall 3 rise 2" in lines
+    assert "    server masakari-0 127.0.0.1:15848 check inter 2s downinter 500ms fall 3 rise 2" in lines
 
 
 def test_the_other_units_are_checked() -> None:
     """The peers' haproxy is reached over TLS whose certificate is verified; IPv6 is bracketed."""
     content = text(build.plan(replace(STATE, peers=PEERS, certificates=ISSUED)), haproxy.CONFIG)
     assert (
-        f"server masakari-1 10.0.0.6:15858 check inter 2s fall 3 rise 2 ssl verify required ca-file {haproxy.CA}"
+        f"server masakari-1 10.0.0.6:15858 check inter 2s downinter 500ms fall 3 rise 2 ssl verify required ca-file {haproxy.CA}"
         in content
     )
     assert "server masakari-2 [fd00::7]:15858 check" in content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import ops
 import pytest
 from ops import testing
 
-from masakari_charm.plan import Problem, Report
+from masakari_charm import status
+from masakari_charm.plan import CONFIG_FILE, Problem, Report
+from masakari_charm.relations.amqp import Amqp, Broker
+from masakari_charm.workload import services
+from masakari_charm.workload.machine import Answer
 from unit_tests.charm.rig import (
     DATABASE_ANSWER,
     IDENTITY_ANSWER,
@@ -17,9 +22,11 @@ from unit_tests.charm.rig import (
     NETWORKS,
     Rig,
     amqp,
+    bag,
     complete,
     hacluster,
     identity,
+    peers,
     shared_db,
     vault,
 )
@@ -30,8 +37,8 @@ SECRET = testing.Secret({"inventory": INVENTORY}, owner=None)
 
 def shown(tmp_path: Path, state: testing.State, report: Report = RUNS) -> tuple[str, str]:
     """Return what is shown for a state, with a machine that reports this."""
-    status = Rig(tmp_path, machine_report=report).run(state).unit_status
-    return status.name, status.message
+    found = Rig(tmp_path, machine_report=report).run(state).unit_status
+    return found.name, found.message
 
 
 def related(*relations: testing.RelationBase) -> testing.State:
@@ -181,6 +188,130 @@ def test_a_service_that_should_run_is_named(tmp_path: Path) -> None:
         "blocked",
         "Services not running that should be: masakari-engine, haproxy",
     )
+
+
+STILL_RUNS = "Services should be paused but these services running"
+REFUSED = Problem(what="the database refuses", fix="see whether it runs")
+
+
+def test_a_paused_unit_is_shown_as_paused(tmp_path: Path) -> None:
+    """What is wrong with a paused unit stands beside the word for paused: nothing of it runs, as its operator wants."""
+    rig = Rig(tmp_path)
+    rig.run(protected())
+    rig.run(protected(), lambda context: context.on.action("pause"))
+    rig.system.answers["masakari-manage --config-file"] = Answer(code=1, err="masakari-manage: no connection\n")
+    rig.system.needs["0.1.0-aaaa"] = 2
+    after = rig.run(protected(debug=True))
+    assert after.unit_status.name == "maintenance"
+    assert after.unit_status.message.startswith("Paused. Use 'resume' action to resume normal service. (")
+    assert "no connection" in after.unit_status.message
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (
+            Report(problems=(REFUSED,)),
+            ("maintenance", f"{status.PAUSED} (the database refuses; see whether it runs)"),
+        ),
+        (
+            Report(problems=(REFUSED,), running=("masakari-engine",)),
+            (
+                "blocked",
+                f"{STILL_RUNS}: masakari-engine (the database refuses; see whether it runs)",
+            ),
+        ),
+        (Report(), ("maintenance", status.PAUSED)),
+    ],
+    ids=["a problem", "a service that runs", "nothing"],
+)
+def test_pause_goes_before_a_problem_unless_something_runs(
+    tmp_path: Path, report: Report, expected: tuple[str, str]
+) -> None:
+    """A paused unit is blocked only where a service of it still runs."""
+    rig = Rig(tmp_path, machine_report=report)
+    services.remember_pause(rig.system.machine, paused=True)
+    shown_status = rig.run(protected()).unit_status
+    assert (shown_status.name, shown_status.message) == expected
+
+
+def test_a_wrong_option_of_a_paused_unit_is_said(tmp_path: Path) -> None:
+    """Whoever wants to resume sees beforehand what will be in the way."""
+    rig = Rig(tmp_path, machine_report=RUNS)
+    services.remember_pause(rig.system.machine, paused=True)
+    message = rig.run(protected(vip="nonsense")).unit_status.message
+    assert message.startswith(f"{status.PAUSED} (vip 'nonsense' is no IP address")
+
+
+@pytest.mark.parametrize("endpoint", ["shared-db", "amqp", "identity-service", "certificates", "ha"])
+def test_two_applications_on_one_endpoint_are_blocked(tmp_path: Path, endpoint: str) -> None:
+    """The status names the endpoint, both applications and the command; what runs goes on, and no answer is mixed with another."""
+    rig = Rig(tmp_path)
+    make = {
+        "shared-db": shared_db,
+        "amqp": amqp,
+        "identity-service": identity,
+        "certificates": vault,
+        "ha": hacluster,
+    }[endpoint]
+    first, second = replace(make(), remote_app_name="first"), replace(make(), remote_app_name="second")
+    alone = complete()
+    others = [relation for relation in alone.relations if relation.endpoint != endpoint]
+    state = replace(alone, relations=[*others, first])
+    rig.run(state)
+    runs = set(rig.system.active)
+    after = rig.run(replace(state, relations=[*others, first, second]))
+    assert after.unit_status == ops.BlockedStatus(
+        f"{endpoint} is related to first and second; remove one of them, as in: "
+        f"juju remove-relation masakari:{endpoint} second"
+    )
+    assert not rig.plan.files
+    assert rig.system.active == runs
+
+
+def test_the_brokers_of_two_applications_are_not_one_url(tmp_path: Path) -> None:
+    """With rabbit2 beside rabbit1 the state has rabbit1 alone, and after rabbit1 is removed rabbit2 alone."""
+    rig = Rig(tmp_path, machine_report=RUNS)
+    answer = {"private-address": "10.0.0.62", "password": "of-the-second"}
+    first, second = replace(amqp(), remote_app_name="rabbit1"), replace(amqp(answer), remote_app_name="rabbit2")
+    state = related(shared_db(), identity(), first, second)
+    resources = [testing.Resource(name="wheels", path=rig.empty_file())]
+    with rig.context(rig.context.on.update_status(), replace(state, resources=resources)) as manager:
+        found = manager.charm.read().amqp
+    assert found == Amqp(brokers=(Broker(host="10.0.0.61", port=5672),), password="broker-password")
+    rig.run(state, lambda context: context.on.relation_broken(first))
+    assert "transport_url = rabbit://masakari:of-the-second@10.0.0.62:5672/masakari" in rig.text(CONFIG_FILE)
+
+
+def unbound(*names: str) -> testing.State:
+    """Return a complete unit for whose bindings of these names Juju has no address."""
+    empty = {testing.Network(name, bind_addresses=[], ingress_addresses=[], egress_subnets=[]) for name in names}
+    rest = {each for each in NETWORKS if each.binding_name not in names}
+    return complete(hacluster(), peers(), vault(), networks=frozenset(empty | rest), config={"vip": "10.0.0.100"})
+
+
+@pytest.mark.parametrize("names", [("public",), ("cluster",), tuple(sorted(each.binding_name for each in NETWORKS))])
+def test_an_address_that_is_not_known_is_waited_for(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """While Juju names no address the unit waits, and no placeholder is in any bag."""
+    after = Rig(tmp_path, machine_report=RUNS).run(unbound(*names))
+    assert after.unit_status.name == "waiting"
+    shown_names = after.unit_status.message.removeprefix("Waiting for Juju to name an address of ").split(", ")
+    assert sorted(shown_names) == sorted(names)
+    assert [relation.endpoint for relation in after.relations if bag(after, relation.endpoint)] == []
+
+
+def test_an_address_that_goes_leaves_what_was_published(tmp_path: Path) -> None:
+    """A binding without an address for a while changes no bag and nothing that runs; the unit mends by itself."""
+    rig = Rig(tmp_path)
+    state = rig.run(complete(config={"os-public-hostname": "m.example"}))
+    before = {relation.id: dict(relation.local_unit_data) for relation in state.relations}
+    rig.system.forget()
+    after = rig.run(replace(state, networks=unbound("public", "cluster").networks))
+    assert {relation.id: dict(relation.local_unit_data) for relation in after.relations} == before
+    assert after.unit_status.name == "waiting"
+    assert not rig.plan.is_complete
+    assert rig.system.changes == []
+    assert isinstance(rig.run(replace(after, networks=NETWORKS)).unit_status, ops.ActiveStatus)
 
 
 def test_every_problem_stands_in_the_log(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from packing import even, pack, tree, wheels
 from packing.commands import CannotPack, run
@@ -142,6 +144,31 @@ def test_a_place_that_is_missing_is_named(tmp_path: Path) -> None:
         tree.copy_files(tmp_path, tmp_path / "copy", ("dispatch",))
 
 
+def test_sources_are_the_same_or_not(tmp_path: Path) -> None:
+    """The checksum of a tree is that of its paths, contents and what can be executed; who may read it does not count."""
+    digests = []
+    for number, (name, text, mode) in enumerate(
+        (("a", "1", 0o644), ("a", "1", 0o600), ("a", "1", 0o755), ("a", "2", 0o644), ("b", "1", 0o644))
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).write_text(text)
+        (folder / name).chmod(mode)
+        digests.append(tree.digest(folder))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4
+
+
+def test_the_youngest_packs_stay(tmp_path: Path) -> None:
+    """Of packs that are kept the ones that were used last stay."""
+    for number in range(pack.KEPT + 2):
+        (tmp_path / f"{number}").mkdir()
+        os.utime(tmp_path / f"{number}", (number, number))
+    os.utime(tmp_path / "0", (100, 100))
+    pack._prune(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"0", *map(str, range(3, pack.KEPT + 2))}
+
+
 def test_a_step_that_fails_says_what_it_needs() -> None:
     """A program that is missing, or fails, is one message with the reason in front and its last words."""
     with pytest.raises(CannotPack, match=r"it needs this: .*nothing"):
@@ -153,8 +180,18 @@ def test_a_step_that_fails_says_what_it_needs() -> None:
 def test_everything_that_is_packed_is_there() -> None:
     """Every file and folder of the charm is among the sources."""
     known = tree.sources(ROOT)
-    for place in (*pack.PROJECT_FILES, *pack.CHARM_FILES):
+    for place in pack.SOURCES:
         assert any(name == place or name.startswith(f"{place}/") for name in known), place
+
+
+def test_the_charms_readme_is_complete() -> None:
+    """It names every endpoint and every action, and links to nothing that a packed charm does not have."""
+    text = (ROOT / pack.README).read_text()
+    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text())
+    endpoints = {name for side in ("requires", "provides", "peers") for name in metadata[side]}
+    actions = set(yaml.safe_load((ROOT / "actions.yaml").read_text()))
+    assert endpoints | actions <= set(re.findall(r"`([a-z-]+)`", text))
+    assert re.findall(r"\]\((?!https:)", text) == []
 
 
 def test_the_charm_imports_only_what_is_packed() -> None:

@@ -9,10 +9,10 @@ The dialect of signing requests (vault 1.16, self-signed-certificates) has other
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from masakari_charm.relations.bags import Bags, Missing, dump, json_object, pem, to_pem
+from masakari_charm.relations.bags import Bag, Bags, Missing, dump, json_object, pem, to_pem
 
 ENDPOINT = "certificates"
 
@@ -39,6 +39,19 @@ def request(*, unit: str, names: Mapping[str, frozenset[str]]) -> dict[str, str]
     """Ask for a certificate per common name; `names` has the other names and addresses of each."""
     wanted = {common: {"sans": sorted(others)} for common, others in names.items()}
     return {"unit_name": unit.replace("/", "_"), "cert_requests": dump(wanted)}
+
+
+def kept_name(before: Bag, *, now: str, kernel_name: str, endpoints: Container[str]) -> str:
+    """Return the host's own name as we asked for it first, whatever DNS says `now`: only of that name there is a certificate.
+
+    `kernel_name` is the name without DNS; `endpoints` are names that have a certificate for something else than the host.
+    """
+    asked = json_object(before, "cert_requests")
+    own = [name for name in asked if name not in endpoints]
+    if now in asked or not own:
+        return now
+    short = kernel_name.partition(".")[0]
+    return min(own, key=lambda name: (name.partition(".")[0] != short, name))
 
 
 def parse(bags: Bags, *, unit: str, names: Mapping[str, frozenset[str]]) -> Certificates | Missing:

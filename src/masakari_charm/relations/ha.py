@@ -4,15 +4,17 @@ Unit bag, ours, the same on every unit: `json_resources` {name: agent}, `json_re
 `json_clones` {name: resource}, `json_init_services` {resource: service}, `json_delete_resources` [name], `corosync_bindiface`,
 `corosync_mcastport`. Unit bag, theirs: `clustered` ("yes" or "true" once Corosync and Pacemaker run).
 
-Names are for ever: Pacemaker knows a resource by nothing else, and today's charm gave them. One that we asked for before and do not need
-any more is named in `json_delete_resources`. The engine is not among them: engines share their work through the database.
+Names are for ever: Pacemaker knows a resource by nothing else, and today's charm gave them. One that any unit asked for before and that
+is not needed any more is named in `json_delete_resources`, for good: hacluster passes over what it does not know. Its leader reads
+the bag of its own principal only, which may be the unit that came last: so the former names are kept in the peers' application bag.
+The engine is not among them: engines share their work through the database.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from masakari_charm.relations.bags import Bag, Bags, dump, json_list, json_object, text
@@ -72,8 +74,10 @@ def parse(bags: Bags) -> Ha:
     )
 
 
-def request(*, vips: Sequence[Vip], names: Sequence[DnsName], interface: str, before: Bag) -> dict[str, str]:
-    """Ask for the resources; `before` is what we asked for last, which says what has to go."""
+def request(
+    *, vips: Sequence[Vip], names: Sequence[DnsName], interface: str, former: Collection[str]
+) -> dict[str, str]:
+    """Ask for the resources. `former` names all that was ever asked for: what is not asked for now has to go."""
     resources, params = {HAPROXY: "lsb:haproxy"}, {HAPROXY: f"{_META} {_HAPROXY_MONITOR}"}
     for vip in vips:
         resources[vip.resource], params[vip.resource] = _vip(vip)
@@ -85,7 +89,7 @@ def request(*, vips: Sequence[Vip], names: Sequence[DnsName], interface: str, be
         groups[VIP_GROUP] = " ".join(vip.resource for vip in vips)
     if names:
         groups[DNS_GROUP] = " ".join(name.resource for name in names)
-    gone = _gone(before, {*resources, *groups, HAPROXY_CLONE})
+    gone = sorted({*former} - {*resources, *groups, HAPROXY_CLONE})
     return {
         "json_resources": dump(resources),
         "json_resource_params": dump(params),
@@ -105,12 +109,8 @@ def _vip(vip: Vip) -> tuple[str, str]:
     return agent, f'params {key}="{vip.address}"{where} {_META} {_VIP_MONITOR}'
 
 
-def _gone(before: Bag, wanted: set[str]) -> list[str]:
-    """Name what was asked for once and is not wanted now; it stays named, since a unit may come late to read it."""
-    asked = (_names(json_object(before, key)) for key in ("json_resources", "json_groups", "json_clones"))
-    former = {str(name) for name in json_list(before, "json_delete_resources")}
-    return sorted(former.union(*asked) - wanted)
-
-
-def _names(mapping: Mapping[str, object]) -> set[str]:
-    return set(mapping)
+def asked(bag: Bag) -> frozenset[str]:
+    """Name what a request of ours asks for, and what it asked for once."""
+    former = {name for name in json_list(bag, "json_delete_resources") if isinstance(name, str)}
+    wanted = (json_object(bag, key) for key in ("json_resources", "json_groups", "json_clones"))
+    return frozenset(former.union(*wanted))

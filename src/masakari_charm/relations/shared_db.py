@@ -10,6 +10,7 @@ The answer counts once our own unit stands in `allowed_units`: the database refu
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -33,6 +34,11 @@ class SharedDb:
     ca: str | None = None
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells this database from another one in its place: one that was made anew comes with another password."""
+        return hashlib.sha256(f"{self.host} {self.port} {self.password}".encode()).hexdigest()[:12]
 
     def url(self, *, ca_file: str, certificate_file: str, key_file: str) -> str:
         """Return SQLAlchemy's URL; the files are where the PEM texts stand."""

@@ -30,35 +30,37 @@ NEEDED = ("python3-venv", "ca-certificates", "logrotate")
 def converge(plan: Plan, machine: Machine) -> Report:
     """Do what is missing, and report what came of it. Whatever a human can mend is a problem in the report, and no exception."""
     problems: tuple[Problem, ...] = ()
+    ready: str | None = None
     waits = False
     try:
         # A pause must not wait for a mirror, a disk or a database.
         if plan.is_paused:
             problems = services.pause(machine, plan.services)
-        waits = _prepare(plan, machine)
-        if plan.is_complete and not waits:
-            problems = _apply(plan, machine)
+        ready = _prepare(plan, machine)
+        waits = plan.is_complete and ready is None
+        if ready is not None:
+            problems = _apply(plan, machine, ready)
     except Trouble as trouble:
         problems = (*problems, trouble.problem)
     except OSError as error:
         problems = (*problems, _disk_problem(error))
-    return _report(plan, machine, problems, waits_for_schema=waits)
+    return _report(plan, machine, problems, schema_of=ready, waits_for_schema=waits)
 
 
-def _prepare(plan: Plan, machine: Machine) -> bool:
-    """Do all that can be done beside what runs; tell whether the schema has to be waited for."""
+def _prepare(plan: Plan, machine: Machine) -> str | None:
+    """Do all that can be done beside what runs; return the release that may run now, None where something is still waited for."""
     packages.install(machine, plan.archive, (*NEEDED, *plan.packages))
     accounts.prepare(machine)
     name = _choose_release(plan, machine)
     if not plan.is_complete:
         if release.current(machine) is None:
             release.switch(machine, name)  # nothing runs yet, and the operator has his programs
-        return False
+        return None
     if _is_checked(plan, machine, name):
-        return False
+        return name
     with candidate.written(machine, plan):
         candidate.check(machine, plan, name)
-        return not schema.is_there(machine, plan, name)
+        return name if schema.is_there(machine, plan, name) else None
 
 
 def _is_checked(plan: Plan, machine: Machine, name: str) -> bool:
@@ -67,17 +69,21 @@ def _is_checked(plan: Plan, machine: Machine, name: str) -> bool:
 
 
 def _choose_release(plan: Plan, machine: Machine) -> str:
-    """Make the release that the wheels hold, unless it has to wait; return the one that shall run."""
-    offer, running = release.offered(machine, plan.wheels), release.current(machine)
+    """Make the release that the wheels hold, unless it has to wait or is not known; return the one that shall run."""
+    running = release.current(machine)
+    if plan.wheels is None:
+        if running is None:
+            raise Trouble("the resource wheels cannot be fetched from the controller", "the next hook tries again")
+        return running
+    offer = release.offered(machine, plan.wheels)
     if running not in (None, offer.name) and not plan.may_switch:
         return running
     release.make(machine, offer)
     return offer.name
 
 
-def _apply(plan: Plan, machine: Machine) -> tuple[Problem, ...]:
+def _apply(plan: Plan, machine: Machine, name: str) -> tuple[Problem, ...]:
     """Replace what runs: release, files, services."""
-    name = _choose_release(plan, machine)
     trust.converge(machine, plan.trusted)
     release.switch(machine, name)
     _remember_files(plan, machine)
@@ -103,9 +109,11 @@ def _disk_problem(error: OSError) -> Problem:
     return Problem(what=f"cannot write {place}: {error.strerror or error}", fix="correct that; the next hook goes on")
 
 
-def _report(plan: Plan, machine: Machine, problems: tuple[Problem, ...], *, waits_for_schema: bool) -> Report:
+def _report(
+    plan: Plan, machine: Machine, problems: tuple[Problem, ...], *, schema_of: str | None, waits_for_schema: bool
+) -> Report:
     running, waiting = release.current(machine), None
-    if not plan.may_switch and running is not None:
+    if not plan.may_switch and running is not None and plan.wheels is not None:
         try:
             waiting = release.offered(machine, plan.wheels).name
         except Trouble:  # it stands among the problems already
@@ -116,4 +124,6 @@ def _report(plan: Plan, machine: Machine, problems: tuple[Problem, ...], *, wait
         waiting_release=None if waiting == running else waiting,
         waits_for_schema=waits_for_schema,
         stopped=services.stopped(machine, plan),
+        running=services.running(machine, plan),
+        schema=schema_of,
     )

@@ -2,6 +2,9 @@
 
 Steps only add, and the service itself holds a lock in the database while it takes them. So a leader that dies in the middle, or two
 units that both believe to be the leader, do no harm: whoever comes next goes on.
+
+Who looked too early is called again by Juju: the leader writes into the peers' bag for which release and database the schema is
+there (`publish.tell_schema`). That is a call and no permission: each unit asks the database itself.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.juju.standin.errors import JujuError
 
 OWN = ("opt", "tmp", "run", "home", "srv", "var/lib/juju", "var/log")
-NEEDS = ("unshare", "nsenter", "ip", "mount", "chroot")
+NEEDS = ("unshare", "nsenter", "ip", "mount", "chroot", "perl")
 START_SECONDS = 30
 OS_RELEASE = """\
 PRETTY_NAME="Ubuntu 24.04 LTS"
@@ -68,7 +68,7 @@ def why_not() -> str:
         return "boxes need root (namespaces and an overlay over the root folder)"
     missing = [tool for tool in NEEDS if not shutil.which(tool)]
     if missing:
-        return f"boxes need {', '.join(missing)} (Debian: util-linux, iproute2, mount)"
+        return f"boxes need {', '.join(missing)} (Debian: util-linux, iproute2, mount, perl-base)"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "boxes need overlayfs, and this kernel does not offer it"
     probe = (

@@ -10,12 +10,14 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,7 +41,7 @@ from tests.juju.standin.tools.others import resource_path
 AT_ONCE = 2
 # Three units with five peers settle in some 200 hooks; many more means that two charms answer each other for ever.
 MOST_HOOKS = 2000
-CLIENT = Path(__file__).with_name("client.py")
+CLIENT = Path(__file__).with_name("client.pl")
 
 
 class Juju:
@@ -237,6 +239,12 @@ class Juju:
                 tries[agent.unit.name] += 1
         return count
 
+    def advance(self, hooks: int) -> None:
+        """Run this many hooks, or those that are due where they are fewer; what comes after stays due."""
+        for _ in range(hooks):
+            if steps := self._next(Counter(), 1)[:1]:
+                self._run_hooks(steps)
+
     def _next(self, tries: Counter[str], retries: int) -> list[tuple[Agent, Hook]]:
         """Choose what runs next: with a seed one hook of any unit, else the first of each of a few units."""
         found: list[tuple[Agent, Hook]] = []
@@ -365,7 +373,7 @@ class Juju:
         folder = juju / running.charm_folder(agent.unit.name).removeprefix("/var/lib/juju/")
         if folder.exists():
             replace_files(folder)
-        shutil.copytree(application.charm.folder, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(application.charm.folder, folder, symlinks=True, dirs_exist_ok=True, copy_function=copy)
         for name, file in application.resources.items():
             target = juju / resource_path(agent.unit.name, name, file.name).removeprefix("/var/lib/juju/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -383,6 +391,15 @@ class Juju:
             agent.server = None
         if agent.box:
             agent.box.stop()
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file of a charm; what is large and never written to is shared by all units, where they lie on one disk."""
+    if source.endswith(".whl"):
+        with suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
 
 
 def replace_files(folder: Path) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ops import testing
 
-from masakari_charm.plan import Report
+from masakari_charm.plan import CONFIG_FILE, Report
 from masakari_charm.relations import ha
 from masakari_charm.relations.ha import DnsName, Vip
-from unit_tests.charm.rig import NETWORKS, Rig, bag, complete, hacluster, network
+from unit_tests.charm.rig import NETWORKS, Rig, bag, complete, hacluster, network, peers
 
 
 def asked(*addresses: str, before: dict[str, str] | None = None, names: tuple[DnsName, ...] = ()) -> dict[str, str]:
-    """Return the request for these virtual IPs."""
+    """Return the request for these virtual IPs; `before` is the bag with the last one."""
     vips = tuple(Vip(address=address) for address in addresses)
-    return ha.request(vips=vips, names=names, interface="eth0", before=before or {})
+    return ha.request(vips=vips, names=names, interface="eth0", former=ha.asked(before or {}))
 
 
 def loaded(request: dict[str, str], key: str) -> Any:
@@ -69,7 +72,7 @@ def test_ipv6_has_its_own_agent() -> None:
 def test_a_named_interface_is_handed_on() -> None:
     """Where Pacemaker cannot find the interface, interface and prefix are named."""
     vip = Vip(address="10.0.0.100", interface="bond0", prefix=22)
-    request = ha.request(vips=(vip,), names=(), interface="bond0", before={})
+    request = ha.request(vips=(vip,), names=(), interface="bond0", former=())
     assert (
         'params ip="10.0.0.100" nic="bond0" cidr_netmask="22"' in loaded(request, "json_resource_params")[vip.resource]
     )
@@ -151,17 +154,98 @@ def test_all_units_ask_for_the_same(tmp_path: Path) -> None:
     assert written[0][1]["public_url"] == "http://10.0.0.100:15868/v1/%(tenant_id)s"
 
 
-def test_haproxy_is_pacemakers(tmp_path: Path) -> None:
-    """Under hacluster haproxy is disabled in systemd and never started by us; when hacluster goes, it is ours again."""
+@pytest.mark.parametrize("others", [(), ("10.0.0.6",)], ids=["alone", "with a peer"])
+def test_haproxy_is_pacemakers(tmp_path: Path, others: tuple[str, ...]) -> None:
+    """Under hacluster haproxy is disabled in systemd and never started by us; when hacluster goes, it is ours again.
+
+    Ours is to run it where there are peers, and to stop it on a unit that stands alone, before the API takes its port.
+    """
     rig = Rig(tmp_path)
-    config = {"vip": "10.0.0.100"}
-    related = rig.run(complete(hacluster(), config=config))
-    (service,) = (each for each in rig.plan.services if each.name == "haproxy")
-    assert not service.is_ours
-    assert "haproxy" not in rig.system.active
+    rig.system.enabled.add("haproxy")  # by its package
+    related = rig.run(complete(peers(*others), hacluster(), config={"vip": "10.0.0.100"}))
+    assert {"haproxy"}.isdisjoint(rig.system.active | rig.system.enabled)
+    rig.system.active.add("haproxy")  # by Pacemaker
+    rig.system.forget()
     (relation,) = related.get_relations("ha")
     rig.run(related, lambda context: context.on.relation_broken(relation))
-    assert not [each for each in rig.plan.services if each.name == "haproxy"]
+    if others:
+        assert {"haproxy"} <= rig.system.active & rig.system.enabled
+        return
+    assert {"haproxy"}.isdisjoint(rig.system.active | rig.system.enabled)
+    words = rig.system.changes
+    assert words.index("systemctl stop haproxy") < words.index("systemctl restart masakari-api")
+    assert "masakari_api_listen_port = 15868" in rig.text(CONFIG_FILE)
+
+
+def unit_of(folder: Path, number: int) -> Rig:
+    """Return one of several units."""
+    return Rig(folder / str(number), unit=number, machine_report=Report())
+
+
+def cluster_of(told: Mapping[str, str]) -> testing.PeerRelation:
+    """Return the peers' relation with what the leader told."""
+    return testing.PeerRelation("cluster", local_unit_data={}, local_app_data=dict(told))
+
+
+def told_by(state: testing.State) -> dict[str, str]:
+    """Return what the leader tells its peers."""
+    (relation,) = state.get_relations("cluster")
+    return dict(relation.local_app_data)
+
+
+def asking(rig: Rig, vip: str, *, told: Mapping[str, str], leads: bool, before: Mapping[str, str]) -> testing.State:
+    """Run a hook of a unit with these virtual IPs; `before` is what it asked hacluster for last."""
+    relation = replace(hacluster(), local_unit_data=dict(before))
+    return rig.run(complete(relation, cluster_of(told), leader=leads, config={"vip": vip}))
+
+
+@pytest.mark.parametrize("newcomer_leads", [False, True])
+def test_a_unit_that_comes_late_deletes_the_same(tmp_path: Path, newcomer_leads: bool) -> None:
+    """A virtual IP is dropped, then a unit is added: it asks to delete what it never asked for, as the others do, whoever leads."""
+    old, new = unit_of(tmp_path, 0), unit_of(tmp_path, 1)
+    first = asking(old, "10.0.0.100 10.0.0.101", told={}, leads=True, before={})
+    assert set(loaded(bag(first, "ha"), "json_resources")) <= set(loaded(told_by(first), "ha-resources"))
+    second = asking(old, "10.0.0.100", told=told_by(first), leads=True, before=bag(first, "ha"))
+    gone = ["grp_masakari_vips", Vip(address="10.0.0.101").resource]
+    assert loaded(bag(second, "ha"), "json_delete_resources") == gone
+    added = asking(new, "10.0.0.100", told=told_by(second), leads=newcomer_leads, before={})
+    assert bag(added, "ha") == bag(second, "ha")
+    again = asking(old, "10.0.0.100", told=told_by(added), leads=not newcomer_leads, before=bag(second, "ha"))
+    assert (bag(again, "ha"), told_by(again)) == (bag(second, "ha"), told_by(second))
+
+
+def test_names_of_before_the_list_are_taken_up(tmp_path: Path) -> None:
+    """The leader notes what stood in its own request when it had no list yet, as after the switch from today's charm."""
+    rig, before = unit_of(tmp_path, 0), asked("10.0.0.100", "10.0.0.101")
+    after = asking(rig, "10.0.0.100", told={}, leads=True, before=before)
+    assert "grp_masakari_vips" in loaded(told_by(after), "ha-resources")
+    newcomer = asking(unit_of(tmp_path, 1), "10.0.0.100", told=told_by(after), leads=False, before={})
+    assert bag(newcomer, "ha") == bag(after, "ha")
+
+
+def test_only_the_leader_notes_names(tmp_path: Path) -> None:
+    """Juju lets nobody else write there; a follower still deletes what it asked for itself."""
+    after = asking(unit_of(tmp_path, 1), "10.0.0.100", told={}, leads=False, before=asked("10.0.0.101"))
+    assert told_by(after) == {}
+    assert loaded(bag(after, "ha"), "json_delete_resources") == [Vip(address="10.0.0.101").resource]
+
+
+def test_a_new_hacluster_is_told_of_former_names(tmp_path: Path) -> None:
+    """Removed and related again, hacluster gets the same request: on these machines there may be left what was asked for before."""
+    rig = unit_of(tmp_path, 0)
+    first = asking(rig, "10.0.0.100 10.0.0.101", told={}, leads=True, before={})
+    dropped = asking(rig, "10.0.0.100", told=told_by(first), leads=True, before=bag(first, "ha"))
+    (relation,) = dropped.get_relations("ha")
+    alone = rig.run(dropped, lambda context: context.on.relation_broken(relation))
+    again = asking(rig, "10.0.0.100", told=told_by(alone), leads=True, before={})
+    assert bag(again, "ha") == bag(dropped, "ha")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", '["a", 1, ["b"], null]', '{"a": 1}'])
+def test_no_list_breaks_a_request(tmp_path: Path, text: str) -> None:
+    """What stands in the application bag may be anything; names are read where there are any."""
+    after = asking(unit_of(tmp_path, 1), "10.0.0.100", told={"ha-resources": text}, leads=False, before={})
+    assert json.loads(bag(after, "ha").get("json_delete_resources", "[]")) == (["a"] if text.startswith("[") else [])
 
 
 @pytest.mark.parametrize("names", [{"os-public-hostname": "m.example"}, {"os-internal-hostname": "m.example"}])

@@ -14,7 +14,7 @@ CERTIFICATE_FILE = "/etc/haproxy/masakari.pem"
 
 API = Service(name="masakari-api", reads=(CONFIG_FILE,), runs_release=True)
 ENGINE = Service(name="masakari-engine", reads=(CONFIG_FILE, FENCING_FILE), runs_release=True)
-HAPROXY = Service(name="haproxy", reads=(HAPROXY_FILE, CERTIFICATE_FILE), can_reload=True)
+HAPROXY = Service(name="haproxy", reads=(HAPROXY_FILE, CERTIFICATE_FILE), can_reload=True, stands_before="masakari-api")
 
 FILES = (
     File(
@@ -31,7 +31,7 @@ PLAN = Plan(
     wheels=WHEELS,
     packages=("haproxy", "python3-venv"),
     files=FILES,
-    services=(API, ENGINE, HAPROXY),
+    services=(HAPROXY, API, ENGINE),
     is_complete=True,
     may_migrate=True,
 )

@@ -19,6 +19,11 @@ FIRST, SECOND = "0.1.0-aaaa", "0.2.0-bbbb"
 RUNS = {"masakari-api", "masakari-engine", "haproxy"}
 
 
+def runs_on(release: str, *, waiting_release: str | None = None) -> Report:
+    """Return the report of a unit that runs a release on its schema."""
+    return Report(release=release, schema=release, waiting_release=waiting_release)
+
+
 def settle(system: FakeSystem, wanted: Plan = PLAN) -> Report:
     """Converge, and let the recorder begin anew."""
     report = converge(wanted, system.machine)
@@ -34,7 +39,7 @@ def written(system: FakeSystem, path: str) -> str:
 def test_a_fresh_machine_becomes_a_running_unit(system: FakeSystem) -> None:
     """Packages, user, release, schema, files and services: everything of the plan is there afterwards, in that order."""
     report = converge(PLAN, system.machine)
-    assert report == Report(release=FIRST)
+    assert report == runs_on(FIRST)
     assert system.packages >= {"haproxy", "python3-venv"}
     assert "masakari" in system.users
     assert (system.schema, system.active, system.enabled) == (1, RUNS, RUNS)
@@ -71,7 +76,7 @@ def test_it_can_die_anywhere(system: FakeSystem, tmp_path: object) -> None:
         with pytest.raises(Died):
             converge(PLAN, fresh.machine)
         fresh.lives()
-        assert converge(PLAN, fresh.machine) == Report(release=FIRST), number
+        assert converge(PLAN, fresh.machine) == runs_on(FIRST), number
         assert (fresh.active, fresh.schema) == (RUNS, 1), number
         fresh.forget()
         converge(PLAN, fresh.machine)
@@ -92,7 +97,7 @@ def test_an_upgrade_can_die_anywhere(system: FakeSystem) -> None:
         except Died:
             fresh.lives()
             before = list(fresh.changes)
-            assert converge(wanted, fresh.machine) == Report(release=SECOND)
+            assert converge(wanted, fresh.machine) == runs_on(SECOND)
             done = [*before, *fresh.changes]
             assert {f"systemctl restart {name}" for name in ("masakari-api", "masakari-engine")} <= set(done), number
             fresh.forget()
@@ -125,7 +130,7 @@ def test_a_broken_configuration_replaces_nothing(system: FakeSystem) -> None:
     assert system.active == RUNS
     assert not [words for words in system.changes if words.startswith("systemctl")]
     assert not system.machine.path("/run/masakari-charm").exists()
-    assert settle(system) == Report(release=FIRST)
+    assert settle(system) == runs_on(FIRST)
 
 
 def test_a_broken_haproxy_configuration_replaces_nothing(system: FakeSystem) -> None:
@@ -160,14 +165,14 @@ def test_a_candidate_refers_to_itself(system: FakeSystem) -> None:
 def test_a_pause_survives_and_ends(system: FakeSystem) -> None:
     """A paused unit's services are stopped and masked, whatever changes meanwhile; resumed, they run with what changed."""
     settle(system)
-    assert settle(system, plan(is_paused=True)) == Report(release=FIRST)
+    assert settle(system, plan(is_paused=True)) == runs_on(FIRST)
     assert (system.active, system.masked) == (set(), RUNS)
     changed = with_file(CONFIG_FILE, "[DEFAULT]\n", is_paused=True)
-    assert converge(changed, system.machine) == Report(release=FIRST)
+    assert converge(changed, system.machine) == runs_on(FIRST)
     assert not [words for words in system.changes if words.startswith("systemctl")]
     assert written(system, CONFIG_FILE) == "[DEFAULT]\n"
     assert system.active == set()
-    assert settle(system, with_file(CONFIG_FILE, "[DEFAULT]\n")) == Report(release=FIRST)
+    assert settle(system, with_file(CONFIG_FILE, "[DEFAULT]\n")) == runs_on(FIRST)
     assert (system.active, system.masked) == (RUNS, set())
 
 
@@ -209,7 +214,7 @@ def test_a_full_disk_mends_itself(step: str, trouble: Answer | OSError, system: 
     assert [("make room" in each.fix, report.release) for each in report.problems] == [(True, None)]
     assert list(system.machine.path("/opt/masakari/releases").glob("*")) == []
     system.lives()
-    assert converge(PLAN, system.machine) == Report(release=FIRST)
+    assert converge(PLAN, system.machine) == runs_on(FIRST)
 
 
 def test_a_full_disk_that_no_program_names(system: FakeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +238,7 @@ def test_a_follower_waits_for_the_schema(system: FakeSystem) -> None:
     assert not system.machine.path(CONFIG_FILE).exists()
     assert not [words for words in system.changes if "start" in words]
     system.schema = 1
-    assert converge(plan(may_migrate=False), system.machine) == Report(release=FIRST)
+    assert converge(plan(may_migrate=False), system.machine) == runs_on(FIRST)
     assert system.active == RUNS
 
 
@@ -246,7 +251,7 @@ def test_a_follower_runs_on_while_it_waits(system: FakeSystem) -> None:
     assert system.active == RUNS
     assert not [words for words in system.changes if words.startswith("systemctl")]
     system.schema = 2
-    assert converge(plan(may_migrate=False), system.machine) == Report(release=SECOND)
+    assert converge(plan(may_migrate=False), system.machine) == runs_on(SECOND)
 
 
 def test_a_database_that_refuses_is_a_problem(system: FakeSystem) -> None:
@@ -260,7 +265,7 @@ def test_a_database_that_refuses_is_a_problem(system: FakeSystem) -> None:
     assert "shared-db" in problem.fix
     assert system.active == set()
     system.lives()
-    assert converge(PLAN, system.machine) == Report(release=FIRST)
+    assert converge(PLAN, system.machine) == runs_on(FIRST)
 
 
 def test_an_incomplete_plan_starts_nothing(system: FakeSystem) -> None:
@@ -287,15 +292,15 @@ def test_a_release_waits_for_the_action(system: FakeSystem) -> None:
     settle(system)
     put_wheels(system, SECOND)
     changed = with_file(CONFIG_FILE, "[DEFAULT]\n", may_switch=False)
-    assert converge(changed, system.machine) == Report(release=FIRST, waiting_release=SECOND)
+    assert converge(changed, system.machine) == runs_on(FIRST, waiting_release=SECOND)
     assert not system.machine.path(f"/opt/masakari/releases/{SECOND}").exists()
     assert written(system, CONFIG_FILE) == "[DEFAULT]\n"
-    assert settle(system, replace(changed, may_switch=True)) == Report(release=SECOND)
+    assert settle(system, replace(changed, may_switch=True)) == runs_on(SECOND)
 
 
 def test_the_first_release_waits_for_nobody(system: FakeSystem) -> None:
     """Upgrades by action do not keep a fresh unit from its first release."""
-    assert converge(plan(may_switch=False), system.machine) == Report(release=FIRST)
+    assert converge(plan(may_switch=False), system.machine) == runs_on(FIRST)
     assert system.active == RUNS
 
 
@@ -304,10 +309,10 @@ def test_there_and_back(system: FakeSystem) -> None:
     settle(system)
     put_wheels(system, SECOND)
     system.needs[SECOND] = 2
-    assert settle(system) == Report(release=SECOND)
+    assert settle(system) == runs_on(SECOND)
     assert release.previous(system.machine) == FIRST
     put_wheels(system, FIRST)
-    assert converge(PLAN, system.machine) == Report(release=FIRST)
+    assert converge(PLAN, system.machine) == runs_on(FIRST)
     assert not [words for words in system.changes if "pip" in words or "sync" in words]
     assert "systemctl restart masakari-engine" in system.changes
     assert "systemctl restart haproxy" not in system.changes
@@ -318,7 +323,7 @@ def test_what_stopped_is_started_and_named(system: FakeSystem) -> None:
     """A service that should run and does not is started; one that does not come up is named, and is tried again each time."""
     settle(system)
     system.active.discard("masakari-engine")
-    assert converge(PLAN, system.machine) == Report(release=FIRST)
+    assert converge(PLAN, system.machine) == runs_on(FIRST)
     assert "masakari-engine" in system.active
     system.refuses_to_start.add("masakari-engine")
     system.active.discard("masakari-engine")
@@ -329,7 +334,7 @@ def test_what_stopped_is_started_and_named(system: FakeSystem) -> None:
     assert problem.fix.startswith("see journalctl -u masakari-engine")
     assert "masakari-api" in system.active
     system.refuses_to_start.clear()
-    assert converge(PLAN, system.machine) == Report(release=FIRST)
+    assert converge(PLAN, system.machine) == runs_on(FIRST)
 
 
 def test_a_failed_restart_is_made_up_for(system: FakeSystem) -> None:
@@ -340,7 +345,7 @@ def test_a_failed_restart_is_made_up_for(system: FakeSystem) -> None:
     assert [type(each) for each in converge(changed, system.machine).problems] == [Problem]
     system.lives()
     system.forget()
-    assert converge(changed, system.machine) == Report(release=FIRST)
+    assert converge(changed, system.machine) == runs_on(FIRST)
     assert "systemctl restart masakari-api" in system.changes
 
 
@@ -348,7 +353,7 @@ def test_pacemaker_takes_haproxy_over(system: FakeSystem) -> None:
     """What Pacemaker runs is disabled, reloaded when its files change, and neither started nor stopped by pause or absence."""
     settle(system)
     foreign = replace(HAPROXY, is_ours=False)
-    clustered = plan(services=(API, ENGINE, foreign))
+    clustered = plan(services=(foreign, API, ENGINE))
     settle(system, clustered)
     assert ("haproxy" in system.active, "haproxy" in system.enabled) == (True, False)
     converge(with_file(HAPROXY_FILE, "bind :1\n", services=clustered.services), system.machine)

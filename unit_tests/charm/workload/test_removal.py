@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from masakari_charm.plan import Plan
+from dataclasses import replace
+
 from masakari_charm.workload import services
 from masakari_charm.workload.converge import converge
 from masakari_charm.workload.machine import Answer
 from masakari_charm.workload.removal import remove
 from unit_tests.charm.workload.fake_system import FakeSystem
-from unit_tests.charm.workload.plans import API, ENGINE, PLAN, plan
+from unit_tests.charm.workload.plans import API, ENGINE, HAPROXY, PLAN, plan
 
 
 def test_everything_of_the_charm_goes(system: FakeSystem) -> None:
@@ -38,12 +39,19 @@ def test_a_paused_unit_is_removed_too(system: FakeSystem) -> None:
     assert not services.is_paused(system.machine)
 
 
-def test_what_pacemaker_runs_is_left_to_it(system: FakeSystem) -> None:
-    """haproxy under Pacemaker is not stopped."""
-    foreign = Plan(wheels=PLAN.wheels, services=(API, ENGINE), is_complete=True)
-    converge(foreign, system.machine)
+def test_what_pacemaker_ran_is_stopped(system: FakeSystem) -> None:
+    """hacluster goes before its unit does: a haproxy that still runs then has nobody else to stop it."""
+    converge(plan(services=(replace(HAPROXY, is_ours=False), API, ENGINE)), system.machine)
     system.active.add("haproxy")
-    remove(system.machine)
+    assert remove(system.machine) == ()
+    assert system.active == set()
+
+
+def test_what_never_was_of_the_charm_is_left(system: FakeSystem) -> None:
+    """A haproxy that the operator runs for something else goes on."""
+    converge(plan(services=(API, ENGINE)), system.machine)
+    system.active.add("haproxy")
+    assert remove(system.machine) == ()
     assert system.active == {"haproxy"}
 
 

@@ -50,3 +50,23 @@ def test_a_new_unit_file_restarts_its_service_alone(system: FakeSystem) -> None:
         "systemctl daemon-reload",
         "systemctl restart masakari-engine",
     ]
+
+
+def test_a_pause_stops_what_an_earlier_plan_started(system: FakeSystem) -> None:
+    """haproxy stops with the others although the plan does not name it now, as while a certificate is waited for; resume brings it back."""
+    converge(PLAN, system.machine)
+    services.remember_pause(system.machine, paused=True)
+    paused = replace(PLAN, services=(API, ENGINE), is_complete=False, is_paused=True)
+    assert services.pause(system.machine, paused.services) == ()
+    assert (system.active, system.masked) == (set(), {"masakari-api", "masakari-engine", "haproxy"})
+    assert converge(paused, system.machine).running == ()
+    converge(PLAN, system.machine)
+    assert system.active == {"masakari-api", "masakari-engine", "haproxy"}
+
+
+def test_what_runs_on_a_paused_unit_is_reported(system: FakeSystem) -> None:
+    """A service that cannot be stopped is named, also one that the plan does not name; on a unit that is not paused none is."""
+    assert converge(PLAN, system.machine).running == ()
+    system.answers["systemctl stop haproxy"] = Answer(code=1, err="Job failed\n")
+    report = converge(replace(PLAN, services=(API, ENGINE), is_complete=False, is_paused=True), system.machine)
+    assert report.running == ("haproxy",)
