@@ -199,7 +199,7 @@ def plan(root: Path, wheels: str, **options: str) -> Plan:
     recovery = "".join(f"{name} = {value}\n" for name, value in options.items())
     content = (
         f"[DEFAULT]\nhost = unit-0\nstate_path = {root}\nauth_strategy = noauth2\n"
-        "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:1/v3\nusername = masakari\n"
+        "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:1/v3\nusername = masakari\npassword = pw\n"
         f"[fencing]\ninventory = {FENCING_FILE}\n[recovery]\n{recovery}"
     )
     inventory = "hosts: {c1: {ipmi: {address: 10.0.0.7, user: admin, password: pw}}}\n"

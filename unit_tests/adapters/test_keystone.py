@@ -69,6 +69,14 @@ def test_the_privileged_user_may_have_the_system_as_scope(stub: Stub) -> None:
     ("text", "said"),
     [
         ("", "no credentials for Nova"),
+        (
+            "[keystone_authtoken]\nauth_type = password\nauth_url = http://127.0.0.1:1/v3\nusername = masakari\n",
+            r"there is no password; set \[keystone_authtoken\] password",
+        ),
+        (
+            "[DEFAULT]\nos_privileged_user_name = nova\nos_privileged_user_auth_url = http://127.0.0.1:1/v3\n",
+            r"there is no password; set \[DEFAULT\] os_privileged_user_password",
+        ),
         ("[keystone_authtoken]\nauth_type = password\n", "auth_url"),
         ("[keystone_authtoken]\nauth_type = nonsense\n", "nonsense"),
         ("[DEFAULT]\nos_privileged_user_name = nova\n", "auth_url"),

@@ -62,6 +62,7 @@ class Installed:
                 "auth_type": "password",
                 "auth_url": "http://127.0.0.1:1/v3",
                 "username": "masakari",
+                "password": "secret",
             },
         }
         written["DEFAULT"]["masakari_api_listen_port"] = self.port

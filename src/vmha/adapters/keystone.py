@@ -70,6 +70,10 @@ class _Limit:
 _LIMIT: ContextVar[_Limit | None] = ContextVar("limit", default=None)
 
 
+PASSWORD_TYPES = ("password", "v3password", "v2password")
+"""Values of `auth_type` with which a user logs in by name and password."""
+
+
 class Cloud:
     """Calls to services of one cloud and region, as its administrator."""
 
@@ -162,7 +166,20 @@ def _credentials(cloud: CloudSettings, config: cfg.ConfigOpts) -> BaseAuthPlugin
             "no credentials for Nova: set auth_type, auth_url, username, password, project_name, user_domain_name and "
             "project_domain_name in [keystone_authtoken]"
         )
+    _check_password(cloud, config)
     return plugin
+
+
+def _check_password(cloud: CloudSettings, config: cfg.ConfigOpts) -> None:
+    """Name a password that is missing; keystoneauth would, without saying whose, when the first token is wanted."""
+    kind = config.keystone_authtoken.auth_type or "password"
+    privileged = cloud.os_privileged_user_name is not None
+    given = (
+        cloud.os_privileged_user_password if privileged else config.keystone_authtoken.get("password", "none wanted")
+    )
+    if kind in PASSWORD_TYPES and not given:
+        option = "[DEFAULT] os_privileged_user_password" if privileged else "[keystone_authtoken] password"
+        raise ConfigurationError(f"cannot log in to Keystone: there is no password; set {option}")
 
 
 def _privileged(cloud: CloudSettings, config: cfg.ConfigOpts) -> Any:
