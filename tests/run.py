@@ -187,6 +187,8 @@ def main(arguments: Sequence[str]) -> int:
         chosen = [suite for suite in chosen if suite.quick]
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell lets what it starts in the background ignore Ctrl-C; every suite, and what it starts, would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     adopt_orphans()
     missing = install(sorted({package for suite in chosen for package in suite.packages}))
