@@ -108,7 +108,7 @@ SUITES = (
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
     Suite(name="packing", minutes=3, commands=(pytest("tests/packing"),), packages=("python3-apt", "python3-venv")),
-    Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",)),
+    Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",), beside="packing"),
     Suite(
         name="juju",
         minutes=4,
