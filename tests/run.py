@@ -121,7 +121,7 @@ SUITES = (
         # 2.8 on two cores that had other work too; the rest is for the first making of the root file system.
         minutes=8,
         commands=(pytest("tests/systemd"),),
-        beside="packing",
+        beside="charm",
         packages=(
             *("systemd-container", "mmdebstrap", "debian-archive-keyring", "iproute2", "python3-apt", "python3-venv"),
             *("mariadb-server", "rabbitmq-server", "memcached"),
