@@ -13,12 +13,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.engine import Engine
 
-from vmha.adapters.db import migrate, schema
+from vmha.adapters.db import adoption, migrate, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.errors import ConfigurationError
 
 Fresh = Callable[[], str]
 PROCESSES = 4
+NEWEST = "0002"
 
 SYNC = """
 import sys
@@ -46,7 +47,7 @@ class MigrationContract:
         assert migrate.version(engine) is None
         assert migrate.upstream_version(engine) is None
         migrate.sync(engine)
-        assert migrate.version(engine) == "0001"
+        assert migrate.version(engine) == NEWEST
         assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
         assert {"vmha_alembic_version", "masakari_alembic_version"} < set(inspect(engine).get_table_names())
 
@@ -79,7 +80,7 @@ class MigrationContract:
         assert [code for _, _, code in ends] == [0] * PROCESSES, [errors for _, errors, _ in ends]
         assert differences(open_database(url), schema.ours) == []
 
-    @pytest.mark.parametrize("revision", migrate.OLDER_UPSTREAM)
+    @pytest.mark.parametrize("revision", adoption.OLDER_UPSTREAM)
     def test_an_older_upstream_database_is_brought_to_its_head(self, fresh: Fresh, revision: str) -> None:
         """A database of an earlier Masakari gets what upstream's own steps would add, and keeps its rows."""
         engine = open_database(fresh())
@@ -132,7 +133,7 @@ class MigrationContract:
             connection.execute(text("DROP TABLE timeline"))
             connection.execute(text("DROP TABLE effects"))
         migrate.sync(engine)
-        assert migrate.version(engine) == "0001"
+        assert migrate.version(engine) == NEWEST
         assert differences(engine, schema.ours) == []
 
 
@@ -149,7 +150,7 @@ def older(engine: Engine, revision: str) -> None:
     with transaction(engine) as connection:
         connection.execute(text("ALTER TABLE notifications DROP COLUMN message"))
         connection.execute(text("ALTER TABLE notifications DROP COLUMN failover_segment_uuid"))
-        if revision == migrate.OLDER_UPSTREAM[0]:
+        if revision == adoption.OLDER_UPSTREAM[0]:
             connection.execute(text("DROP TABLE vmoves"))
         connection.execute(text("UPDATE masakari_alembic_version SET version_num = :r"), {"r": revision})
         for table in reversed(schema.ours.sorted_tables):
