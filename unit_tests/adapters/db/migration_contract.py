@@ -116,6 +116,29 @@ class MigrationContract:
         with pytest.raises(ConfigurationError, match="db sync"):
             migrate.sync(engine)
 
+    @pytest.mark.parametrize("step", [7, 8])
+    def test_a_step_of_the_old_count_is_brought_to_the_head(self, fresh: Fresh, step: int) -> None:
+        """A database of Masakari 14 or 15 gets what it lacks; its own count stays for the way back."""
+        engine = open_database(fresh())
+        older(engine, adoption.LEGACY[step])
+        count_steps(engine, step)
+        migrate.sync(engine)
+        assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
+        assert differences(engine, schema.upstream) == []
+        with transaction(engine) as connection:
+            assert connection.execute(text("SELECT version FROM migrate_version")).scalars().all() == [step]
+
+    @pytest.mark.parametrize("step", [6, 9])
+    def test_an_unknown_step_of_the_old_count_is_refused(self, fresh: Fresh, step: int) -> None:
+        """A database of an older Masakari, or of one with steps of its own, is left as it is."""
+        engine = open_database(fresh())
+        older(engine, adoption.OLDER_UPSTREAM[0])
+        count_steps(engine, step)
+        before = described(engine)
+        with pytest.raises(ConfigurationError, match=f"names step {step}"):
+            migrate.sync(engine)
+        assert described(engine) == before
+
     def test_a_later_version_of_ours_is_refused(self, fresh: Fresh) -> None:
         """A database that a later version has upgraded is left as it is, and the text says what to do."""
         engine = synced(fresh())
@@ -156,6 +179,16 @@ def older(engine: Engine, revision: str) -> None:
         for table in reversed(schema.ours.sorted_tables):
             table.drop(connection)
         connection.execute(text("DROP TABLE vmha_alembic_version"))
+
+
+def count_steps(engine: Engine, step: int) -> None:
+    """Put the old table in place of the new one, as sqlalchemy-migrate left it."""
+    with transaction(engine) as connection:
+        connection.execute(text("DROP TABLE masakari_alembic_version"))
+        connection.execute(
+            text("CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, version INTEGER)")
+        )
+        connection.execute(text("INSERT INTO migrate_version VALUES ('masakari', :step)"), {"step": step})
 
 
 def differences(engine: Engine, metadata: MetaData) -> list[Any]:

@@ -36,10 +36,17 @@ def bring_to_head(connection: Connection) -> None:
         )
     _create_missing_tables(connection)
     _add_missing_columns(connection)
-    stamp = Table(schema.UPSTREAM_VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+    stamp = version_table(connection, schema.UPSTREAM_VERSION_TABLE)
     stamp.create(connection, checkfirst=True)
     connection.execute(delete(stamp))
     connection.execute(insert(stamp).values(version_num=schema.UPSTREAM_REVISION))
+
+
+def version_table(connection: Connection, name: str) -> Table:
+    """Describe a version table; it has the character set of upstream's tables: Masakari 14 refuses a database with one that is not utf8."""
+    table = Table(name, MetaData(), Column("version_num", String(32), primary_key=True, nullable=False))
+    _like_upstreams(connection, table)
+    return table
 
 
 def revision(connection: Connection, table: str) -> str | None:
@@ -69,12 +76,15 @@ def _check_legacy(connection: Connection) -> None:
 def _create_missing_tables(connection: Connection) -> None:
     """Create the tables in the character set of those that are there: a comparison across two would not use an index."""
     made = MetaData()
-    look = collation(connection)
     for table in schema.upstream.sorted_tables:
-        copy = table.to_metadata(made)
-        for dialect in MYSQL:
-            copy.dialect_options[dialect].update({"engine": "InnoDB", **({"collate": look} if look else {})})
+        _like_upstreams(connection, table.to_metadata(made))
     made.create_all(connection, checkfirst=True)
+
+
+def _like_upstreams(connection: Connection, table: Table) -> None:
+    look = _collation(connection)
+    for dialect in MYSQL:
+        table.dialect_options[dialect].update({"engine": "InnoDB", **({"collate": look} if look else {})})
 
 
 def _add_missing_columns(connection: Connection) -> None:
@@ -84,7 +94,7 @@ def _add_missing_columns(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE notifications ADD COLUMN {name} {kind}"))
 
 
-def collation(connection: Connection) -> str | None:
+def _collation(connection: Connection) -> str | None:
     """Return the collation of upstream's tables on MySQL and its kin; None elsewhere, and before there are any."""
     if connection.dialect.name not in MYSQL:
         return None

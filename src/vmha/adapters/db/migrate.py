@@ -19,7 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy import text
 
 from vmha.adapters.db import schema
-from vmha.adapters.db.adoption import bring_to_head, revision
+from vmha.adapters.db.adoption import bring_to_head, revision, version_table
 from vmha.adapters.db.connection import transaction
 from vmha.errors import ConfigurationError, StoreUnavailable
 
@@ -134,6 +134,7 @@ def _sync_ours(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    version_table(connection, schema.VERSION_TABLE).create(connection, checkfirst=True)
     try:
         command.upgrade(config, "head")
     except CommandError as error:
