@@ -283,3 +283,30 @@ def test_a_command_leaves_no_log_file(installed: Installed, manage: Manage) -> N
     (installed.folder / "log").mkdir()
     assert manage("recovery", "list") == (0, "no recovery is open\n", "")
     assert list((installed.folder / "log").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--max_rows", "0"), "Must supply value greater than 0 for max_rows."),
+        (("--max_rows", "-2"), "Invalid value for max_rows: -2 is not between -1 and 2147483647."),
+        (("--age_in_days", "-1"), "Must supply a non-negative value for age."),
+        (("--age_in_days", "99999"), "Maximal age is count of days since epoch."),
+    ],
+)
+def test_db_purge_refuses_as_upstream_does(options: tuple[str, ...], why: str, manage: Manage) -> None:
+    """What no purge can do is refused with exit 1, in upstream's words where it has some."""
+    manage("db", "sync")
+    assert manage("db", "purge", *options) == (1, "", f"masakari-manage: {why}\n")
+
+
+def test_db_purge_says_what_it_removed(cloud: Cloud, manage: Manage) -> None:
+    """What went is counted by table; the recovery of years ago is no longer listed, and a second purge finds nothing."""
+    cloud.report()
+    cloud.run()
+    code, out, _ = manage("db", "purge", "--max_rows", "2")
+    assert (code, out.startswith("removed 2 rows: ")) == (0, True)
+    code, out, _ = manage("db", "purge")
+    assert (code, "1 of recoveries" in out, "1 of notifications" in out) == (0, True, True)
+    assert manage("recovery", "list", "--all")[1] == "there has been no recovery\n"
+    assert manage("db", "purge") == (0, "removed 0 rows\n", "")
