@@ -58,8 +58,11 @@ class Cloud:
 
     def fill(self) -> Answers:
         """Let upstream make its tables and live through some failures; return what its API then shows."""
-        self.upstream("masakari-manage", "--config-file", self.configuration, "db", "sync")
         return self._upstreams_api("fill")
+
+    def sync_upstream(self) -> None:
+        """Run upstream's own `db sync`, as deployments do at each start."""
+        self.upstream("masakari-manage", "--config-file", self.configuration, "db", "sync")
 
     def read(self) -> Answers:
         """Read everything through upstream's API."""

@@ -26,6 +26,9 @@ def postgresql() -> Iterator[Server]:
     yield from running(PostgreSql)
 
 
+KNOW_THE_HEAD = ("14.0.2", "22.0.0")
+"""The first goes by a count of its own. To 19.0.0 the head is a revision of the future, as it is after upstream's own upgrade."""
+
 AT_ONCE = 4
 """Databases that are filled at the same time: upstream's tasks sleep for most of it."""
 
@@ -49,7 +52,6 @@ class Adopted:
 
     cloud: Cloud
     before: Answers
-    version_before: str
     after: Answers
     version_after: str
     ours: Ours
@@ -58,16 +60,12 @@ class Adopted:
 def adopt(cloud: Cloud) -> Adopted:
     """Let upstream fill a database, bring it over, and let upstream look at it again."""
     cloud.configure()
-    before, version_before = cloud.fill(), cloud.version()
+    before = cloud.fill()
     cloud.manage("db", "sync")
-    return Adopted(
-        cloud=cloud,
-        before=before,
-        version_before=version_before,
-        after=cloud.read(),
-        version_after=cloud.version(),
-        ours=Ours(cloud),
-    )
+    after, version = cloud.read(), cloud.version()
+    if cloud.release in KNOW_THE_HEAD:
+        cloud.sync_upstream()
+    return Adopted(cloud=cloud, before=before, after=after, version_after=version, ours=Ours(cloud))
 
 
 @pytest.fixture(scope="session")
