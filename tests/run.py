@@ -101,9 +101,17 @@ SUITES = (
     ),
     Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
     Suite(name="demo", minutes=5, commands=(pytest("tests/demo"),)),
-    Suite(name="sql", minutes=3, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="sql", minutes=4, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(
+        name="adoption",
+        # One on two idle cores; the rest is for the first making of three releases' environments.
+        minutes=4,
+        commands=(pytest("tests/adoption"),),
+        packages=("mariadb-server", "postgresql"),
+    ),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
-    Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
+    # An engine of upstream's is asked too; half of this is for the first making of its environment.
+    Suite(name="broker", minutes=4, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
     Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),

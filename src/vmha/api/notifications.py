@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_db.exception import DBDeadlock
 
 from vmha.adapters.db import hosts as stored_hosts
-from vmha.adapters.db import incidents, recovery_views
+from vmha.adapters.db import incidents, recovery_views, upstream_flows
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
@@ -154,7 +154,7 @@ def _report(connection: Connection, row: Notification, host: Host, segment: Segm
 def _details(connection: Connection, row: Notification) -> list[JsonObject]:
     recovery = recovery_views.find_by_notification(connection, row.notification_uuid)
     if recovery is None:
-        return []
+        return [progress.upstream_task(task) for task in upstream_flows.tasks_of(connection, row.notification_uuid)]
     timeline = recovery_views.timeline_of(connection, recovery.uuid)
     return progress.workflow_details(recovery, timeline)
 

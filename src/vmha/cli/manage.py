@@ -16,7 +16,7 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import fencing, readiness  # noqa: E402
+from vmha.cli import fencing, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
@@ -67,7 +67,7 @@ def main() -> int:
     except Refused as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
-    except StoreUnavailable as error:
+    except (StoreUnavailable, purging.Unpurgeable) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         help="compare the schema with what this version needs: exit 0 if it is there, 3 if db sync must run first",
     )
     check.set_defaults(command=_check, needs_tables=False)
+    purging.add_command(database)
     configuration = categories.add_parser("config", help="the configuration").add_subparsers(
         required=True, metavar="ACTION"
     )
