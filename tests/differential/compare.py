@@ -1,0 +1,105 @@
+"""Finds what differs between two answers, and holds it against the file of differences that have a reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.differential.exchange import Answer
+
+FILE = Path(__file__).with_name("differences.yaml")
+_SHOWN = 300
+"""Characters of a long answer that are enough to tell it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that one request was answered differently in: `status`, `header vary`, `body.segment.name`."""
+
+    request: str
+    where: str
+    upstream: str
+    ours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A difference that stays, and why; in all but the reason `*` stands for any text."""
+
+    reason: str
+    requests: tuple[str, ...]
+    where: str
+    upstream: str
+    ours: str
+
+    def covers(self, found: Difference, request: str) -> bool:
+        """Tell whether this is what was found, at that one of its requests."""
+        pairs = (
+            (found.request, request),
+            (found.where, self.where),
+            (found.upstream, self.upstream),
+            (found.ours, self.ours),
+        )
+        return all(_fits(text, pattern) for text, pattern in pairs)
+
+
+def accepted() -> list[Accepted]:
+    """Read the file of differences."""
+    return [
+        Accepted(
+            reason=entry["reason"],
+            requests=tuple(entry["requests"]),
+            where=entry["where"],
+            upstream=str(entry["upstream"]),
+            ours=str(entry["ours"]),
+        )
+        for entry in yaml.safe_load(FILE.read_text()) or []
+    ]
+
+
+def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference]:
+    """Compare two answers; where the status differs the bodies are compared as a whole."""
+    if upstream.status != ours.status:
+        pairs = [("answer", _summary(upstream), _summary(ours))]
+    else:
+        pairs = list(_walk("body", upstream.body, ours.body))
+    names = sorted({*upstream.headers, *ours.headers})
+    pairs += [(f"header {name}", upstream.headers.get(name), ours.headers.get(name)) for name in names]
+    return [
+        Difference(request=request, where=where, upstream=_shown(left), ours=_shown(right))
+        for where, left, right in pairs
+        if left != right
+    ]
+
+
+def _walk(where: str, upstream: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Go into what has the same keys in the same order, or the same length."""
+    if isinstance(upstream, dict) and isinstance(ours, dict) and list(upstream) == list(ours):
+        for name in upstream:
+            yield from _walk(f"{where}.{name}", upstream[name], ours[name])
+    elif isinstance(upstream, list) and isinstance(ours, list) and len(upstream) == len(ours):
+        for number, (left, right) in enumerate(zip(upstream, ours, strict=True)):
+            yield from _walk(f"{where}.{number}", left, right)
+    elif isinstance(upstream, bool) is not isinstance(ours, bool) or upstream != ours:
+        yield where, upstream, ours
+
+
+def _summary(answer: Answer) -> str:
+    return f"{answer.status} {_shown(answer.body)}"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _fits(text: str, pattern: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text, re.DOTALL) is not None

@@ -1,0 +1,74 @@
+"""Upstream and ours answer the same requests in the same way, but for what stands in differences.yaml with its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.differential import compare, exchange, seed
+
+if TYPE_CHECKING:
+    from tests.differential.compare import Difference
+    from tests.differential.servers import Servers
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[Difference]]:
+    """Return what differed, by file; the tests that send a file fill it."""
+    return {}
+
+
+@pytest.mark.parametrize("name", exchange.files())
+def test_file(name: str, both: Servers, found: dict[str, list[Difference]]) -> None:
+    """Every request of the file is answered alike by both, or differs as the file of differences says."""
+    found[name] = send_all(name, both)
+    entries = compare.accepted()
+    surprises = [
+        each
+        for each in found[name]
+        if not any(entry.covers(each, request) for entry in entries for request in entry.requests)
+    ]
+    shown = "\n".join(
+        f"- {each.request}\n    {each.where}\n    upstream: {each.upstream}\n    ours:     {each.ours}"
+        for each in surprises
+    )
+    assert not surprises, f"{len(surprises)} differences have no reason:\n{shown}"
+
+
+def test_every_accepted_difference_still_occurs(found: dict[str, list[Difference]]) -> None:
+    """An entry, or a request of one, that nothing answers to any more is taken out."""
+    if set(found) != set(exchange.files()):
+        pytest.skip("only with all files of requests")
+    everything = [each for differences in found.values() for each in differences]
+    gone = [
+        f"{entry.where} of {request}: {entry.reason}"
+        for entry in compare.accepted()
+        for request in entry.requests
+        if not any(entry.covers(each, request) for each in everything)
+    ]
+    assert not gone, "no longer occurs:\n" + "\n".join(gone)
+
+
+def send_all(name: str, both: Servers) -> list[Difference]:
+    """Send the requests of a file to both, on databases that hold the same."""
+    kept: dict[str, dict[str, str]] = {}
+    for side in both.sides:
+        exchange.execute(seed.statements(side.name), side)
+        kept[side.name] = {"project": both.project, **seed.names()}
+    differing: list[Difference] = []
+    for request in exchange.read(name):
+        answers = []
+        for side in both.sides:
+            known = kept[side.name]
+            if request.sql is not None:
+                exchange.execute(request.sql, side)
+                continue
+            answer = exchange.send(request, side, known, both.tokens)
+            known |= {word: exchange.part(answer.body, path) for word, path in request.keep.items()}
+            answers.append(exchange.comparable(answer, side, known))
+        if answers:
+            differing += compare.differences(request.id, *answers)
+    return differing
