@@ -7,12 +7,10 @@ in 20 threads instead of 3. It does not fence, so the host is forced down for it
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import stage

@@ -67,10 +67,8 @@ def accepted() -> list[Accepted]:
 
 def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference]:
     """Compare two answers; where the status differs the bodies are compared as a whole."""
-    if upstream.status != ours.status:
-        pairs = [("answer", _summary(upstream), _summary(ours))]
-    else:
-        pairs = list(_walk("body", upstream.body, ours.body))
+    alike = upstream.status == ours.status
+    pairs = list(_walk("body", upstream.body, ours.body)) if alike else [("answer", _summary(upstream), _summary(ours))]
     names = sorted({*upstream.headers, *ours.headers})
     pairs += [(f"header {name}", upstream.headers.get(name), ours.headers.get(name)) for name in names]
     return [
@@ -81,11 +79,16 @@ def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference
 
 
 def _walk(where: str, upstream: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Go into what has the same keys in the same order, or the same length."""
+    """Go into what has the same keys in the same order; of lists of different lengths take what only one has."""
     if isinstance(upstream, dict) and isinstance(ours, dict) and list(upstream) == list(ours):
         for name in upstream:
             yield from _walk(f"{where}.{name}", upstream[name], ours[name])
-    elif isinstance(upstream, list) and isinstance(ours, list) and len(upstream) == len(ours):
+    elif isinstance(upstream, list) and isinstance(ours, list) and len(upstream) != len(ours):
+        left, right = (
+            [each for each in one if each not in other] for one, other in ((upstream, ours), (ours, upstream))
+        )
+        yield f"{where} only there", left, right
+    elif isinstance(upstream, list) and isinstance(ours, list):
         for number, (left, right) in enumerate(zip(upstream, ours, strict=True)):
             yield from _walk(f"{where}.{number}", left, right)
     elif isinstance(upstream, bool) is not isinstance(ours, bool) or upstream != ours:

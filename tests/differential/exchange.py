@@ -102,7 +102,7 @@ def _requests(entry: Mapping[str, Any]) -> Iterator[Request]:
     line = _LINE.fullmatch(entry["do"])
     if line is None:
         raise ValueError(f"{entry['do']} is no request")
-    headers = {}
+    headers = {"Accept": "application/json"}
     if line["version"]:
         headers["OpenStack-API-Version"] = f"instance-ha {line['version']}"
     body = entry.get("raw", line["body"])
@@ -110,7 +110,7 @@ def _requests(entry: Mapping[str, Any]) -> Iterator[Request]:
         headers["Content-Type"] = "application/json"
     headers |= entry.get("headers", {})
     user = entry.get("as", "admin")
-    more = "".join(f" {name}={entry[name]}" for name in ("as", "headers", "raw") if name in entry)
+    more = "".join(f" {name}={str(entry[name])[:60]}" for name in ("as", "headers", "raw") if name in entry)
     at = f"@{line['version']}" if line["version"] else ""
     for path in _paths(line["path"]):
         yield Request(
@@ -138,7 +138,7 @@ def fill(text: str, kept: Mapping[str, str]) -> str:
 
 def send(request: Request, side: Side, kept: Mapping[str, str], tokens: Mapping[str, str]) -> Answer:
     """Send a request to one side and return its answer as it is."""
-    headers = {"Accept": "application/json", "Host": "masakari.example.org", **request.headers}
+    headers = {"Host": "masakari.example.org", **request.headers}
     if request.user is not None:
         headers.setdefault("X-Auth-Token", tokens[request.user])
     body = None if request.body is None else fill(request.body, kept).encode()

@@ -12,7 +12,17 @@ Row = tuple[Any, ...]
 
 _LIFE = ("created_at", "updated_at", "deleted_at", "deleted")
 _SEGMENTS = ("id", "uuid", "name", "service_type", "description", "recovery_method", "enabled", *_LIFE)
-_HOSTS = ("id", "uuid", "name", "type", "control_attributes", "failover_segment_id", "reserved", "on_maintenance", *_LIFE)
+_HOSTS = (
+    "id",
+    "uuid",
+    "name",
+    "type",
+    "control_attributes",
+    "failover_segment_id",
+    "reserved",
+    "on_maintenance",
+    *_LIFE,
+)
 _NOTIFICATIONS = (
     *("id", "notification_uuid", "generated_time", "source_host_uuid", "type", "payload", "status"),
     *("failover_segment_uuid", "message", *_LIFE),
@@ -53,7 +63,18 @@ def _host(number: int, day: int, name: str, segment: int, *, type: str = "COMPUT
 def _notification(number: int, day: int, host: int, segment: int, type: str, payload: str, status: str) -> Row:
     generated = f"2026-01-{day:02d} 09:59:58.250000"
     shown = uuid(segment) if segment else None
-    return number, uuid(number), generated, uuid(host), type, payload, status, shown, None, *_life(day, updated=day != 3)
+    return (
+        number,
+        uuid(number),
+        generated,
+        uuid(host),
+        type,
+        payload,
+        status,
+        shown,
+        None,
+        *_life(day, updated=day != 3),
+    )
 
 
 def _vmove(number: int, day: int, notification: int, status: str, *, ended: bool) -> Row:

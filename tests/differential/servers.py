@@ -111,7 +111,12 @@ def servers(folder: Path) -> Iterator[Servers]:
         keystone = f"{cloud.url}/identity/v3"
         upstream = stack.enter_context(_upstream(folder / "upstream", keystone))
         ours = stack.enter_context(_ours(folder / "ours", keystone))
-        yield Servers(upstream=upstream, ours=ours, tokens={user: _token(keystone, user) for user in USERS}, project=project_id("admin"))
+        yield Servers(
+            upstream=upstream,
+            ours=ours,
+            tokens={user: _token(keystone, user) for user in USERS},
+            project=project_id("admin"),
+        )
 
 
 @contextmanager
@@ -168,9 +173,7 @@ def _running(command: list[str], folder: Path, port: int, settings: dict[str, st
         log=folder / "process.log",
     )
     with side.log.open("ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings, cwd=folder
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings, cwd=folder)
     try:
         _await(side, process)
         yield side
@@ -211,6 +214,3 @@ def _free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-

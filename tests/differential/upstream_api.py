@@ -32,7 +32,9 @@ def main() -> None:
     """Serve until killed."""
     target = oslo_messaging.Target(topic="ha_engine", server="differential")
     rpc.get_server(target, [Engine()], base.MasakariObjectSerializer()).start()
-    eventlet.wsgi.server(eventlet.listen(("127.0.0.1", int(os.environ["DIFFERENTIAL_PORT"]))), application, log_output=False)
+    eventlet.wsgi.server(
+        eventlet.listen(("127.0.0.1", int(os.environ["DIFFERENTIAL_PORT"]))), application, log_output=False
+    )
 
 
 if __name__ == "__main__":

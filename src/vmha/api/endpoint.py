@@ -99,7 +99,8 @@ def _body(request: falcon.Request) -> Any:
     if request.method not in _WITH_BODY:
         return None
     content_type = (request.content_type or "").partition(";")[0].strip().lower()
-    if content_type not in ("", "application/json"):
+    # Upstream takes text/plain for a client that does not say what it sends.
+    if content_type not in ("", "text/plain", "application/json"):
         raise Fault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type")
     # The size limit stands before us, so this is bounded also where the client announces no length.
     return validation.parse(request.env["wsgi.input"].read())
