@@ -79,10 +79,15 @@ def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference
 
 
 def _walk(where: str, upstream: Any, ours: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Go into what has the same keys in the same order; of lists of different lengths take what only one has."""
-    if isinstance(upstream, dict) and isinstance(ours, dict) and list(upstream) == list(ours):
-        for name in upstream:
+    """Go into what both have; of lists of different lengths take what only one has."""
+    if isinstance(upstream, dict) and isinstance(ours, dict) and not upstream.keys().isdisjoint(ours):
+        common = [name for name in upstream if name in ours]
+        yield f"{where} order of keys", common, [name for name in ours if name in upstream]
+        for name in common:
             yield from _walk(f"{where}.{name}", upstream[name], ours[name])
+        for name in (*upstream, *ours):
+            if name not in common:
+                yield f"{where}.{name}", upstream.get(name, "nothing"), ours.get(name, "nothing")
     elif isinstance(upstream, list) and isinstance(ours, list) and len(upstream) != len(ours):
         left, right = (
             [each for each in one if each not in other] for one, other in ((upstream, ours), (ours, upstream))

@@ -41,6 +41,7 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             validation.check(body, route.body[max(each for each in route.body if each <= version)])
         if route.rule is not None:
             policy.demand(caller, route.rule)
+        base = base_url(request, parts)
         call = Call(
             parts=parts,
             policy=policy,
@@ -49,9 +50,11 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             path=path,
             query=Query(request.query_string),
             body=body,
-            base_url=base_url(request, parts),
+            base_url=base,
+            url=base + request.path,
         )
         answer = route.handler(call)
+        response.set_headers(answer.headers)
         send(response, answer.status, answer.body)
 
     return respond

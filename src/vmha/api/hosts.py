@@ -11,7 +11,7 @@ from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import hosts
-from vmha.api import params, segments, times, views
+from vmha.api import paging, params, segments, times, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found, unavailable
 from vmha.errors import NovaUnavailable
@@ -37,8 +37,8 @@ def index(call: Call) -> Answer:
             *params.flag_filter(call.query, hosts.c.on_maintenance),
             *params.flag_filter(call.query, hosts.c.reserved),
         ]
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"hosts": [views.host(row, segment) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "hosts", rows, page, lambda row: views.host(row, segment))
 
 
 def show(call: Call) -> Answer:

@@ -16,7 +16,7 @@ from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import notifications
-from vmha.api import params, progress, schemas, times, validation, views
+from vmha.api import paging, params, progress, schemas, times, validation, views
 from vmha.api.acceptance import judge
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
@@ -69,8 +69,8 @@ def index(call: Call) -> Answer:
     conditions = params.equal_filters(call.query, notifications, ("status", "source_host_uuid", "type"))
     conditions += _generated_since(call.query)
     with transaction(call.parts.engine) as connection:
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"notifications": [views.notification(row) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "notifications", rows, page, views.notification)
 
 
 def show(call: Call) -> Answer:

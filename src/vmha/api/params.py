@@ -22,8 +22,9 @@ class Query:
     """The parameters of one request. A parameter may be repeated; where one value is wanted the last one counts."""
 
     def __init__(self, text: str) -> None:
+        self.pairs = parse_qsl(text, keep_blank_values=True)
         self._values: dict[str, list[str]] = {}
-        for name, value in parse_qsl(text, keep_blank_values=True):
+        for name, value in self.pairs:
             self._values.setdefault(name, []).append(value)
 
     def get(self, name: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmha.adapters.db import vmoves as stored
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import vmoves
-from vmha.api import notifications, params, views
+from vmha.api import notifications, paging, params, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, not_found
 
@@ -24,8 +24,8 @@ def index(call: Call) -> Answer:
     uuid = call.path["notification"]
     with transaction(call.parts.engine) as connection:
         _demand_moves(connection, uuid)
-        rows = stored.listed(connection, uuid, conditions, page)
-    return Answer({"vmoves": [views.vmove(row) for row in rows]})
+        rows = stored.listed(connection, uuid, conditions, paging.one_more(page))
+    return paging.answer(call, "vmoves", rows, page, views.vmove)
 
 
 def show(call: Call) -> Answer:
