@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.differential import compare, exchange, seed
+from tests.differential import compare, coverage, exchange, seed
 
 if TYPE_CHECKING:
     from tests.differential.compare import Difference
+    from tests.differential.exchange import Answer, Request
     from tests.differential.servers import Servers
 
 pytestmark = pytest.mark.timeout(90)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The requests of a file with upstream's answers, and what differed in ours."""
+
+    answered: list[tuple[Request, Answer]] = field(default_factory=list)
+    differing: list[Difference] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[Difference]]:
-    """Return what differed, by file; the tests that send a file fill it."""
+def sent() -> dict[str, Sent]:
+    """Return what was sent, by file; the tests that send a file fill it."""
     return {}
 
 
 @pytest.mark.parametrize("name", exchange.files())
-def test_file(name: str, both: Servers, found: dict[str, list[Difference]]) -> None:
+def test_file(name: str, both: Servers, sent: dict[str, Sent]) -> None:
     """Every request of the file is answered alike by both, or differs as the file of differences says."""
-    found[name] = send_all(name, both)
+    sent[name] = send_all(name, both)
     entries = compare.accepted()
     surprises = [
         each
-        for each in found[name]
+        for each in sent[name].differing
         if not any(entry.covers(each, request) for entry in entries for request in entry.requests)
     ]
     shown = "\n".join(
@@ -38,11 +48,11 @@ def test_file(name: str, both: Servers, found: dict[str, list[Difference]]) -> N
     assert not surprises, f"{len(surprises)} differences have no reason:\n{shown}"
 
 
-def test_every_accepted_difference_still_occurs(found: dict[str, list[Difference]]) -> None:
+def test_every_accepted_difference_still_occurs(sent: dict[str, Sent]) -> None:
     """An entry, or a request of one, that nothing answers to any more is taken out."""
-    if set(found) != set(exchange.files()):
+    if set(sent) != set(exchange.files()):
         pytest.skip("only with all files of requests")
-    everything = [each for differences in found.values() for each in differences]
+    everything = [each for file in sent.values() for each in file.differing]
     gone = [
         f"{entry.where} of {request}: {entry.reason}"
         for entry in compare.accepted()
@@ -52,13 +62,23 @@ def test_every_accepted_difference_still_occurs(found: dict[str, list[Difference
     assert not gone, "no longer occurs:\n" + "\n".join(gone)
 
 
-def send_all(name: str, both: Servers) -> list[Difference]:
+def test_the_contract_is_covered(sent: dict[str, Sent]) -> None:
+    """Every route, every parameter of a list and every kind of error is reached often enough, as upstream's answers show."""
+    if set(sent) != set(exchange.files()):
+        pytest.skip("only with all files of requests")
+    answered = [each for file in sent.values() for each in file.answered]
+    assert len(answered) >= coverage.REQUESTS
+    seldom = coverage.seldom(answered)
+    assert not seldom, "reached less than often:\n" + "\n".join(seldom)
+
+
+def send_all(name: str, both: Servers) -> Sent:
     """Send the requests of a file to both, on databases that hold the same."""
     kept: dict[str, dict[str, str]] = {}
     for side in both.sides:
         exchange.execute(seed.statements(side.name), side)
         kept[side.name] = {"project": both.project, **seed.names()}
-    differing: list[Difference] = []
+    sent = Sent()
     for request in exchange.read(name):
         answers = []
         for side in both.sides:
@@ -70,5 +90,6 @@ def send_all(name: str, both: Servers) -> list[Difference]:
             known |= {word: exchange.part(answer.body, path) for word, path in request.keep.items()}
             answers.append(exchange.comparable(answer, side, known))
         if answers:
-            differing += compare.differences(request.id, *answers)
-    return differing
+            sent.answered.append((request, answers[0]))
+            sent.differing.extend(compare.differences(request.id, *answers))
+    return sent
