@@ -11,6 +11,7 @@ import webob
 from oslo_config import cfg
 from sqlalchemy.engine import Engine
 
+from unit_tests.api import described
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
 from vmha.api.app import create_app
@@ -62,12 +63,14 @@ class World:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """Send a request and return webob's response."""
+        """Send a request and return webob's response, which must be as the API's description says."""
         request = webob.Request.blank(path, method=method, headers=headers or {})
         if send is not None or raw is not None:
             request.body = json.dumps(send).encode() if raw is None else raw
             request.headers.setdefault("Content-Type", "application/json")
-        return request.get_response(self.app)
+        answer = request.get_response(self.app)
+        described.check(method, path, send, answer)
+        return answer
 
     def compute_hosts(self) -> frozenset[str]:
         """Name the hosts that have a compute service."""

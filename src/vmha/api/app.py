@@ -17,6 +17,7 @@ from vmha.adapters.db.listing import UnusablePage
 from vmha.api import middleware, versions
 from vmha.api.endpoint import PROJECT, base_url, refuser, responder, send
 from vmha.api.faults import Fault, bad_request, no_route, unavailable, unexpected
+from vmha.api.openapi import DESCRIPTION
 from vmha.api.parts import ApiParts
 from vmha.api.policy import Policy
 from vmha.api.routes import NOT_ALLOWED, ROUTES, VERSION
@@ -93,7 +94,7 @@ def _responders(parts: ApiParts, policy: Policy) -> dict[str, dict[str, Responde
     """Collect what answers each method, by path."""
     found: dict[str, dict[str, Responder]] = defaultdict(dict)
     for base in ("/v1", f"/v1/{{{PROJECT}:project}}"):
-        for route in ROUTES:
+        for route in (DESCRIPTION, *ROUTES):
             found[base + route.path][f"on_{route.method.lower()}"] = responder(route, parts, policy)
         for refused in NOT_ALLOWED:
             found[base + refused.path][f"on_{refused.method.lower()}"] = refuser(refused)

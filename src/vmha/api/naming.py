@@ -28,7 +28,7 @@ def similar(name: str, known: Collection[str]) -> str:
     """Return a sentence that names what `name` may have been meant for, with a blank before it, or nothing."""
     shorts = {_short(each) for each in known}
     alike = get_close_matches(_short(name), sorted(shorts), n=_SHOWN, cutoff=_ALIKE)
-    found = _aliases(name, known) + sorted(each for each in known if _short(each) in alike)
+    found = [*_aliases(name, known), *(each for short in alike for each in sorted(known) if _short(each) == short)]
     names = list(dict.fromkeys(found))[:_SHOWN]
     return f" Similar names that are known: {', '.join(names)}." if names else ""
 

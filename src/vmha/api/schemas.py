@@ -15,6 +15,8 @@ Schema = dict[str, Any]
 _TRUE = [True, "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"]
 _FALSE = [False, "False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"]
 
+RECOVERY_METHODS = ["auto", "reserved_host", "auto_priority", "rh_priority"]
+
 NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
 TEXT: Schema = {"type": "string", "minLength": 0, "format": "printable text"}
 TEXT_OR_NULL: Schema = {**TEXT, "type": ["string", "null"]}
@@ -35,7 +37,7 @@ _SEGMENT: dict[str, Schema] = {
     "description": TEXT_OR_NULL,
     "recovery_method": {
         "type": "string",
-        "enum": ["auto", "reserved_host", "auto_priority", "rh_priority"],
+        "enum": RECOVERY_METHODS,
     },
     "service_type": NAME,
 }
