@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.differential import compare, coverage, exchange, seed
+from unit_tests.api import described
 
 if TYPE_CHECKING:
     from tests.differential.compare import Difference
@@ -72,8 +74,16 @@ def test_the_contract_is_covered(sent: dict[str, Sent]) -> None:
     assert not seldom, "reached less than often:\n" + "\n".join(seldom)
 
 
+def body_of(request: Request, known: dict[str, str]) -> Any:
+    """Return the JSON that a request sends, None where it sends something else."""
+    try:
+        return json.loads(exchange.fill(request.body or "", known))
+    except ValueError:
+        return None
+
+
 def send_all(name: str, both: Servers) -> Sent:
-    """Send the requests of a file to both, on databases that hold the same."""
+    """Send the requests of a file to both, on databases that hold the same; ours must answer as the API's description says."""
     kept: dict[str, dict[str, str]] = {}
     for side in both.sides:
         exchange.execute(seed.statements(side.name), side)
@@ -88,6 +98,10 @@ def send_all(name: str, both: Servers) -> Sent:
                 continue
             answer = exchange.send(request, side, known, both.tokens)
             known |= {word: exchange.part(answer.body, path) for word, path in request.keep.items()}
+            if side is both.ours:
+                described.check(
+                    request.method, request.path, body_of(request, known), answered=answer.status, body=answer.body
+                )
             answers.append(exchange.comparable(answer, side, known))
         if answers:
             sent.answered.append((request, answers[0]))

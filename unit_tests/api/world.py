@@ -69,7 +69,9 @@ class World:
             request.body = json.dumps(send).encode() if raw is None else raw
             request.headers.setdefault("Content-Type", "application/json")
         answer = request.get_response(self.app)
-        described.check(method, path, send, answer)
+        is_json = answer.content_type == "application/json"
+        body = answer.json if is_json and answer.body else answer.text
+        described.check(method, path, send, answered=answer.status_int, body=body)
         return answer
 
     def compute_hosts(self) -> frozenset[str]:
