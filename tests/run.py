@@ -93,7 +93,7 @@ SUITES = (
     ),
     Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
     Suite(name="demo", minutes=5, commands=(pytest("tests/demo"),)),
-    Suite(name="sql", minutes=3, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="sql", minutes=4, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
     Suite(name="broker", minutes=2, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
     Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
