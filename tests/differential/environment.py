@@ -1,4 +1,8 @@
-"""Upstream Masakari 22.0.0 in an environment of its own, made once per machine from exact pins. `make bench` uses it too."""
+"""Upstream Masakari 22.0.0 in an environment of its own, made once per machine. `make bench` uses it too.
+
+upstream.txt holds masakari 22.0.0, gunicorn, PyMySQL and python-memcached with all that they need, one version each and with
+hashes: `uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url` wrote it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,17 @@ def install(say: Callable[[str], None]) -> None:
             return
         say(f"installing masakari {VERSION} from PyPI")
         run([sys.executable, "-m", "venv", "--clear", str(home() / "env")])
-        run([program("pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(PINS)])
+        run(
+            [
+                program("pip"),
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--requirement",
+                str(PINS),
+            ]
+        )
         (home() / "complete").touch()
 
 
