@@ -133,6 +133,7 @@ class Rig:
             config=config,
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,
+            hypervisors=lambda _: {},
             doorbell=SilentBell(),
             max_limit=self._max_limit,
             link_prefix=None,

@@ -18,6 +18,7 @@ from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.errors import NovaUnavailable
 
+HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
 HOSTS = frozenset(f"c{number}" for number in range(1, 10))
 
 
@@ -82,6 +83,12 @@ class World:
             raise self.defect
         return HOSTS
 
+    def hypervisors(self, part: str) -> dict[str, str]:
+        """Return the hypervisors of the hosts, whose names have nothing to do with theirs."""
+        if self.nova_trouble is not None:
+            raise NovaUnavailable(self.nova_trouble)
+        return {name: host for name, host in HYPERVISORS.items() if part in name}
+
     def parts(self) -> ApiParts:
         """Return what the application is built from."""
         return ApiParts(
@@ -89,6 +96,7 @@ class World:
             config=self._config(),
             auth_strategy="noauth2",
             compute_hosts=self.compute_hosts,
+            hypervisors=self.hypervisors,
             doorbell=self.bell,
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,

@@ -19,9 +19,9 @@ from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
 from vmha.api.acceptance import judge
 from vmha.api.call import Answer
-from vmha.api.faults import bad_request, conflict, not_found
+from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
-from vmha.errors import StoreUnavailable
+from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -45,11 +45,22 @@ _RESOLUTION = timedelta(seconds=1)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
+class UnknownHost(Fault):
+    """No live host has the name, and no single one a name like it."""
+
+    def __init__(self, name: str, hint: str = "") -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, f"Host with name {name} could not be found.{hint}")
+
+
 def create(call: Call) -> Answer:
     """Accept a report and wake the engines."""
     sent = call.body["notification"]
     validation.check(sent["payload"], schemas.PAYLOADS[sent["type"]])
-    row = _accepted(call, sent)
+    try:
+        row = _accepted(call, sent)
+    except UnknownHost:
+        # Nova is asked between transactions: none stays open while another service takes its time.
+        row = _accepted(call, {**sent, "hostname": _host_of_hypervisor(call, sent["hostname"])})
     call.parts.doorbell.ring()
     log(
         LOG,
@@ -107,7 +118,7 @@ def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_second
     host = _reported(connection, sent["hostname"])
     segment = stored_segments.find(connection, host.failover_segment_id)
     if segment is None:
-        raise _unknown(host.name)
+        raise UnknownHost(host.name)
     generated = times.parse(sent["generated_time"])
     _refuse_unwanted(connection, sent, host, generated - _span(duplicate_seconds, generated))
     verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
@@ -136,12 +147,25 @@ def _reported(connection: Connection, name: str) -> Host:
     meant = naming.resolve(name, known)
     host = None if meant is None else stored_hosts.lock_by_name(connection, meant)
     if host is None:
-        raise _unknown(name, naming.similar(name, known))
+        raise UnknownHost(name, naming.similar(name, known))
     return host
 
 
-def _unknown(name: str, hint: str = "") -> Exception:
-    return bad_request(f"Host with name {name} could not be found.{hint}")
+def _host_of_hypervisor(call: Call, name: str) -> str:
+    """Return the host whose hypervisor is called `name`, else `name` itself. Raises `Fault` where Nova does not answer."""
+    short = name.partition(".")[0]
+    try:
+        known = call.parts.hypervisors(short) if short else {}
+    except NovaRefused as error:
+        log(LOG, "hypervisors not read", level=logging.WARNING, host=name, error=str(error))
+        return name
+    except NovaUnavailable as error:
+        raise unavailable(
+            f"Host with name {name} could not be found, and Nova cannot be asked whether it is a hypervisor's: {error}. "
+            "Nothing was stored; try again."
+        ) from error
+    meant = naming.resolve(name, known)
+    return name if meant is None else known[meant]
 
 
 def _span(seconds: float, before: datetime) -> timedelta:
