@@ -74,7 +74,7 @@ def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference
     return [
         Difference(request=request, where=where, upstream=_shown(left), ours=_shown(right))
         for where, left, right in pairs
-        if left != right
+        if json.dumps(left) != json.dumps(right)  # to Python True is 1
     ]
 
 
@@ -92,11 +92,11 @@ def _walk(where: str, upstream: Any, ours: Any) -> Iterator[tuple[str, Any, Any]
         left, right = (
             [each for each in one if each not in other] for one, other in ((upstream, ours), (ours, upstream))
         )
-        yield f"{where} only there", left, right
+        yield (f"{where} only there", left, right) if left or right else (f"{where} only there", upstream, ours)
     elif isinstance(upstream, list) and isinstance(ours, list):
         for number, (left, right) in enumerate(zip(upstream, ours, strict=True)):
             yield from _walk(f"{where}.{number}", left, right)
-    elif isinstance(upstream, bool) is not isinstance(ours, bool) or upstream != ours:
+    else:
         yield where, upstream, ours
 
 
