@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vmha.core.capacity import Room
     from vmha.core.effects import Effect
@@ -70,6 +70,9 @@ class Nova(Protocol):
 
     def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
         """List all nova-compute services."""
+
+    def hypervisors(self, part: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """Return the service's host of each hypervisor whose name contains `part`, by the hypervisor's name."""
 
     def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
         """Set forced_down and disable the compute service in one PUT; return how it stood before. Idempotent.

@@ -28,7 +28,7 @@ from vmha.errors import ConfigurationError
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIApplication
 
     from sqlalchemy.engine import URL
@@ -94,12 +94,14 @@ def build_api(
 ) -> WSGIApplication:
     """Build the API as a WSGI application."""
     api = settings.api
+    cloud = nova or open_nova(settings, clock=SystemClock())
     return create_app(
         ApiParts(
             engine=database,
             config=settings.config,
             auth_strategy=api.auth_strategy,
-            compute_hosts=_compute_hosts(nova or open_nova(settings, clock=SystemClock())),
+            compute_hosts=_compute_hosts(cloud),
+            hypervisors=_hypervisors(cloud),
             doorbell=doorbell,
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
@@ -152,8 +154,17 @@ def _compute_hosts(nova: Nova) -> Callable[[], frozenset[str]]:
     return names
 
 
+def _hypervisors(nova: Nova) -> Callable[[str], Mapping[str, str]]:
+    clock = SystemClock()
+
+    def named(part: str) -> Mapping[str, str]:
+        return nova.hypervisors(part, deadline=Deadline(at=clock.monotonic() + HOST_LOOKUP_SECONDS))
+
+    return named
+
+
 HOST_LOOKUP_SECONDS = 20.0
-"""How long a client that adds a host waits for Nova."""
+"""How long a client that adds a host, or reports one of an unknown name, waits for Nova."""
 
 
 def _new_uuid() -> str:

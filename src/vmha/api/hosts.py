@@ -11,7 +11,7 @@ from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import hosts
-from vmha.api import params, segments, times, views
+from vmha.api import naming, paging, params, segments, times, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found, unavailable
 from vmha.errors import NovaUnavailable
@@ -37,8 +37,8 @@ def index(call: Call) -> Answer:
             *params.flag_filter(call.query, hosts.c.on_maintenance),
             *params.flag_filter(call.query, hosts.c.reserved),
         ]
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"hosts": [views.host(row, segment) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "hosts", rows, page, lambda row: views.host(row, segment))
 
 
 def show(call: Call) -> Answer:
@@ -127,14 +127,14 @@ def _demand_no_recovery(connection: Connection, uuid: str, segment_uuid: str, ch
 
 def _demand_compute_service(call: Call, name: str) -> None:
     try:
-        known = name in call.parts.compute_hosts()
+        known = call.parts.compute_hosts()
     except NovaUnavailable as error:
         raise unavailable(
             f"Cannot check that {name} has a compute service: {error}. Nothing was changed; try again, and if this "
             "goes on check Nova, Keystone and this service's credentials for them."
         ) from error
-    if not known:
-        raise bad_request(f"Compute service with name {name} could not be found.")
+    if name not in known:
+        raise bad_request(f"Compute service with name {name} could not be found.{naming.similar(name, known)}")
 
 
 def _values(sent: Mapping[str, Any]) -> dict[str, Any]:

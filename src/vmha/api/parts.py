@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from oslo_config import cfg
     from sqlalchemy.engine import Engine
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ApiParts:
     """The world around the API.
 
-    `compute_hosts` names the hosts that have a nova-compute service, and raises `NovaUnavailable`.
+    `compute_hosts` names the hosts that have a nova-compute service. `hypervisors` gives the host of each hypervisor whose name
+    contains a text. Both raise `NovaUnavailable` and `NovaRefused`.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
     """
@@ -27,6 +28,7 @@ class ApiParts:
     config: cfg.ConfigOpts
     auth_strategy: str
     compute_hosts: Callable[[], frozenset[str]]
+    hypervisors: Callable[[str], Mapping[str, str]]
     doorbell: Doorbell
     max_limit: int
     link_prefix: str | None

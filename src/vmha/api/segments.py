@@ -12,7 +12,7 @@ from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import segments as stored
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import failover_segments
-from vmha.api import params, times, views
+from vmha.api import paging, params, times, views
 from vmha.api.call import Answer
 from vmha.api.faults import conflict, not_found
 
@@ -32,8 +32,8 @@ def index(call: Call) -> Answer:
     conditions = params.equal_filters(call.query, failover_segments, ("recovery_method", "service_type"))
     conditions += _enabled(call.query.get("enabled"))
     with transaction(call.parts.engine) as connection:
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"segments": [views.segment(row) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "segments", rows, page, views.segment)
 
 
 def show(call: Call) -> Answer:

@@ -59,6 +59,11 @@ def lock_by_name(connection: Connection, name: str) -> Host | None:
     return None if row is None else _host(row)
 
 
+def names(connection: Connection) -> frozenset[str]:
+    """Return the names of all live hosts."""
+    return frozenset(connection.scalars(select(hosts.c.name).where(hosts.c.deleted == 0)))
+
+
 def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None = None) -> tuple[str, str] | None:
     """Return uuid and phase of the oldest open recovery of one host of the segment, or of any.
 
