@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from oslo_policy import policy as oslo_policy
 
 from vmha.api.faults import Fault
+from vmha.config_files import open_config
 from vmha.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,6 +50,19 @@ def list_rules() -> list[Any]:
         _rule("versions:index", _ANYBODY),
         _rule("versions:discoverable", _ANYBODY),
     ]
+
+
+def get_enforcer() -> Any:
+    """Return an enforcer of the policy file that masakari.conf names, for oslo.policy's commands, which parse options themselves."""
+    words = sys.argv[1:]
+    named = [word for pair in pairwise(words) if pair[0] in _CONFIG_WORDS for word in pair]
+    joined = [word for word in words if word.partition("=")[0] in _CONFIG_WORDS and "=" in word]
+    enforcer = oslo_policy.Enforcer(open_config([*named, *joined], "oslopolicy"))
+    enforcer.register_defaults(list_rules())
+    return enforcer
+
+
+_CONFIG_WORDS = ("--config-file", "--config-dir")
 
 
 class Policy:

@@ -8,7 +8,7 @@ from vmha.threads import choose_threads
 
 choose_threads()
 
-from vmha.cli.serving import serve, settings_or_exit, stop_on_signals  # noqa: E402 - oslo comes after the choice of threads
+from vmha.cli.serving import name_paste_files, serve, settings_or_exit, stop_on_signals  # noqa: E402 - oslo comes after the choice of threads
 from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.wiring import build_api, build_database, build_doorbell  # noqa: E402
 
@@ -16,6 +16,7 @@ from vmha.wiring import build_api, build_database, build_doorbell  # noqa: E402
 def main() -> int:
     """Serve until SIGTERM; exit 1 if the address cannot be had, 2 with a configuration that cannot be used."""
     settings = settings_or_exit("masakari-api", sys.argv[1:])
+    name_paste_files(settings)
     stop = stop_on_signals()
     failures: list[str] = []
     try:

@@ -16,6 +16,7 @@ from cheroot.wsgi import Server
 
 from vmha.adapters.db import migrate
 from vmha.adapters.messaging import DoorbellListener
+from vmha.config_files import paste_files, unread
 from vmha.errors import ConfigurationError, StoreUnavailable
 from vmha.logs import log, set_up_logging
 from vmha.settings import load
@@ -35,18 +36,41 @@ logger = logging.getLogger(__name__)
 def settings_or_exit(program: str, argv: list[str], *, on_terminal: bool = False) -> Settings:
     """Read the settings and set up the log; a configuration that cannot be used is one line on standard error and exit 2.
 
-    A command on a terminal logs there: a file that root's command had made could not be written by the user of the services.
+    What the files set and nobody reads is named in one warning. A command on a terminal logs there: a file that root's command had
+    made could not be written by the user of the services.
     """
     try:
         settings = load(argv, program)
         place = replace(settings.log, log_file=None, log_dir=None) if on_terminal else settings.log
         set_up_logging(place, engine=settings.engine, program=program)
+        if not on_terminal:
+            name_unread(settings)
         # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     except ConfigurationError as error:
         print(f"{program}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     return settings
+
+
+def name_unread(settings: Settings) -> None:
+    """Warn once of all that the files set and nobody reads."""
+    left = unread(settings.config)
+    if left.ignored or left.unknown:
+        log(
+            logger,
+            "options-unread",
+            level=logging.WARNING,
+            ignored=", ".join(f"[{option.group}] {option.name}" for option in left.ignored) or None,
+            unknown=", ".join(left.unknown) or None,
+            why="masakari-manage config check says why",
+        )
+
+
+def name_paste_files(settings: Settings) -> None:
+    """Say of each api-paste.ini that is there that it is not read."""
+    for path in paste_files(settings.config):
+        log(logger, "api-paste-ignored", path=path, why="the layers around the API are fixed")
 
 
 def stop_on_signals() -> threading.Event:

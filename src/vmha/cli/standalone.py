@@ -12,7 +12,15 @@ choose_threads()
 
 from vmha.adapters.db import migrate  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.messaging import InProcessDoorbell  # noqa: E402
-from vmha.cli.serving import await_database, leave, run_engine, serve, settings_or_exit, stop_on_signals  # noqa: E402
+from vmha.cli.serving import (  # noqa: E402
+    await_database,
+    leave,
+    name_paste_files,
+    run_engine,
+    serve,
+    settings_or_exit,
+    stop_on_signals,
+)
 from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.wiring import build_api, build_database, build_engine  # noqa: E402
 
@@ -28,6 +36,7 @@ PROGRAM = "masakari-standalone"
 def main() -> int:
     """Bring the schema up and run both until SIGTERM; exit 1 where the address cannot be had, 2 with a configuration to correct."""
     settings = settings_or_exit(PROGRAM, sys.argv[1:])
+    name_paste_files(settings)
     stop = stop_on_signals()
     try:
         database = build_database(settings)
