@@ -43,7 +43,7 @@ FOREIGN_OPTIONS = {("database", "connection"), ("DEFAULT", "transport_url")}
 # Words of Nova and upstream that no file of the service has.
 FOREIGN_WORDS = {"reclaim_instance_interval", "resume_guests_state_on_host_boot"}
 # Files of the operator.
-OPERATORS_FILES = {"masakari.conf", "fencing.yaml"}
+OPERATORS_FILES = {"masakari.conf", "fencing.yaml", "policy.yaml", "api-paste.ini"}
 # Options of the charm, and defaults of theirs, which look like names of the code.
 CHARM_WORDS = {*yaml.safe_load((ROOT / "config.yaml").read_text())["options"], "RegionOne"}
 # What comes with the charm, and may be named before it is there.

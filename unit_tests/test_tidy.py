@@ -116,8 +116,9 @@ def test_every_module_is_used() -> None:
 
 
 def entry_points() -> set[str]:
-    """Return the modules that are started by name: console scripts, the Makefile's `-m`, `__main__`."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"].values()
+    """Return the modules that are started by name: console scripts, entry points, the Makefile's `-m`, `__main__`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    scripts = [target for group in (project["scripts"], *project["entry-points"].values()) for target in group.values()]
     verbs = re.findall(r"-m (vmha[\w.]*)", (ROOT / "Makefile").read_text())
     started = {target.partition(":")[0] for target in scripts} | set(verbs)
     return started | {f"{name}.__main__" for name in started} | {"vmha.__main__"}
@@ -167,11 +168,12 @@ def test_tests_say_what_holds(path: Path) -> None:
 
 
 def test_console_scripts_exist() -> None:
-    """Every console script names a function that is there."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    for target in scripts.values():
-        module, _, function = target.partition(":")
-        assert callable(getattr(importlib.import_module(module), function))
+    """Every console script and entry point names a function that is there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group in (project["scripts"], *project["entry-points"].values()):
+        for target in group.values():
+            module, _, function = target.partition(":")
+            assert callable(getattr(importlib.import_module(module), function))
 
 
 def test_every_pin_has_a_version_and_hashes() -> None:
