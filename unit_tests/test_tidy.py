@@ -120,7 +120,9 @@ def entry_points() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     scripts = [target for group in (project["scripts"], *project["entry-points"].values()) for target in group.values()]
     verbs = re.findall(r"-m (vmha[\w.]*)", (ROOT / "Makefile").read_text())
-    started = {target.partition(":")[0] for target in scripts} | set(verbs)
+    # What WSGI servers are told to import under upstream's name.
+    served = {name for path in python_files("src/masakari") for name in imports(path)}
+    started = {target.partition(":")[0] for target in scripts} | set(verbs) | served
     return started | {f"{name}.__main__" for name in started} | {"vmha.__main__"}
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.messaging import InProcessDoorbell
+from vmha.cli.webserver import tls_context
 from vmha.config_files import given, unread
 from vmha.errors import ConfigurationError
 from vmha.logs import log_path
@@ -68,6 +69,7 @@ SAMPLE_OF = (
 
 def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
     """Yield what API and engine do before they serve, each on its own: one fault does not hide the next."""
+    yield lambda: tls_context(settings.server)
     yield lambda: build_database(settings)
     yield lambda: build_doorbell(settings)
     yield lambda: load_inventory(settings.fencing.inventory)
