@@ -188,13 +188,18 @@ def _client(config: cfg.ConfigOpts) -> Any:
     return oslo_messaging.get_rpc_client(_transport(config), target, retry=1)
 
 
-def _transport(config: cfg.ConfigOpts) -> Any:
+def prepare_config(config: cfg.ConfigOpts) -> None:
+    """Register what oslo.messaging forgets, and quieten what it says of each attempt."""
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for group, module in _FORGOTTEN:
         # Older releases have neither the module nor the need.
         if importlib.util.find_spec(module) is not None:
             config.register_opts(getattr(importlib.import_module(module), group), group=group)
+
+
+def _transport(config: cfg.ConfigOpts) -> Any:
+    prepare_config(config)
     try:
         return oslo_messaging.get_rpc_transport(config)
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, ValueError) as error:

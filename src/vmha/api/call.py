@@ -40,6 +40,7 @@ class Call:
     query: Query
     body: Any
     base_url: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

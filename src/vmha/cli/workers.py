@@ -10,10 +10,9 @@ import ctypes
 import logging
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from vmha.logs import log
 
@@ -72,8 +71,8 @@ def _start(worker: _Worker, workers: Sequence[_Worker], work: Callable[[socket.s
     log(logger, "worker-started", worker=worker.number, pid=worker.pid)
 
 
-def _become(worker: _Worker, workers: Sequence[_Worker], work: Callable[[socket.socket], int], parent: int) -> None:
-    """Be a worker, and never come back."""
+def _become(worker: _Worker, workers: Sequence[_Worker], work: Callable[[socket.socket], int], parent: int) -> NoReturn:
+    """Be a worker, and end as a process does, with all that is to be done at its end."""
     code = 1
     try:
         # A parent that is killed takes its workers with it: they would keep its address.
@@ -87,11 +86,7 @@ def _become(worker: _Worker, workers: Sequence[_Worker], work: Callable[[socket.
             code = work(worker.listening)
     except Exception:
         logger.exception("worker-failed")
-    finally:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    raise SystemExit(code)
 
 
 def _reap(workers: Sequence[_Worker]) -> list[int]:
