@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 TOPIC = "versioned_notifications"
+FOR_EVER = -1
 SETTLE_SECONDS = 2.0
 """What a process that ends grants announcements that wait."""
 WAITING = 1000
@@ -57,7 +58,11 @@ def open_announcer(config: cfg.ConfigOpts) -> Announcer:
         ) from None
     if not set(config.oslo_messaging_notifications.driver) - {"noop"}:
         return SilentAnnouncer()
-    return BrokerAnnouncer(oslo_messaging.Notifier(transport, topics=[TOPIC], serializer=Contexts()))
+    notifier = oslo_messaging.Notifier(transport, topics=[TOPIC], serializer=Contexts())
+    if notifier.retry == FOR_EVER:
+        # Both mean to try for ever, but kombu takes the number for less than one try where there is no connection yet.
+        notifier.retry = None
+    return BrokerAnnouncer(notifier)
 
 
 class Contexts(oslo_messaging.NoOpSerializer):  # type: ignore[misc] # oslo.messaging has no types
