@@ -52,8 +52,9 @@ def open_announcer(config: cfg.ConfigOpts) -> Announcer:
         transport = oslo_messaging.get_notification_transport(config)
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, ValueError) as error:
         # The error itself carries the URL, and the URL the password.
+        own = config.oslo_messaging_notifications.transport_url
         raise ConfigurationError(
-            f"[oslo_messaging_notifications] transport_url cannot be used ({type(error).__name__}): it must be like "
+            f"[{'oslo_messaging_notifications' if own else 'DEFAULT'}] transport_url cannot be used ({type(error).__name__}): it must be like "
             "rabbit://user:password@host:5672/vhost"
         ) from None
     if not set(config.oslo_messaging_notifications.driver) - {"noop"}:
