@@ -115,6 +115,7 @@ SUITES = (
     Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     Suite(name="clients", minutes=2, commands=(pytest("tests/clients"),)),
     Suite(name="differential", minutes=2, commands=(pytest("tests/differential"),)),
+    Suite(name="servers", minutes=3, commands=(pytest("tests/servers"),)),
     Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
     Suite(name="packing", minutes=3, commands=(pytest("tests/packing"),), packages=("python3-apt", "python3-venv")),
     Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",)),

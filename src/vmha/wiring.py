@@ -12,6 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from vmha.adapters.alerts import LogAlerts
+from vmha.adapters.announcing import SilentAnnouncer
+from vmha.adapters.announcing_broker import open_announcer
+from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.store import SqlStore
@@ -59,7 +62,7 @@ def build_engine(
     """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     bmcs = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
-    kept = store or SqlStore(database)
+    kept = store or _store(settings, database)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
         power=power or bmcs,
@@ -89,6 +92,14 @@ def build_engine(
     return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
 
 
+def _store(settings: Settings, database: Database) -> SqlStore:
+    """Build the store, and let it tell the message bus where somebody listens there."""
+    announcer = open_announcer(settings.config)
+    if isinstance(announcer, SilentAnnouncer):
+        return SqlStore(database)
+    return SqlStore(database, on_commit=EngineAnnouncements(database, announcer).committed)
+
+
 def build_api(
     settings: Settings, database: Database, doorbell: Doorbell, *, nova: Nova | None = None
 ) -> WSGIApplication:
@@ -106,6 +117,7 @@ def build_api(
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
             duplicate_interval_seconds=api.duplicate_notification_detection_interval,
+            announcer=open_announcer(settings.config),
         )
     )
 

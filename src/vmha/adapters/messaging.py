@@ -188,14 +188,19 @@ def _client(config: cfg.ConfigOpts) -> Any:
     return oslo_messaging.get_rpc_client(open_transport(config), target, retry=1)
 
 
-def open_transport(config: cfg.ConfigOpts) -> Any:
-    """Return a transport to the configured broker; nothing is sent yet. Raises `ConfigurationError`."""
+def prepare_config(config: cfg.ConfigOpts) -> None:
+    """Register what oslo.messaging forgets, and quieten what it says of each attempt."""
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for group, module in _FORGOTTEN:
         # Older releases have neither the module nor the need.
         if importlib.util.find_spec(module) is not None:
             config.register_opts(getattr(importlib.import_module(module), group), group=group)
+
+
+def open_transport(config: cfg.ConfigOpts) -> Any:
+    """Return a transport to the configured broker; nothing is sent yet. Raises `ConfigurationError`."""
+    prepare_config(config)
     try:
         return oslo_messaging.get_rpc_transport(config)
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, ValueError) as error:

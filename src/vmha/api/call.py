@@ -44,6 +44,7 @@ class Call:
     body: Any
     base_url: str
     url: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

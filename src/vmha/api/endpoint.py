@@ -10,7 +10,7 @@ from vmha.api import microversion, validation
 from vmha.api.call import Call
 from vmha.api.faults import Fault, bad_request
 from vmha.api.microversion import Microversion, UnsupportedVersion
-from vmha.api.middleware import CALLER
+from vmha.api.middleware import CALLER, REQUEST_ID
 from vmha.api.params import Query
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             body=body,
             base_url=base,
             url=base + request.path,
+            request_id=request.env.get(REQUEST_ID),
         )
         answer = route.handler(call)
         response.set_headers(answer.headers)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oslo_db.exception import DBDeadlock
 
+from vmha.adapters.announcing import notification_payload
 from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import incidents, recovery_views, upstream_flows
 from vmha.adapters.db import notifications as stored
@@ -21,6 +23,7 @@ from vmha.api.acceptance import judge
 from vmha.api.call import Answer
 from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
+from vmha.api.telling import telling
 from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 
@@ -56,11 +59,16 @@ def create(call: Call) -> Answer:
     """Accept a report and wake the engines."""
     sent = call.body["notification"]
     validation.check(sent["payload"], schemas.PAYLOADS[sent["type"]])
-    try:
-        row = _accepted(call, sent)
-    except UnknownHost:
-        # Nova is asked between transactions: none stays open while another service takes its time.
-        row = _accepted(call, {**sent, "hostname": _host_of_hypervisor(call, sent["hostname"])})
+    # The contract: what was just accepted is new. Its fate is read with GET.
+    with telling(call, "notification.create") as about:
+        about.show = partial(_as_sent, sent)
+        try:
+            row = _accepted(call, sent)
+        except UnknownHost:
+            # Nova is asked between transactions: none stays open while another service takes its time.
+            row = _accepted(call, {**sent, "hostname": _host_of_hypervisor(call, sent["hostname"])})
+        shown = replace(row, status="new", message=None, updated_at=None)
+        about.show = partial(notification_payload, asdict(shown))
     call.parts.doorbell.ring()
     log(
         LOG,
@@ -71,9 +79,14 @@ def create(call: Call) -> Answer:
         status=row.status,
         why=row.message,
     )
-    # The contract: what was just accepted is new. Its fate is read with GET.
-    shown = replace(row, status="new", message=None, updated_at=None)
     return Answer({"notification": views.notification(shown)}, HTTPStatus.ACCEPTED)
+
+
+def _as_sent(sent: Mapping[str, Any], fault: JsonObject | None) -> JsonObject:
+    known = {name: sent[name] for name in ("type", "payload")}
+    return notification_payload(
+        {**known, "generated_time": times.parse(sent["generated_time"]), "status": "new"}, fault
+    )
 
 
 def index(call: Call) -> Answer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from vmha.adapters.announcing import SilentAnnouncer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
     from sqlalchemy.engine import Engine
 
-    from vmha.ports import Doorbell
+    from vmha.ports import Announcer, Doorbell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +35,4 @@ class ApiParts:
     max_limit: int
     link_prefix: str | None
     duplicate_interval_seconds: float
+    announcer: Announcer = field(default_factory=SilentAnnouncer)

@@ -17,7 +17,7 @@ choose_threads()
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
 from vmha.cli import fencing, purging, readiness  # noqa: E402
-from vmha.cli.checking import check_configuration  # noqa: E402
+from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase  # noqa: E402
@@ -55,6 +55,8 @@ def main() -> int:
     options = _parser().parse_args()
     arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
     arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
+    if options.prints_sample:
+        return print_sample()
     if options.checks_configuration:
         return check_configuration(PROGRAM, arguments)
     settings = settings_or_exit(PROGRAM, arguments, on_terminal=True)
@@ -77,7 +79,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.set_defaults(checks_configuration=False)
+    parser.set_defaults(checks_configuration=False, prints_sample=False)
     _config_options(parser, default=None)
     categories = parser.add_subparsers(required=True, metavar="CATEGORY")
     database = categories.add_parser("db", help="the schema").add_subparsers(required=True, metavar="ACTION")
@@ -103,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     # They stand here too, since here they are what the command is about.
     _config_options(checked, default=argparse.SUPPRESS)
     checked.set_defaults(checks_configuration=True)
+    sample = configuration.add_parser(
+        "sample", help="print a masakari.conf with every option, its help and its default"
+    )
+    sample.set_defaults(prints_sample=True)
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     fencing.add_commands(categories)
