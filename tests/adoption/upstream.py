@@ -12,13 +12,14 @@ from types import SimpleNamespace
 warnings.simplefilter("ignore")
 
 import webob  # noqa: E402 - what upstream imports warns
-from masakari import config, exception, objects, rpc  # noqa: E402
 from masakari.compute import nova  # noqa: E402
 from masakari.db.sqlalchemy import migration  # noqa: E402
 from masakari.engine import manager, rpcapi  # noqa: E402
 from masakari.engine.drivers.taskflow import base, driver  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from paste import deploy  # noqa: E402
+
+from masakari import config, exception, objects, rpc  # noqa: E402
 
 METHODS = ("auto", "reserved_host", "auto_priority", "rh_priority")
 NEWEST = {"OpenStack-API-Version": "instance-ha latest"}

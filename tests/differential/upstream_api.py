@@ -14,9 +14,10 @@ from masakari.wsgi.api import application  # type: ignore[import-not-found] # is
 import eventlet  # type: ignore[import-not-found]
 import eventlet.wsgi  # type: ignore[import-not-found]
 import oslo_messaging
-from masakari import rpc
 from masakari.engine.manager import MasakariManager  # type: ignore[import-not-found]
 from masakari.objects import base  # type: ignore[import-not-found]
+
+from masakari import rpc
 
 
 class Engine(MasakariManager):  # type: ignore[misc] # its base is unknown to our type checker
