@@ -7,15 +7,10 @@ in 20 threads instead of 3. It does not fence, so the host is forced down for it
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import platform
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import stage
@@ -25,11 +20,12 @@ from tests.cloud.rig import databases, layout
 from tests.cloud.rig.cloud import Cloud
 from tests.cloud.rig.service import ServiceSettings, service_settings
 from tests.cloud.rig.waiting import tcp_port_answers
+from tests.differential.environment import VERSION, install, paste_config, program, run
 
-VERSION = "22.0.0"
+__all__ = ["VERSION", "install", "measure"]
+
 AGENT = "python-novaclient"
 LOGIN_AGENT = "masakari-engine"
-PINS = Path(__file__).with_name("upstream.txt")
 DATABASE = "upstream"
 CONFIG = """
 [DEFAULT]
@@ -74,19 +70,6 @@ memcached_servers = {s.memcached}
 """
 
 
-def install(say: Callable[[str], None]) -> None:
-    """Make the environment where it is missing."""
-    home = _home()
-    if (home / "complete").exists():
-        return
-    say(f"installing masakari {VERSION} from PyPI")
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    _do([sys.executable, "-m", "venv", str(home / "env")])
-    _do([_program("pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(PINS)])
-    (home / "complete").touch()
-
-
 def measure(cloud: Cloud, folder: Path, instances: int) -> Run:
     """Let nova-compute die, force the host down, and let upstream recover it. The clock starts when the notification is posted."""
     ids = stage.prepare(cloud, instances)
@@ -114,12 +97,12 @@ def _running(cloud: Cloud, folder: Path) -> Iterator[Service]:
     settings = service_settings(cloud.settings)
     client = Service(folder, settings)
     config = ["--config-file", str(_configure(cloud, folder, settings))]
-    _do([_program("masakari-manage"), *config, "db", "sync"])
+    run([program("masakari-manage"), *config, "db", "sync"], environment())
     processes = []
     try:
         for name in ("masakari-api", "masakari-engine"):
             log = (folder / f"{name}.log").open("ab")
-            command = [_program(name), *config]
+            command = [program(name), *config]
             processes.append(
                 subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
             )
@@ -140,25 +123,7 @@ def _configure(cloud: Cloud, folder: Path, settings: ServiceSettings) -> Path:
     server = databases.ha_database(cloud.settings)
     server.sql(f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE} CHARACTER SET utf8mb3;")
     url = f"{layout.database_url(cloud.settings, 'ha-database')}/{DATABASE}?charset=utf8mb3"
-    paste = _home() / "env" / "etc" / "masakari" / "api-paste.ini"
     path = folder / "upstream.conf"
     path.touch(mode=0o600)
-    path.write_text(CONFIG.format(s=settings, paste=paste, folder=folder, database=url))
+    path.write_text(CONFIG.format(s=settings, paste=paste_config(), folder=folder, database=url))
     return path
-
-
-def _home() -> Path:
-    """Return the environment's folder beside those of the cloud, named after what is in it."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    contents = "\n".join((PINS.read_text(), platform.python_version(), platform.machine()))
-    return base / "vmha" / "cloud" / f"masakari-{hashlib.sha256(contents.encode()).hexdigest()[:12]}"
-
-
-def _program(name: str) -> str:
-    return str(_home() / "env" / "bin" / name)
-
-
-def _do(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")

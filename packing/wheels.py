@@ -28,7 +28,7 @@ PLATFORMS = (
 )
 
 # What `pip wheel` needs of the tree to build vmha.
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "requirements/service.in", "src/vmha")
+BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "requirements/service.in", "src/vmha", "src/masakari")
 DIGEST_CHARACTERS = 12
 
 

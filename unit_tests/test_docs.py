@@ -30,6 +30,7 @@ from vmha.core.recovery import STEPS
 from vmha.options import OPTIONS, Option
 from vmha.settings import NEEDS, load
 from vmha.sim.demo import CASES
+from vmha.upstream import UPSTREAM, Fate
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "src" / "vmha"
@@ -42,7 +43,7 @@ FOREIGN_OPTIONS = {("database", "connection"), ("DEFAULT", "transport_url")}
 # Words of Nova and upstream that no file of the service has.
 FOREIGN_WORDS = {"reclaim_instance_interval", "resume_guests_state_on_host_boot"}
 # Files of the operator.
-OPERATORS_FILES = {"masakari.conf", "fencing.yaml"}
+OPERATORS_FILES = {"masakari.conf", "fencing.yaml", "policy.yaml", "api-paste.ini"}
 # Options of the charm, and defaults of theirs, which look like names of the code.
 CHARM_WORDS = {*yaml.safe_load((ROOT / "config.yaml").read_text())["options"], "RegionOne"}
 # What comes with the charm, and may be named before it is there.
@@ -340,7 +341,7 @@ def test_the_tables_of_options_are_current() -> None:
 
 def with_tables(text: str) -> str:
     """Return the document with the tables as the options have them now."""
-    tables = "\n".join([*option_tables(), *need_table()])
+    tables = "\n".join([*option_tables(), *need_table(), *upstream_table()])
     mark = r"(<!-- tables: begin -->\n).*(<!-- tables: end -->)"
     return re.sub(mark, lambda found: f"{found[1]}{tables}\n{found[2]}", text, flags=re.DOTALL)
 
@@ -385,6 +386,16 @@ def need_table() -> Iterator[str]:
         counted = {part: need.parts.count(part) for part in need.parts}
         terms = " + ".join(f"{count} x `{part}`" if count > 1 else f"`{part}`" for part, count in counted.items())
         yield f"| `{need.option}` | {more} {terms} | {need.why} |"
+
+
+def upstream_table() -> Iterator[str]:
+    """Yield the table of what becomes of upstream's options."""
+    yield from ("\n## Options of upstream Masakari\n", "| option | here | |", "|---|---|---|")
+    rows_of: dict[tuple[str, Fate, str], list[str]] = {}
+    for row in UPSTREAM:
+        rows_of.setdefault((row.group, row.fate, row.note), []).append(f"`{row.name}`")
+    for (group, fate, note), options in rows_of.items():
+        yield f"| [{group}] {', '.join(options)} | {fate.value} | {f'is `{note}`' if fate is Fate.MAPPED else note} |"
 
 
 if __name__ == "__main__":

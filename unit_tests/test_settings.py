@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmha import settings as settings_module
+from vmha import config_files
 from vmha.core.policy import LocalDisk, Policy
 from vmha.errors import ConfigurationError
 from vmha.options import OPTIONS, Option
@@ -19,6 +19,7 @@ from vmha.settings import (
     EngineSettings,
     FencingSettings,
     LogSettings,
+    ServerSettings,
     Settings,
     load,
 )
@@ -26,7 +27,7 @@ from vmha.settings import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = (Policy, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings)
+PARTS = (Policy, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings, ServerSettings)
 # Fields of Settings itself that are options; `engine` is the option `host`.
 OWN = frozenset({"host", "state_path", "service_disable_reason"})
 
@@ -34,8 +35,8 @@ OWN = frozenset({"host", "state_path", "service_disable_reason"})
 @pytest.fixture(autouse=True)
 def no_installed_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep a masakari.conf of this machine out of the tests."""
-    monkeypatch.setattr(settings_module, "CONFIG_FILE", tmp_path / "etc" / "masakari.conf")
-    monkeypatch.setattr(settings_module, "CONFIG_FOLDER", tmp_path / "etc" / "masakari.conf.d")
+    monkeypatch.setattr(config_files, "CONFIG_FILE", tmp_path / "etc" / "masakari.conf")
+    monkeypatch.setattr(config_files, "CONFIG_FOLDER", tmp_path / "etc" / "masakari.conf.d")
 
 
 def read(folder: Path, *texts: str) -> Settings:

@@ -13,8 +13,8 @@ choose_threads()
 import importlib, pkgutil, sys
 import vmha
 for module in pkgutil.walk_packages(vmha.__path__, "vmha."):
-    # Alembic alone can run its environment and its steps.
-    if module.name.rpartition(".")[2] != "__main__" and ".migrations." not in module.name:
+    # Alembic alone can run its environment and its steps, and wsgi builds the API from masakari.conf as soon as it is imported.
+    if module.name.rpartition(".")[2] not in ("__main__", "wsgi") and ".migrations." not in module.name:
         importlib.import_module(module.name)
 import keystonemiddleware.auth_token, oslo_db.sqlalchemy.enginefacade, oslo_messaging, oslo_middleware, oslo_policy.policy
 from oslo_service import backend

@@ -116,10 +116,13 @@ def test_every_module_is_used() -> None:
 
 
 def entry_points() -> set[str]:
-    """Return the modules that are started by name: console scripts, the Makefile's `-m`, `__main__`."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"].values()
+    """Return the modules that are started by name: console scripts, entry points, the Makefile's `-m`, `__main__`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    scripts = [target for group in (project["scripts"], *project["entry-points"].values()) for target in group.values()]
     verbs = re.findall(r"-m (vmha[\w.]*)", (ROOT / "Makefile").read_text())
-    started = {target.partition(":")[0] for target in scripts} | set(verbs)
+    # What WSGI servers are told to import under upstream's name.
+    served = {name for path in python_files("src/masakari") for name in imports(path)}
+    started = {target.partition(":")[0] for target in scripts} | set(verbs) | served
     return started | {f"{name}.__main__" for name in started} | {"vmha.__main__"}
 
 
@@ -141,7 +144,7 @@ def test_core_imports_nothing_that_touches_the_world(path: Path) -> None:
 
 def test_options_and_the_package_root_are_plain_data() -> None:
     """Reading the option table loads neither the rest of the service nor any library."""
-    for path in (SERVICE / "options.py", SERVICE / "__init__.py"):
+    for path in (SERVICE / "options.py", SERVICE / "upstream.py", SERVICE / "__init__.py"):
         assert {name.split(".")[0] for name in imports(path)} <= PLAIN, path
 
 
@@ -167,11 +170,12 @@ def test_tests_say_what_holds(path: Path) -> None:
 
 
 def test_console_scripts_exist() -> None:
-    """Every console script names a function that is there."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    for target in scripts.values():
-        module, _, function = target.partition(":")
-        assert callable(getattr(importlib.import_module(module), function))
+    """Every console script and entry point names a function that is there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group in (project["scripts"], *project["entry-points"].values()):
+        for target in group.values():
+            module, _, function = target.partition(":")
+            assert callable(getattr(importlib.import_module(module), function))
 
 
 def test_every_pin_has_a_version_and_hashes() -> None:

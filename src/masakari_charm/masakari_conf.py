@@ -57,6 +57,8 @@ def _own(state: State, database: SharedDb) -> Groups:
         "nova_ca_certificates_file": SYSTEM_CA,
         **_listening(state),
     }
+    # The options of the charm count threads, and a unit shares its machine.
+    default["masakari_api_workers"] = "1"
     if chosen.threads is not None:
         default["masakari_api_threads"] = str(chosen.threads)
     url = database.url(ca_file=DATABASE_CA, certificate_file=DATABASE_CERTIFICATE, key_file=DATABASE_KEY)

@@ -32,6 +32,14 @@ def _count(group: str, name: str, default: int, help: str, *, low: int = 1, high
     return Option(name=name, group=group, kind="int", default=default, low=low, high=high, help=help)
 
 
+def _text(group: str, name: str, help: str, *, default: str | None = None, secret: bool = False) -> Option:
+    return Option(name=name, group=group, kind="str", default=default, secret=secret, help=help)
+
+
+def _flag(group: str, name: str, default: bool, help: str) -> Option:
+    return Option(name=name, group=group, kind="bool", default=default, help=help)
+
+
 OPTIONS: tuple[Option, ...] = (
     # --- API, as upstream has it
     Option(
@@ -66,6 +74,7 @@ OPTIONS: tuple[Option, ...] = (
         180,
         "A notification equal to one generated less than this before it is refused as a duplicate.",
         low=0,
+        high=100 * 365 * 86400,
     ),
     Option(
         name="host", group="DEFAULT", kind="str", help="Name of this engine, unique among the engines of one database."
@@ -320,55 +329,43 @@ OPTIONS: tuple[Option, ...] = (
         high=10_000,
     ),
     # --- names of upstream that were missing above
-    Option(
-        name="log_dir",
-        group="DEFAULT",
-        kind="str",
-        help="Folder to log to, in a file named after the program; log_file goes before it.",
+    _text("DEFAULT", "log_dir", "Folder to log to, in a file named after the program; log_file goes before it."),
+    _text(
+        "DEFAULT",
+        "os_privileged_user_name",
+        "User for Nova and Placement; without it they see the user of [keystone_authtoken].",
     ),
-    Option(
-        name="os_privileged_user_name",
-        group="DEFAULT",
-        kind="str",
-        help="User for Nova and Placement; without it they see the user of [keystone_authtoken].",
+    _text("DEFAULT", "os_privileged_user_password", "Password of os_privileged_user_name.", secret=True),
+    _text("DEFAULT", "os_privileged_user_tenant", "Project of os_privileged_user_name."),
+    _text(
+        "DEFAULT",
+        "os_privileged_user_auth_url",
+        "Keystone of os_privileged_user_name; without it the one of [keystone_authtoken].",
     ),
-    Option(
-        name="os_privileged_user_password",
-        group="DEFAULT",
-        kind="str",
-        secret=True,
-        help="Password of os_privileged_user_name.",
+    _text("DEFAULT", "os_user_domain_name", "Domain of os_privileged_user_name.", default="default"),
+    _text("DEFAULT", "os_project_domain_name", "Domain of os_privileged_user_tenant.", default="default"),
+    _text("DEFAULT", "os_system_scope", "Scope of os_privileged_user_name where it is the system and no project: all."),
+    # --- the server that masakari-api starts
+    _count(
+        "DEFAULT",
+        "masakari_api_workers",
+        0,
+        "Processes that serve the API, each with masakari_api_threads; 0 is one per processor, but not more than 8.",
+        low=0,
+        high=1024,
     ),
-    Option(
-        name="os_privileged_user_tenant",
-        group="DEFAULT",
-        kind="str",
-        help="Project of os_privileged_user_name.",
+    _seconds(
+        "DEFAULT",
+        "graceful_shutdown_timeout",
+        10.0,
+        "Time that requests under way have to end when the API is stopped; 0 is as long as they take.",
+        low=0,
     ),
-    Option(
-        name="os_privileged_user_auth_url",
-        group="DEFAULT",
-        kind="str",
-        help="Keystone of os_privileged_user_name; without it the one of [keystone_authtoken].",
-    ),
-    Option(
-        name="os_user_domain_name",
-        group="DEFAULT",
-        kind="str",
-        default="default",
-        help="Domain of os_privileged_user_name.",
-    ),
-    Option(
-        name="os_project_domain_name",
-        group="DEFAULT",
-        kind="str",
-        default="default",
-        help="Domain of os_privileged_user_tenant.",
-    ),
-    Option(
-        name="os_system_scope",
-        group="DEFAULT",
-        kind="str",
-        help="Scope of os_privileged_user_name where it is the system and no project: all.",
-    ),
+    _flag("DEFAULT", "use_ssl", False, "Serve the API over TLS, with the certificate and key of [wsgi]."),
+    _text("wsgi", "ssl_cert_file", "File with the API's certificate, and those that lead to its CA."),
+    _text("wsgi", "ssl_key_file", "File with the key of ssl_cert_file."),
+    _text("wsgi", "ssl_ca_file", "CA file; with it only clients with a certificate of that CA are served."),
+    _count("wsgi", "max_header_line", 16384, "Most bytes of all headers of a request.", low=0, high=100_000_000),
+    _flag("wsgi", "keep_alive", True, "Keep a client's connection open for its next request."),
+    _seconds("wsgi", "tcp_keepidle", 600, "Time before the kernel asks whether a silent client is still there.", low=1),
 )

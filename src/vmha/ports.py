@@ -5,11 +5,11 @@ Every call blocks its thread for at most the time stated here. Foreign exception
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vmha.core.capacity import Room
     from vmha.core.effects import Effect
@@ -70,6 +70,9 @@ class Nova(Protocol):
 
     def services(self, *, deadline: Deadline) -> tuple[ServiceReading, ...]:
         """List all nova-compute services."""
+
+    def hypervisors(self, part: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """Return the service's host of each hypervisor whose name contains `part`, by the hypervisor's name."""
 
     def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
         """Set forced_down and disable the compute service in one PUT; return how it stood before. Idempotent.
@@ -243,6 +246,24 @@ class Store(Protocol):
         Raises `LeaseLost`, `ProofRefused` (an evacuation, a forced_down or the enabling of a reserved host without a valid proof), or
         `NoLongerWanted` (a power-off of a recovery that fences no more, an order that is not in the journal).
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One of upstream's versioned notifications: who publishes it, what happened, and the payload as it goes over the wire."""
+
+    binary: str
+    event_type: str
+    payload: Mapping[str, object]
+    is_error: bool = False
+    context: Mapping[str, object] = field(default_factory=dict)
+
+
+class Announcer(Protocol):
+    """Tells whoever listens on the message bus. Losing an announcement loses nothing else."""
+
+    def announce(self, announcement: Announcement) -> None:
+        """Send it, in order. Never raises, never blocks for longer than a second."""
 
 
 class Doorbell(Protocol):

@@ -4,7 +4,7 @@ Rules:
 1. A field has the name of its option in `vmha.options`; a test compares both ways. Only `engine` (option `host`) and
    the two URLs that belong to libraries (`[database] connection`, `transport_url`) are called otherwise.
 2. What cannot be used is a `ConfigurationError` that names option, group, value and file, and says what would do.
-3. Options that nobody here knows are left alone: files written for upstream are full of them.
+3. Options that nobody here reads are left alone, and named at start: files written for upstream are full of them.
 4. Passwords, and URLs that carry one, are in no repr and in no message.
 """
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from oslo_config import cfg
 
+from vmha.config_files import old_names, open_config, written
 from vmha.core.policy import Policy
 from vmha.errors import ConfigurationError
 from vmha.options import OPTIONS, Option
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
     Part = TypeVar("Part", bound=DataclassInstance)
 
-CONFIG_FILE = Path("/etc/masakari/masakari.conf")
-CONFIG_FOLDER = Path("/etc/masakari/masakari.conf.d")
 # The engine's name goes into HTTP headers and into columns of 255 characters.
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 # Options that belong to oslo.db and oslo.messaging; we read these two and they read the rest.
@@ -52,6 +51,21 @@ class ApiSettings:
     osapi_max_limit: int
     osapi_masakari_link_prefix: str | None
     duplicate_notification_detection_interval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """How masakari-api serves."""
+
+    masakari_api_workers: int
+    graceful_shutdown_timeout: float
+    use_ssl: bool
+    ssl_cert_file: str | None
+    ssl_key_file: str | None
+    ssl_ca_file: str | None
+    max_header_line: int
+    keep_alive: bool
+    tcp_keepidle: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +138,7 @@ class Settings:
     service_disable_reason: str
     state_path: Path
     api: ApiSettings
+    server: ServerSettings
     cloud: CloudSettings
     fencing: FencingSettings
     engine_settings: EngineSettings
@@ -139,7 +154,7 @@ def load(argv: list[str], prog: str) -> Settings:
     Raises `ConfigurationError`.
     """
     # Two readings of the same files: libraries register options on `config` that have names of ours.
-    ours, config = _open(argv, prog), _open(argv, prog)
+    ours, config = open_config(argv, prog), open_config(argv, prog)
     for option in (*OPTIONS, _DATABASE, _TRANSPORT):
         ours.register_opt(_oslo_option(option), group=_group(option))
     values = {option.name: _read(ours, option) for option in OPTIONS}
@@ -148,31 +163,10 @@ def load(argv: list[str], prog: str) -> Settings:
     return _settings(values, ours, config)
 
 
-def given(config: cfg.ConfigOpts) -> dict[tuple[str, str], str]:
-    """Return those of our options that the files set, by group and name, as they are written."""
-    values = {(option.group, option.name): _written(config, option) for option in OPTIONS}
-    return {key: value for key, (value, where) in values.items() if where is not _NOWHERE}
-
-
-def _open(argv: list[str], prog: str) -> cfg.ConfigOpts:
-    config = cfg.ConfigOpts()
-    try:
-        config(
-            argv,
-            project="masakari",
-            prog=prog,
-            default_config_files=[str(CONFIG_FILE)] if CONFIG_FILE.exists() else [],
-            default_config_dirs=[str(CONFIG_FOLDER)] if CONFIG_FOLDER.is_dir() else [],
-        )
-    except cfg.ConfigFilesNotFoundError as error:
-        raise ConfigurationError(f"there is no {', '.join(error.config_files)}; correct --config-file") from error
-    except cfg.ConfigFilesPermissionDeniedError as error:
-        raise ConfigurationError(
-            f"cannot read {', '.join(error.config_files)}; make it readable for the user of this service"
-        ) from error
-    except cfg.Error as error:
-        raise ConfigurationError(f"cannot read the configuration: {error}; correct the file") from error
-    return config
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """Return our options by group, for oslo.config's generators."""
+    groups = dict.fromkeys(option.group for option in OPTIONS)
+    return [(group, [_oslo_option(option) for option in OPTIONS if option.group == group]) for group in groups]
 
 
 def _group(option: Option) -> str | None:
@@ -182,6 +176,7 @@ def _group(option: Option) -> str | None:
 
 def _oslo_option(option: Option) -> cfg.Opt:
     common: dict[str, Any] = {"default": option.default, "help": option.help, "secret": option.secret}
+    common["deprecated_opts"] = [cfg.DeprecatedOpt(name, group=option.group) for name in old_names(option)]
     bounds: dict[str, Any] = {"min": option.low, "max": option.high}
     match option.kind:
         case "int":
@@ -218,34 +213,11 @@ def _read(config: cfg.ConfigOpts, option: Option) -> object:
 
 
 def _unusable(config: cfg.ConfigOpts, option: Option) -> ConfigurationError:
-    value, where = _written(config, option)
+    value, where = written(config, option)
     shown = "" if option.secret else f" = {value}"
     return ConfigurationError(
         f"[{option.group}] {option.name}{shown} in {where} cannot be used: it must be {_expected(option)}"
     )
-
-
-def _written(config: cfg.ConfigOpts, option: Option) -> tuple[str, str]:
-    """Find the value as it was written, and where; oslo.config's own message has neither."""
-    found = ("the value", _NOWHERE)
-    for path in _files(config):
-        sections: dict[str, dict[str, list[str]]] = {}
-        cfg.ConfigParser(str(path), sections).parse()
-        values = sections.get(option.group, {}).get(option.name)
-        if values:
-            found = (values[-1], str(path))
-    return found
-
-
-_NOWHERE = "the environment"
-
-
-def _files(config: cfg.ConfigOpts) -> list[Path]:
-    """List all files that were read, in the order in which later ones win."""
-    folders = [Path(folder) for folder in config.config_dirs]
-    return [Path(path) for path in config.config_file] + [
-        path for folder in folders for path in sorted(folder.glob("*.conf"))
-    ]
 
 
 def _expected(option: Option) -> str:
@@ -280,7 +252,7 @@ class Need:
         if value > bound or (value == bound and not self.strict):
             return
         option = _BY_NAME[self.option]
-        _, where = _written(config, option)
+        _, where = written(config, option)
         terms = " + ".join(f"{part} ({values[part]:g})" for part in self.parts)
         more = "more than" if self.strict else "at least"
         raise ConfigurationError(
@@ -341,6 +313,7 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         service_disable_reason=str(values["service_disable_reason"]),
         state_path=Path(state_path),
         api=_fill(ApiSettings, values),
+        server=_fill(ServerSettings, values),
         cloud=_checked(_fill(CloudSettings, values)),
         fencing=_fill(FencingSettings, values),
         engine_settings=_fill(EngineSettings, values),

@@ -12,6 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from vmha.adapters.alerts import LogAlerts
+from vmha.adapters.announcing import SilentAnnouncer
+from vmha.adapters.announcing_broker import open_announcer
+from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.store import SqlStore
@@ -28,7 +31,7 @@ from vmha.errors import ConfigurationError
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from wsgiref.types import WSGIApplication
 
     from sqlalchemy.engine import URL
@@ -59,7 +62,7 @@ def build_engine(
     """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     bmcs = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
-    kept = store or SqlStore(database)
+    kept = store or _store(settings, database)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
         power=power or bmcs,
@@ -89,21 +92,32 @@ def build_engine(
     return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
 
 
+def _store(settings: Settings, database: Database) -> SqlStore:
+    """Build the store, and let it tell the message bus where somebody listens there."""
+    announcer = open_announcer(settings.config)
+    if isinstance(announcer, SilentAnnouncer):
+        return SqlStore(database)
+    return SqlStore(database, on_commit=EngineAnnouncements(database, announcer).committed)
+
+
 def build_api(
     settings: Settings, database: Database, doorbell: Doorbell, *, nova: Nova | None = None
 ) -> WSGIApplication:
     """Build the API as a WSGI application."""
     api = settings.api
+    cloud = nova or open_nova(settings, clock=SystemClock())
     return create_app(
         ApiParts(
             engine=database,
             config=settings.config,
             auth_strategy=api.auth_strategy,
-            compute_hosts=_compute_hosts(nova or open_nova(settings, clock=SystemClock())),
+            compute_hosts=_compute_hosts(cloud),
+            hypervisors=_hypervisors(cloud),
             doorbell=doorbell,
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
             duplicate_interval_seconds=api.duplicate_notification_detection_interval,
+            announcer=open_announcer(settings.config),
         )
     )
 
@@ -152,8 +166,17 @@ def _compute_hosts(nova: Nova) -> Callable[[], frozenset[str]]:
     return names
 
 
+def _hypervisors(nova: Nova) -> Callable[[str], Mapping[str, str]]:
+    clock = SystemClock()
+
+    def named(part: str) -> Mapping[str, str]:
+        return nova.hypervisors(part, deadline=Deadline(at=clock.monotonic() + HOST_LOOKUP_SECONDS))
+
+    return named
+
+
 HOST_LOOKUP_SECONDS = 20.0
-"""How long a client that adds a host waits for Nova."""
+"""How long a client that adds a host, or reports one of an unknown name, waits for Nova."""
 
 
 def _new_uuid() -> str:

@@ -62,8 +62,9 @@ class SilentBell:
 class Rig:
     """The two servers. `endpoint` is what the catalog says of us behind the server's address."""
 
-    def __init__(self, folder: Path, endpoint: str) -> None:
+    def __init__(self, folder: Path, endpoint: str, *, max_limit: int = 1000) -> None:
         self.folder = folder
+        self._max_limit = max_limit
         self._server = Server(("127.0.0.1", 0), None)
         self._server.prepare()
         self.url = "http://{}:{}".format(*self._server.bind_addr[:2])
@@ -132,8 +133,9 @@ class Rig:
             config=config,
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,
+            hypervisors=lambda _: {},
             doorbell=SilentBell(),
-            max_limit=1000,
+            max_limit=self._max_limit,
             link_prefix=None,
             duplicate_interval_seconds=180,
         )

@@ -142,3 +142,19 @@ def test_our_resources_are_reached_by_the_same_proxy(rig: Rig) -> None:
     said = ha.post(f"/recoveries/{recovery['uuid']}/action", json={"confirm": {"reason": "unplugged"}})
     assert said.status_code == 202
     assert rig.sql("select event from inbox") == [('{"event": "Confirmed", "by": "admin", "why": "unplugged"}',)]
+
+
+def test_a_list_that_is_longer_than_one_answer(tmp_path: Path) -> None:
+    """Without a limit the SDK follows the link to what one answer does not hold, also below the caller's project."""
+    rig = Rig(tmp_path, "/v1/$(project_id)s", max_limit=2)
+    try:
+        ha = rig.connect().instance_ha
+        for number in range(5):
+            ha.create_segment(name=f"s{number}", recovery_method="auto", service_type="compute")
+        assert [each.name for each in ha.segments()] == ["s4", "s3", "s2", "s1", "s0"]
+        segment = next(ha.segments())
+        for name in ("c1", "c2", "c3"):
+            ha.create_host(segment.uuid, name=name, type="x", control_attributes="x")
+        assert [each.name for each in ha.hosts(segment.uuid)] == ["c3", "c2", "c1"]
+    finally:
+        rig.stop()

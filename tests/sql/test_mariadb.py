@@ -9,6 +9,7 @@ import pytest
 from tests.sql.conftest import fresh_databases, rig_on
 from tests.sql.servers import Server
 from unit_tests.adapters.db.migration_contract import Fresh, MigrationContract
+from unit_tests.adapters.db.purge_contract import PurgeContract
 from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.adapters.db.sql_store_contract import SqlStoreContract
 
@@ -31,3 +32,7 @@ class TestMariaDbStore(SqlStoreContract):
 
 class TestMariaDbMigrations(MigrationContract):
     """The migrations on MariaDB."""
+
+
+class TestMariaDbPurge(PurgeContract):
+    """The purge on MariaDB."""

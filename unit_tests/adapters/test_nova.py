@@ -344,6 +344,20 @@ def test_a_provider_of_another_name_is_found_by_its_hypervisor(stub: Stub) -> No
     assert nova(stub).survey("c1", deadline=within()).consumers == frozenset({"a"})
 
 
+def test_hypervisors_lead_to_hosts(stub: Stub) -> None:
+    """The service's host stands beside the hypervisor's name; none of the name is no error."""
+    named = {"id": "rp-1", "hypervisor_hostname": "rack4.example.org", "service": {"host": "c1"}}
+    stub.answer("GET", HYPERVISORS, listed("hypervisors", named))
+    assert nova(stub).hypervisors("rack4", deadline=within()) == {"rack4.example.org": "c1"}
+    assert stub.sent()[-1].query == {"hypervisor_hostname_pattern": "rack4"}
+
+
+def test_a_hypervisor_that_nobody_knows_is_none(stub: Stub) -> None:
+    """Nova says 404 where no name contains the text."""
+    stub.answer("GET", HYPERVISORS, refused(404, "No hypervisor matching 'x' could be found."))
+    assert nova(stub).hypervisors("x", deadline=within()) == {}
+
+
 def test_a_host_without_a_provider_has_no_consumers_to_ask_for(stub: Stub) -> None:
     """None says that Placement cannot vouch for the host; it is not the same as no consumers."""
     stub.answer("GET", PROVIDERS, listed("resource_providers"))

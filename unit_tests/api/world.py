@@ -11,12 +11,14 @@ import webob
 from oslo_config import cfg
 from sqlalchemy.engine import Engine
 
+from unit_tests.api import described
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.errors import NovaUnavailable
 
+HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
 HOSTS = frozenset(f"c{number}" for number in range(1, 10))
 
 
@@ -62,12 +64,16 @@ class World:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """Send a request and return webob's response."""
+        """Send a request and return webob's response, which must be as the API's description says."""
         request = webob.Request.blank(path, method=method, headers=headers or {})
         if send is not None or raw is not None:
             request.body = json.dumps(send).encode() if raw is None else raw
             request.headers.setdefault("Content-Type", "application/json")
-        return request.get_response(self.app)
+        answer = request.get_response(self.app)
+        is_json = answer.content_type == "application/json"
+        body = answer.json if is_json and answer.body else answer.text
+        described.check(method, path, send, answered=answer.status_int, body=body)
+        return answer
 
     def compute_hosts(self) -> frozenset[str]:
         """Name the hosts that have a compute service."""
@@ -77,6 +83,12 @@ class World:
             raise self.defect
         return HOSTS
 
+    def hypervisors(self, part: str) -> dict[str, str]:
+        """Return the hypervisors of the hosts, whose names have nothing to do with theirs."""
+        if self.nova_trouble is not None:
+            raise NovaUnavailable(self.nova_trouble)
+        return {name: host for name, host in HYPERVISORS.items() if part in name}
+
     def parts(self) -> ApiParts:
         """Return what the application is built from."""
         return ApiParts(
@@ -84,6 +96,7 @@ class World:
             config=self._config(),
             auth_strategy="noauth2",
             compute_hosts=self.compute_hosts,
+            hypervisors=self.hypervisors,
             doorbell=self.bell,
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,

@@ -133,6 +133,14 @@ class Running:
         self._process.send_signal(number)
         return self._process.wait(SECONDS), time.monotonic() - began
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; return the exit code."""
+        return self._process.wait(SECONDS)
+
     def kill(self) -> None:
         """End it if it still runs."""
         self._process.kill()

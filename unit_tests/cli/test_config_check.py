@@ -38,6 +38,16 @@ def test_it_shows_what_would_be_used(installed: Installed, manage: Manage) -> No
     assert "pw-of" not in out
 
 
+def test_what_is_ignored_is_said_with_the_reason(installed: Installed, manage: Manage) -> None:
+    """Options that nobody reads are listed, those of upstream's with the reason; the check passes all the same."""
+    installed.configure(DEFAULT={"notification_delay_max": "3", "surprise": "1"})
+    code, out, err = manage("config", "check")
+    assert (code, err) == (0, "")
+    why = "the database decides what is a duplicate, without a delay"
+    assert f"[DEFAULT] notification_delay_max is ignored: {why}" in out.splitlines()
+    assert "[DEFAULT] surprise is unknown, and ignored" in out.splitlines()
+
+
 def test_no_inventory_is_said(installed: Installed, manage: Manage) -> None:
     """Without an inventory the programs start, so the check passes, and says that no host can be fenced."""
     installed.inventory.unlink()

@@ -230,12 +230,12 @@ def test_a_user_without_a_name_is_a_number(cloud: Cloud, manage: Manage, monkeyp
 
 def test_db_check_says_where_the_schema_stands(manage: Manage) -> None:
     """Before `db sync` the check exits 3 and says what to run; afterwards it exits 0. It changes nothing itself."""
-    behind = (3, "", "masakari-manage: the database has no tables of this service and this version needs step 0001; ")
+    behind = (3, "", "masakari-manage: the database has no tables of this service and this version needs step 0002; ")
     code, out, err = manage("db", "check")
     assert (code, out, err) == (*behind[:2], f"{behind[2]}run: masakari-manage db sync\n")
     assert manage("db", "check")[0] == 3
     manage("db", "sync")
-    assert manage("db", "check") == (0, "the database stands at step 0001, this version needs 0001\n", "")
+    assert manage("db", "check") == (0, "the database stands at step 0002, this version needs 0002\n", "")
 
 
 def our_step(installed: Installed, step: str) -> None:
@@ -250,21 +250,21 @@ def test_an_older_schema_is_behind(installed: Installed, manage: Manage) -> None
     manage("db", "sync")
     our_step(installed, "0000")
     code, _, err = manage("db", "check")
-    assert (code, "stands at step 0000 and this version needs step 0001; run: masakari-manage db sync" in err) == (
+    assert (code, "stands at step 0000 and this version needs step 0002; run: masakari-manage db sync" in err) == (
         3,
         True,
     )
     code, _, err = manage("recovery", "list")
     assert code == 1
-    assert "stands at step 0000 and this version needs 0001; run: masakari-manage db sync" in err
+    assert "stands at step 0000 and this version needs 0002; run: masakari-manage db sync" in err
 
 
 def test_a_newer_schema_is_no_hindrance(installed: Installed, manage: Manage) -> None:
     """Steps only add, so a version that was put back runs on what the newer one made."""
     manage("db", "sync")
-    our_step(installed, "0002")
+    our_step(installed, "0003")
     code, out, _ = manage("db", "check")
-    assert (code, "step 0002" in out, "a newer version added to it" in out) == (0, True, True)
+    assert (code, "step 0003" in out, "a newer version added to it" in out) == (0, True, True)
     assert manage("recovery", "list") == (0, "no recovery is open\n", "")
 
 
@@ -283,3 +283,30 @@ def test_a_command_leaves_no_log_file(installed: Installed, manage: Manage) -> N
     (installed.folder / "log").mkdir()
     assert manage("recovery", "list") == (0, "no recovery is open\n", "")
     assert list((installed.folder / "log").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--max_rows", "0"), "Must supply value greater than 0 for max_rows."),
+        (("--max_rows", "-2"), "Invalid value for max_rows: -2 is not between -1 and 2147483647."),
+        (("--age_in_days", "-1"), "Must supply a non-negative value for age."),
+        (("--age_in_days", "99999"), "Maximal age is count of days since epoch."),
+    ],
+)
+def test_db_purge_refuses_as_upstream_does(options: tuple[str, ...], why: str, manage: Manage) -> None:
+    """What no purge can do is refused with exit 1, in upstream's words where it has some."""
+    manage("db", "sync")
+    assert manage("db", "purge", *options) == (1, "", f"masakari-manage: {why}\n")
+
+
+def test_db_purge_says_what_it_removed(cloud: Cloud, manage: Manage) -> None:
+    """What went is counted by table; the recovery of years ago is no longer listed, and a second purge finds nothing."""
+    cloud.report()
+    cloud.run()
+    code, out, _ = manage("db", "purge", "--max_rows", "2")
+    assert (code, out.startswith("removed 2 rows: ")) == (0, True)
+    code, out, _ = manage("db", "purge")
+    assert (code, "1 of recoveries" in out, "1 of notifications" in out) == (0, True, True)
+    assert manage("recovery", "list", "--all")[1] == "there has been no recovery\n"
+    assert manage("db", "purge") == (0, "removed 0 rows\n", "")

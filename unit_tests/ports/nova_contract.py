@@ -56,6 +56,12 @@ class NovaContract:
         names = [each.host for each in harness.nova.services(deadline=soon(harness))]
         assert len(names) == len(set(names)) >= 3
 
+    def test_hypervisors_are_found_by_a_part_of_their_name(self, harness: NovaHarness) -> None:
+        """Each leads to the host of its service; a text that no name contains finds none."""
+        host = harness.host()
+        assert host in harness.nova.hypervisors(host, deadline=soon(harness)).values()
+        assert harness.nova.hypervisors("no-such-hypervisor", deadline=soon(harness)) == {}
+
     def test_a_dead_host_goes_silent_and_then_down(self, harness: NovaHarness) -> None:
         """The heartbeat of a dead host stands still, and Nova says down after a while."""
         host = harness.host()

@@ -89,7 +89,7 @@ class DoorbellListener:
         self._ears = _Ears(on_ring)
         self._client = _client(config).prepare(server=engine)
         self._server = oslo_messaging.get_rpc_server(
-            _transport(config),
+            open_transport(config),
             oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, server=engine),
             [self._ears],
         )
@@ -185,16 +185,22 @@ def _cast(client: Any, method: str) -> str | None:
 
 def _client(config: cfg.ConfigOpts) -> Any:
     target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, version="1.0")
-    return oslo_messaging.get_rpc_client(_transport(config), target, retry=1)
+    return oslo_messaging.get_rpc_client(open_transport(config), target, retry=1)
 
 
-def _transport(config: cfg.ConfigOpts) -> Any:
+def prepare_config(config: cfg.ConfigOpts) -> None:
+    """Register what oslo.messaging forgets, and quieten what it says of each attempt."""
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for group, module in _FORGOTTEN:
         # Older releases have neither the module nor the need.
         if importlib.util.find_spec(module) is not None:
             config.register_opts(getattr(importlib.import_module(module), group), group=group)
+
+
+def open_transport(config: cfg.ConfigOpts) -> Any:
+    """Return a transport to the configured broker; nothing is sent yet. Raises `ConfigurationError`."""
+    prepare_config(config)
     try:
         return oslo_messaging.get_rpc_transport(config)
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure, ValueError) as error:

@@ -18,7 +18,7 @@ from vmha.errors import NovaRefused, NovaUnavailable
 from vmha.ports import HostSurvey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmha.adapters.keystone import Body, Cloud
     from vmha.core.capacity import Room
@@ -76,6 +76,12 @@ class OpenStackNova:
             return tuple(
                 nova_records.service(record) for record in self._services({}, deadline) if nova_records.is_known(record)
             )
+
+    def hypervisors(self, part: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """Return the service's host of each hypervisor whose name contains `part`, by the hypervisor's name."""
+        records = self._hypervisor_records(part, deadline)
+        with nova_records.reading("hypervisors"):
+            return {str(record["hypervisor_hostname"]): str(record["service"]["host"]) for record in records}
 
     def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
         """Set forced_down and disable the service in one PUT; a service that somebody else disabled keeps its reason.
@@ -238,7 +244,13 @@ class OpenStackNova:
 
     def _hypervisors(self, host: str, deadline: Deadline) -> tuple[str, ...]:
         """Find the ids of the host's hypervisors, which are those of its providers."""
-        query = {"hypervisor_hostname_pattern": host.partition(".")[0]}
+        records = self._hypervisor_records(host.partition(".")[0], deadline)
+        with nova_records.reading("hypervisors"):
+            return tuple(str(record["id"]) for record in records if record["service"]["host"] == host)
+
+    def _hypervisor_records(self, part: str, deadline: Deadline) -> Sequence[Body]:
+        """Read the hypervisors whose name contains `part`; where there is none Nova answers 404."""
+        query = {"hypervisor_hostname_pattern": part}
         try:
             body = self._cloud.read(self._compute, "os-hypervisors/detail", query, deadline=deadline)
         except NovaRefused as error:
@@ -246,7 +258,7 @@ class OpenStackNova:
                 raise
             return ()
         with nova_records.reading("hypervisors"):
-            return tuple(str(record["id"]) for record in body["hypervisors"] if record["service"]["host"] == host)
+            return tuple(body["hypervisors"])
 
 
 def _oldest_first(records: Iterable[Body]) -> tuple[Migration, ...]:

@@ -16,7 +16,8 @@ from oslo_middleware.healthcheck import Healthcheck
 from vmha.adapters.db.listing import UnusablePage
 from vmha.api import middleware, versions
 from vmha.api.endpoint import PROJECT, base_url, refuser, responder, send
-from vmha.api.faults import NO_ROUTE, PLAIN_TYPE, Fault, bad_request, unavailable, unexpected
+from vmha.api.faults import Fault, bad_request, no_route, unavailable, unexpected
+from vmha.api.openapi import DESCRIPTION
 from vmha.api.parts import ApiParts
 from vmha.api.policy import Policy
 from vmha.api.routes import NOT_ALLOWED, ROUTES, VERSION
@@ -93,7 +94,7 @@ def _responders(parts: ApiParts, policy: Policy) -> dict[str, dict[str, Responde
     """Collect what answers each method, by path."""
     found: dict[str, dict[str, Responder]] = defaultdict(dict)
     for base in ("/v1", f"/v1/{{{PROJECT}:project}}"):
-        for route in ROUTES:
+        for route in (DESCRIPTION, *ROUTES):
             found[base + route.path][f"on_{route.method.lower()}"] = responder(route, parts, policy)
         for refused in NOT_ALLOWED:
             found[base + refused.path][f"on_{refused.method.lower()}"] = refuser(refused)
@@ -103,11 +104,14 @@ def _responders(parts: ApiParts, policy: Policy) -> dict[str, dict[str, Responde
 
 
 class _Paths:
-    """Reads paths as upstream's router does: `.json` may follow any of them, a slash none."""
+    """Reads paths as upstream's router does: several slashes are one, a format may follow any path, a slash none.
+
+    The first is met in clouds: an endpoint in the catalog that ends in a slash, and a client that begins with one.
+    """
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Let falcon route by what is left of the path."""
-        request.path = request.path.removesuffix(".json")
+        request.path = re.sub("/+", "/", request.path).removesuffix(".json").removesuffix(".xml")
         if request.path.endswith("/") and request.path != "/v1/":
             raise falcon.HTTPRouteNotFound
 
@@ -142,10 +146,9 @@ def _health() -> WSGIApplication:
 
 
 def _no_route(request: falcon.Request, response: falcon.Response, *rest: Any, **path: Any) -> None:
-    """Answer as upstream's router does: plain text, and without the headers of a version."""
+    """Answer as upstream's router does: in the form that the client likes best, and without the headers of a version."""
     response.status = HTTPStatus.NOT_FOUND
-    response.content_type = PLAIN_TYPE
-    response.text = NO_ROUTE
+    response.content_type, response.text = no_route(request.get_header("Accept"), request.method)
 
 
 def _show_fault(request: Any, response: falcon.Response, fault: Fault, path: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request to a route, after authentication, schema and policy. `path` holds what the URL's braces matched."""
+    """A request to a route, after authentication, schema and policy.
+
+    `path` holds what the URL's braces matched, `url` is the whole of it without its parameters.
+    """
 
     parts: ApiParts
     policy: Policy
@@ -40,6 +43,8 @@ class Call:
     query: Query
     body: Any
     base_url: str
+    url: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Answer:
 
     body: JsonObject | None
     status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 if TYPE_CHECKING:

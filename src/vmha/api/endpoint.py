@@ -10,7 +10,7 @@ from vmha.api import microversion, validation
 from vmha.api.call import Call
 from vmha.api.faults import Fault, bad_request
 from vmha.api.microversion import Microversion, UnsupportedVersion
-from vmha.api.middleware import CALLER
+from vmha.api.middleware import CALLER, REQUEST_ID
 from vmha.api.params import Query
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             validation.check(body, route.body[max(each for each in route.body if each <= version)])
         if route.rule is not None:
             policy.demand(caller, route.rule)
+        base = base_url(request, parts)
         call = Call(
             parts=parts,
             policy=policy,
@@ -49,9 +50,12 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             path=path,
             query=Query(request.query_string),
             body=body,
-            base_url=base_url(request, parts),
+            base_url=base,
+            url=base + request.path,
+            request_id=request.env.get(REQUEST_ID),
         )
         answer = route.handler(call)
+        response.set_headers(answer.headers)
         send(response, answer.status, answer.body)
 
     return respond
@@ -99,7 +103,8 @@ def _body(request: falcon.Request) -> Any:
     if request.method not in _WITH_BODY:
         return None
     content_type = (request.content_type or "").partition(";")[0].strip().lower()
-    if content_type not in ("", "application/json"):
+    # Upstream takes text/plain for a client that does not say what it sends.
+    if content_type not in ("", "text/plain", "application/json"):
         raise Fault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type")
     # The size limit stands before us, so this is bounded also where the client announces no length.
     return validation.parse(request.env["wsgi.input"].read())

@@ -5,12 +5,32 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
+import falcon
+from falcon.util import mediatypes
+
 from vmha.errors import VmhaError
 
 FAULT_TYPE = "application/json; charset=UTF-8"
 PLAIN_TYPE = "text/plain; charset=UTF-8"
-NO_ROUTE = "404 Not Found\n\nThe resource could not be found.\n\n   "
-"""What upstream answers with, as plain text, where there is no route at all."""
+HTML_TYPE = "text/html; charset=UTF-8"
+_NO_ROUTE = "The resource could not be found."
+# What upstream answers with where there is no route at all, blank for blank.
+_NO_ROUTE_PLAIN = f"404 Not Found\n\n{_NO_ROUTE}\n\n   "
+_NO_ROUTE_JSON = json.dumps(
+    {"message": f"{_NO_ROUTE}<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}
+)
+_NO_ROUTE_HTML = f"""<html>
+ <head>
+  <title>404 Not Found</title>
+ </head>
+ <body>
+  <h1>404 Not Found</h1>
+  {_NO_ROUTE}<br /><br />
+
+
+
+ </body>
+</html>"""
 
 _NAMES = {
     400: "badRequest",
@@ -71,6 +91,29 @@ def conflict(message: str) -> Fault:
 def unavailable(message: str) -> Fault:
     """Something behind the API is away; the same request may succeed soon."""
     return Fault(HTTPStatus.SERVICE_UNAVAILABLE, message, retry_after_seconds=5)
+
+
+def no_route(accept: str | None, method: str) -> tuple[str, str]:
+    """Return content type and text for a path that leads nowhere, in the form that the header Accept asks for."""
+    if method == "HEAD":
+        return HTML_TYPE, ""
+    match _liked_best(accept):
+        case "text/html":
+            return HTML_TYPE, _NO_ROUTE_HTML
+        case "application/json":
+            return "application/json", _NO_ROUTE_JSON
+        case _:
+            return PLAIN_TYPE, _NO_ROUTE_PLAIN
+
+
+def _liked_best(accept: str | None) -> str:
+    """Choose between HTML and JSON; a header that cannot be read accepts everything, none at all neither of the two."""
+    if not accept:
+        return ""
+    try:
+        return mediatypes.best_match(("text/html", "application/json"), accept)
+    except (falcon.InvalidMediaRange, falcon.InvalidMediaType):
+        return "text/html"
 
 
 def unexpected(error: BaseException) -> Fault:

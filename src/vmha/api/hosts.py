@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oslo_utils import strutils, uuidutils
 
+from vmha.adapters.announcing import host_payload
 from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import hosts
-from vmha.api import params, segments, times, views
+from vmha.api import naming, paging, params, segments, times, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found, unavailable
+from vmha.api.telling import telling
 from vmha.errors import NovaUnavailable
 
 if TYPE_CHECKING:
@@ -37,8 +41,8 @@ def index(call: Call) -> Answer:
             *params.flag_filter(call.query, hosts.c.on_maintenance),
             *params.flag_filter(call.query, hosts.c.reserved),
         ]
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"hosts": [views.host(row, segment) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "hosts", rows, page, lambda row: views.host(row, segment))
 
 
 def show(call: Call) -> Answer:
@@ -59,10 +63,13 @@ def create(call: Call) -> Answer:
     # Nova is asked between transactions: none stays open while another service takes its time.
     _demand_compute_service(call, values["name"])
     try:
-        with transaction(call.parts.engine) as connection:
-            segments.existing(connection, segment_uuid)
+        with telling(call, "host.create") as about, transaction(call.parts.engine) as connection:
+            segment = segments.existing(connection, segment_uuid)
+            flags = {"reserved": False, "on_maintenance": False}
+            about.show = partial(host_payload, {**flags, **values}, asdict(segment))
             uuid = stored.insert(connection, values, segment_uuid=segment_uuid, now=times.now())
             row, segment = _existing(connection, uuid, segment_uuid)
+            about.show = partial(host_payload, asdict(row), asdict(segment))
     except stored_segments.NameTaken:
         raise _name_taken(values) from None
     return Answer({"host": views.host(row, segment)}, HTTPStatus.CREATED)
@@ -76,12 +83,14 @@ def update(call: Call) -> Answer:
             _changeable(connection, uuid, segment_uuid, "updated")
         _demand_compute_service(call, values["name"])
     try:
-        with transaction(call.parts.engine) as connection:
-            row = _changeable(connection, uuid, segment_uuid, "updated")
+        with telling(call, "host.update") as about, transaction(call.parts.engine) as connection:
+            row, segment = _changeable(connection, uuid, segment_uuid, "updated")
             if values.get("name", row.name) != row.name:
                 _demand_no_recovery(connection, uuid, segment_uuid, "renamed")
+            about.show = partial(host_payload, {**asdict(row), **values}, asdict(segment))
             stored.change(connection, uuid, values, now=times.now())
             row, segment = _existing(connection, uuid, segment_uuid)
+            about.show = partial(host_payload, asdict(row), asdict(segment))
     except stored_segments.NameTaken:
         raise _name_taken(values) from None
     return Answer({"host": views.host(row, segment)})
@@ -90,9 +99,10 @@ def update(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """Take a host out of its segment, unless a notification is being processed for it or its recovery waits."""
     uuid, segment_uuid = call.path["host"], call.path["segment"]
-    with transaction(call.parts.engine) as connection:
-        _changeable(connection, uuid, segment_uuid, "deleted")
+    with telling(call, "host.delete") as about, transaction(call.parts.engine) as connection:
+        row, segment = _changeable(connection, uuid, segment_uuid, "deleted")
         _demand_no_recovery(connection, uuid, segment_uuid, "deleted")
+        about.show = partial(host_payload, asdict(row), asdict(segment))
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)
 
@@ -106,12 +116,12 @@ def _existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Hos
     return row, segment
 
 
-def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> Host:
-    """Return the host. Raises `Fault` unless it exists and its segment is not in use."""
-    row, _ = _existing(connection, uuid, segment_uuid)
+def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> tuple[Host, Segment]:
+    """Return the host and its segment. Raises `Fault` unless it exists and its segment is not in use."""
+    row, segment = _existing(connection, uuid, segment_uuid)
     if stored_segments.is_in_use(connection, segment_uuid):
         raise conflict(f"Host {uuid} can't be {change} as it is in-use to process notifications.")
-    return row
+    return row, segment
 
 
 def _demand_no_recovery(connection: Connection, uuid: str, segment_uuid: str, change: str) -> None:
@@ -127,14 +137,14 @@ def _demand_no_recovery(connection: Connection, uuid: str, segment_uuid: str, ch
 
 def _demand_compute_service(call: Call, name: str) -> None:
     try:
-        known = name in call.parts.compute_hosts()
+        known = call.parts.compute_hosts()
     except NovaUnavailable as error:
         raise unavailable(
             f"Cannot check that {name} has a compute service: {error}. Nothing was changed; try again, and if this "
             "goes on check Nova, Keystone and this service's credentials for them."
         ) from error
-    if not known:
-        raise bad_request(f"Compute service with name {name} could not be found.")
+    if name not in known:
+        raise bad_request(f"Compute service with name {name} could not be found.{naming.similar(name, known)}")
 
 
 def _values(sent: Mapping[str, Any]) -> dict[str, Any]:

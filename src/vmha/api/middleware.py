@@ -52,8 +52,13 @@ _UNKNOWN_USER = b"401 Unauthorized\n\nThe token names no user.\n"
 
 def cross_origin(config: cfg.ConfigOpts) -> Layer:
     """Answer preflights, and let pages of the origins that [cors] names read our answers."""
-    cors.set_defaults(**_CORS_DEFAULTS)
+    set_library_defaults()
     return lambda app: cors.CORS(app, config)
+
+
+def set_library_defaults() -> None:
+    """Give options of libraries the defaults that they have upstream; oslo.config's generators ask for it too."""
+    cors.set_defaults(**_CORS_DEFAULTS)
 
 
 def proxy_headers(config: cfg.ConfigOpts) -> Layer:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oslo_db.exception import DBDeadlock
 
+from vmha.adapters.announcing import notification_payload
 from vmha.adapters.db import hosts as stored_hosts
-from vmha.adapters.db import incidents, recovery_views
+from vmha.adapters.db import incidents, recovery_views, upstream_flows
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import notifications
-from vmha.api import params, progress, schemas, times, validation, views
+from vmha.api import naming, paging, params, progress, schemas, times, validation, views
 from vmha.api.acceptance import judge
 from vmha.api.call import Answer
-from vmha.api.faults import bad_request, conflict, not_found
+from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
-from vmha.errors import StoreUnavailable
+from vmha.api.telling import telling
+from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from vmha.adapters.db.hosts import Host
-    from vmha.adapters.db.notifications import Notification
+    from vmha.adapters.db.notifications import Earlier, Notification
     from vmha.adapters.db.segments import Segment
     from vmha.api.call import Call, JsonObject
     from vmha.api.params import Query
@@ -40,14 +43,32 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 # A deadlock needs the one commit of a recovery that marks its host; the second attempt finds that done.
 _ATTEMPTS = 3
+# MariaDB and MySQL keep whole seconds of upstream's times, cut or rounded. No instance crashes twice in one.
+_RESOLUTION = timedelta(seconds=1)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+class UnknownHost(Fault):
+    """No live host has the name, and no single one a name like it."""
+
+    def __init__(self, name: str, hint: str = "") -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, f"Host with name {name} could not be found.{hint}")
 
 
 def create(call: Call) -> Answer:
     """Accept a report and wake the engines."""
     sent = call.body["notification"]
     validation.check(sent["payload"], schemas.PAYLOADS[sent["type"]])
-    row = _accepted(call, sent)
+    # The contract: what was just accepted is new. Its fate is read with GET.
+    with telling(call, "notification.create") as about:
+        about.show = partial(_as_sent, sent)
+        try:
+            row = _accepted(call, sent)
+        except UnknownHost:
+            # Nova is asked between transactions: none stays open while another service takes its time.
+            row = _accepted(call, {**sent, "hostname": _host_of_hypervisor(call, sent["hostname"])})
+        shown = replace(row, status="new", message=None, updated_at=None)
+        about.show = partial(notification_payload, asdict(shown))
     call.parts.doorbell.ring()
     log(
         LOG,
@@ -58,9 +79,14 @@ def create(call: Call) -> Answer:
         status=row.status,
         why=row.message,
     )
-    # The contract: what was just accepted is new. Its fate is read with GET.
-    shown = replace(row, status="new", message=None, updated_at=None)
     return Answer({"notification": views.notification(shown)}, HTTPStatus.ACCEPTED)
+
+
+def _as_sent(sent: Mapping[str, Any], fault: JsonObject | None) -> JsonObject:
+    known = {name: sent[name] for name in ("type", "payload")}
+    return notification_payload(
+        {**known, "generated_time": times.parse(sent["generated_time"]), "status": "new"}, fault
+    )
 
 
 def index(call: Call) -> Answer:
@@ -69,8 +95,8 @@ def index(call: Call) -> Answer:
     conditions = params.equal_filters(call.query, notifications, ("status", "source_host_uuid", "type"))
     conditions += _generated_since(call.query)
     with transaction(call.parts.engine) as connection:
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"notifications": [views.notification(row) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "notifications", rows, page, views.notification)
 
 
 def show(call: Call) -> Answer:
@@ -102,10 +128,10 @@ def _accepted(call: Call, sent: Mapping[str, Any]) -> Notification:
 
 
 def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_seconds: float) -> Notification:
-    host = stored_hosts.lock_by_name(connection, sent["hostname"])
-    segment = None if host is None else stored_segments.find(connection, host.failover_segment_id)
-    if host is None or segment is None:
-        raise bad_request(f"Host with name {sent['hostname']} could not be found.")
+    host = _reported(connection, sent["hostname"])
+    segment = stored_segments.find(connection, host.failover_segment_id)
+    if segment is None:
+        raise UnknownHost(host.name)
     generated = times.parse(sent["generated_time"])
     _refuse_unwanted(connection, sent, host, generated - _span(duplicate_seconds, generated))
     verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
@@ -125,6 +151,36 @@ def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_second
     return row
 
 
+def _reported(connection: Connection, name: str) -> Host:
+    """Find the host that a monitor means and lock it. Raises `Fault`."""
+    host = stored_hosts.lock_by_name(connection, name)
+    if host is not None:
+        return host
+    known = stored_hosts.names(connection)
+    meant = naming.resolve(name, known)
+    host = None if meant is None else stored_hosts.lock_by_name(connection, meant)
+    if host is None:
+        raise UnknownHost(name, naming.similar(name, known))
+    return host
+
+
+def _host_of_hypervisor(call: Call, name: str) -> str:
+    """Return the host whose hypervisor is called `name`, else `name` itself. Raises `Fault` where Nova does not answer."""
+    short = name.partition(".")[0]
+    try:
+        known = call.parts.hypervisors(short) if short else {}
+    except NovaRefused as error:
+        log(LOG, "hypervisors not read", level=logging.WARNING, host=name, error=str(error))
+        return name
+    except NovaUnavailable as error:
+        raise unavailable(
+            f"Host with name {name} could not be found, and Nova cannot be asked whether it is a hypervisor's: {error}. "
+            "Nothing was stored; try again."
+        ) from error
+    meant = naming.resolve(name, known)
+    return name if meant is None else known[meant]
+
+
 def _span(seconds: float, before: datetime) -> timedelta:
     """Bound the interval so that it does not reach back beyond the first year that there is."""
     return min(timedelta(seconds=seconds), before - _FIRST)
@@ -132,12 +188,44 @@ def _span(seconds: float, before: datetime) -> timedelta:
 
 def _refuse_unwanted(connection: Connection, sent: Mapping[str, Any], host: Host, since: datetime) -> None:
     if host.on_maintenance:
+        _say_refused(connection, sent, host)
         raise conflict(
             f"Notification received from host {host.name} of type '{sent['type']}' is ignored as the host is already "
             "under maintenance."
         )
-    if stored.has_equal(connection, type=sent["type"], host_uuid=host.uuid, payload=sent["payload"], since=since):
+    earlier = stored.equal_ones(
+        connection, type=sent["type"], host_uuid=host.uuid, payload=sent["payload"], since=since
+    )
+    if any(_repeats(sent, each) for each in earlier):
         raise conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
+
+
+def _say_refused(connection: Connection, sent: Mapping[str, Any], host: Host) -> None:
+    """Warn of a failure that nobody will act on: the client that is told so is a monitor, which nobody watches."""
+    open_already = stored_hosts.open_recovery(connection, segment_uuid=host.failover_segment_id, uuid=host.uuid)
+    if sent["type"] != "COMPUTE_HOST" or sent["payload"]["event"] != "STOPPED" or open_already is not None:
+        return
+    log(
+        LOG,
+        "host failure refused, the host is on maintenance",
+        level=logging.WARNING,
+        host=host.name,
+        segment=host.failover_segment_id,
+        generated_time=sent["generated_time"],
+        what_to_do=f"if the maintenance of {host.name} is over: openstack segment host update --on_maintenance False "
+        f"{host.failover_segment_id} {host.uuid}; its failure is then taken when it is reported again",
+    )
+
+
+def _repeats(sent: Mapping[str, Any], earlier: Earlier) -> bool:
+    """Tell whether an equal notification makes this one a duplicate.
+
+    An instance may crash again right after it was restarted. Its event is the same one if it was generated at the same time,
+    or if the earlier one is still being dealt with.
+    """
+    if sent["type"] != "VM" or not earlier.is_final:
+        return True
+    return abs(earlier.generated_time - times.parse(sent["generated_time"])) < _RESOLUTION
 
 
 def _report(connection: Connection, row: Notification, host: Host, segment: Segment) -> None:
@@ -154,7 +242,7 @@ def _report(connection: Connection, row: Notification, host: Host, segment: Segm
 def _details(connection: Connection, row: Notification) -> list[JsonObject]:
     recovery = recovery_views.find_by_notification(connection, row.notification_uuid)
     if recovery is None:
-        return []
+        return [progress.upstream_task(task) for task in upstream_flows.tasks_of(connection, row.notification_uuid)]
     timeline = recovery_views.timeline_of(connection, recovery.uuid)
     return progress.workflow_details(recovery, timeline)
 

@@ -22,8 +22,9 @@ class Query:
     """The parameters of one request. A parameter may be repeated; where one value is wanted the last one counts."""
 
     def __init__(self, text: str) -> None:
+        self.pairs = parse_qsl(text, keep_blank_values=True)
         self._values: dict[str, list[str]] = {}
-        for name, value in parse_qsl(text, keep_blank_values=True):
+        for name, value in self.pairs:
             self._values.setdefault(name, []).append(value)
 
     def get(self, name: str) -> str | None:
@@ -38,21 +39,28 @@ class Query:
 
 def page(query: Query, *, max_limit: int) -> Page:
     """Read limit, marker and sort order of one of upstream's lists. Raises `Fault`."""
-    return Page(limit=limit(query, max_limit=max_limit), marker=query.get("marker"), order=_order(query))
+    wanted = limit(query, max_limit=max_limit)
+    _count(query, "page_size")  # upstream reads it and does nothing with it
+    return Page(limit=wanted, marker=query.get("marker"), order=_order(query))
 
 
 def limit(query: Query, *, max_limit: int) -> int:
     """Read how many rows are wanted; more than `max_limit` are never sent. Raises `Fault`."""
-    text = query.get("limit")
+    wanted = _count(query, "limit")
+    return max_limit if wanted is None else min(wanted, max_limit)
+
+
+def _count(query: Query, name: str) -> int | None:
+    text = query.get(name)
     if text is None:
-        return max_limit
+        return None
     try:
-        wanted = int(text)
+        count = int(text)
     except ValueError:
-        raise bad_request("Invalid input received: limit must be an integer") from None
-    if wanted < 0:
-        raise bad_request("Invalid input received: limit must be >= 0")
-    return min(wanted, max_limit)
+        raise bad_request(f"Invalid input received: {name} must be an integer") from None
+    if count < 0:
+        raise bad_request(f"Invalid input received: {name} must be >= 0")
+    return count
 
 
 def equal_filters(query: Query, table: Table, names: Iterable[str]) -> list[ColumnElement[bool]]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vmha.adapters.announcing import SilentAnnouncer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from oslo_config import cfg
     from sqlalchemy.engine import Engine
 
-    from vmha.ports import Doorbell
+    from vmha.ports import Announcer, Doorbell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiParts:
     """The world around the API.
 
-    `compute_hosts` names the hosts that have a nova-compute service, and raises `NovaUnavailable`.
+    `compute_hosts` names the hosts that have a nova-compute service. `hypervisors` gives the host of each hypervisor whose name
+    contains a text. Both raise `NovaUnavailable` and `NovaRefused`.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
     """
@@ -27,7 +30,9 @@ class ApiParts:
     config: cfg.ConfigOpts
     auth_strategy: str
     compute_hosts: Callable[[], frozenset[str]]
+    hypervisors: Callable[[str], Mapping[str, str]]
     doorbell: Doorbell
     max_limit: int
     link_prefix: str | None
     duplicate_interval_seconds: float
+    announcer: Announcer = field(default_factory=SilentAnnouncer)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 from http import HTTPStatus
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from oslo_config import cfg
 from oslo_policy import policy as oslo_policy
 
 from vmha.api.faults import Fault
+from vmha.config_files import open_config
 from vmha.errors import ConfigurationError
+from vmha.logs import log
 
 if TYPE_CHECKING:
-    from oslo_config import cfg
+    from collections.abc import Mapping
 
     from vmha.api.call import Caller
 
+LOG = logging.getLogger(__name__)
 PREFIX = "os_masakari_api:"
 _ADMIN = "rule:admin_api"
 _ANYBODY = "@"
@@ -49,33 +57,80 @@ def list_rules() -> list[Any]:
     ]
 
 
+def get_enforcer() -> Any:
+    """Return an enforcer of the policy file that masakari.conf names, for oslo.policy's commands, which parse options themselves."""
+    words = sys.argv[1:]
+    named = [word for pair in pairwise(words) if pair[0] in _CONFIG_WORDS for word in pair]
+    joined = [word for word in words if word.partition("=")[0] in _CONFIG_WORDS and "=" in word]
+    enforcer = oslo_policy.Enforcer(open_config([*named, *joined], "oslopolicy"))
+    enforcer.register_defaults(list_rules())
+    return enforcer
+
+
+_CONFIG_WORDS = ("--config-file", "--config-dir")
+
+
 class Policy:
-    """The rules as they are configured. oslo.policy reads its file again when it changed."""
+    """The rules as they are configured. What changes in a policy file counts from the next request on, as with oslo.policy everywhere.
+
+    One enforcer reads the files, another one judges: rules that are half read, or cannot be read, judge nobody.
+    """
 
     def __init__(self, config: cfg.ConfigOpts) -> None:
         """Read the policy file. Raises `ConfigurationError`."""
-        self._enforcer = oslo_policy.Enforcer(config)
-        self._enforcer.register_defaults(list_rules())
+        self._reader = oslo_policy.Enforcer(config)
+        self._reader.register_defaults(list_rules())
+        self._judge = oslo_policy.Enforcer(config, use_conf=False)
+        self._reading = threading.Lock()
         try:
-            self._enforcer.load_rules()
-        except (ValueError, OSError, oslo_policy.InvalidDefinitionError) as error:
+            self._reader.load_rules()
+        except _UNREADABLE as error:
             raise ConfigurationError(f"cannot use the policy file: {error}; correct it") from error
+        self._judge.set_rules(dict(self._reader.rules), use_conf=False)
 
     def is_admin(self, *, user_id: str | None, project_id: str | None, roles: tuple[str, ...]) -> bool:
         """Tell whether a token with these roles makes its bearer an administrator."""
         target = {"user_id": user_id, "project_id": project_id}
-        return bool(self._enforcer.enforce("context_is_admin", target, {**target, "roles": list(roles)}))
+        return self._enforce("context_is_admin", target, {**target, "roles": list(roles)})
 
     def allows(self, caller: Caller, rule: str) -> bool:
         """Tell whether `caller` passes the rule, named without its prefix."""
         target = {"user_id": caller.user_id, "project_id": caller.project_id}
         credentials = {**target, "roles": list(caller.roles), "is_admin": caller.is_admin}
-        return bool(self._enforcer.enforce(PREFIX + rule, target, credentials))
+        return self._enforce(PREFIX + rule, target, credentials)
 
     def demand(self, caller: Caller, rule: str) -> None:
         """Raise `Fault` if `caller` does not pass the rule."""
         if not self.allows(caller, rule):
             raise Fault(HTTPStatus.FORBIDDEN, f"Policy doesn't allow {PREFIX}{rule} to be performed.")
+
+    def _enforce(self, rule: str, target: Mapping[str, object], credentials: Mapping[str, object]) -> bool:
+        with self._reading:
+            self._read_again()
+        return bool(self._judge.enforce(rule, dict(target), dict(credentials)))
+
+    def _read_again(self) -> None:
+        """Take over what changed in the files. While they cannot be read the rules that were in force stay so."""
+        try:
+            self._reader.load_rules()
+        except _UNREADABLE as error:
+            log(
+                LOG,
+                "policy-file-unreadable",
+                level=logging.ERROR,
+                error=str(error),
+                effect="the rules stay as they were; correct the file",
+            )
+            self._reader.set_rules(dict(self._judge.rules), use_conf=True)
+            return
+        rules = dict(self._reader.rules)
+        if rules != dict(self._judge.rules):
+            self._judge.set_rules(rules, use_conf=False)
+            log(LOG, "policy-changed")
+
+
+# What oslo.policy lets through of a file that is no YAML, no mapping, not to be opened, or has rules that go round in circles.
+_UNREADABLE = (ValueError, TypeError, AttributeError, OSError, oslo_policy.InvalidDefinitionError, cfg.Error)
 
 
 def _rule(name: str, check: str) -> Any:

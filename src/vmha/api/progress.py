@@ -2,7 +2,7 @@
 
 Upstream's three tasks of a host recovery are kept by name. The first ends when Nova holds the host for down (with us after
 its fence), the second when it is known what runs there, the third with the recovery. A task that has not begun is not
-listed.
+listed. What upstream's own engine did before is shown as it wrote it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmha.adapters.db.recovery_views import RecoveryView, TimelineLine
+    from vmha.adapters.db.upstream_flows import Task
     from vmha.api.call import JsonObject
 
 _TASKS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -43,6 +44,12 @@ class _Task:
 def workflow_details(recovery: RecoveryView, timeline: Sequence[TimelineLine]) -> list[JsonObject]:
     """Show the tasks that have begun, each with its part of the timeline."""
     return [_shown(task.name, task.lines, "SUCCESS" if task.ended else _state(recovery)) for task in _split(timeline)]
+
+
+def upstream_task(task: Task) -> JsonObject:
+    """Show a task that upstream's engine ran."""
+    steps = [{"timestamp": step.timestamp, "progress": step.progress, "message": step.message} for step in task.steps]
+    return {"name": task.name, "progress": task.progress, "progress_details": steps, "state": task.state}
 
 
 def _split(timeline: Sequence[TimelineLine]) -> list[_Task]:

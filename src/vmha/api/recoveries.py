@@ -11,7 +11,7 @@ from vmha.adapters.db import recovery_views as stored
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.listing import Order, Page, equals
 from vmha.adapters.db.schema import recoveries
-from vmha.api import params, views
+from vmha.api import paging, params, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
 from vmha.core.events import Confirmed, Rejected
@@ -46,8 +46,8 @@ def index(call: Call) -> Answer:
     if outcome := _word(call.query, "outcome", Outcome):
         conditions.append(recoveries.c.outcome == outcome.value)
     with transaction(call.parts.engine) as connection:
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"recoveries": [views.recovery(row) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "recoveries", rows, page, views.recovery, marker="uuid")
 
 
 def show(call: Call) -> Answer:

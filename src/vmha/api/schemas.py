@@ -1,4 +1,8 @@
-"""What bodies may look like. The order of keywords is upstream's: it decides which of several mistakes is named."""
+"""What bodies may look like.
+
+The order of keywords is upstream's: it decides which of several mistakes is named. So are lists and tuples, which the
+message about a value that is none of them shows as Python does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ Schema = dict[str, Any]
 
 _TRUE = [True, "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"]
 _FALSE = [False, "False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"]
+
+RECOVERY_METHODS = ["auto", "reserved_host", "auto_priority", "rh_priority"]
 
 NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "format": "name"}
 TEXT: Schema = {"type": "string", "minLength": 0, "format": "printable text"}
@@ -31,7 +37,7 @@ _SEGMENT: dict[str, Schema] = {
     "description": TEXT_OR_NULL,
     "recovery_method": {
         "type": "string",
-        "enum": ["auto", "reserved_host", "auto_priority", "rh_priority"],
+        "enum": RECOVERY_METHODS,
     },
     "service_type": NAME,
 }
@@ -46,20 +52,20 @@ _HOST: dict[str, Schema] = {
     "on_maintenance": FLAG,
 }
 _NOTIFICATION: dict[str, Schema] = {
-    "type": {"type": "string", "enum": ["COMPUTE_HOST", "VM", "PROCESS"]},
+    "type": {"type": "string", "enum": ("COMPUTE_HOST", "VM", "PROCESS")},
     "hostname": HOST_NAME,
     "generated_time": TIME,
     "payload": PAYLOAD,
 }
-_EVENT: Schema = {"type": "string", "enum": ["STARTED", "STOPPED"]}
+_EVENT: Schema = {"type": "string", "enum": ("STARTED", "STOPPED")}
 
 
 def _create(key: str, properties: dict[str, Schema], required: list[str]) -> Schema:
     inner = {
         "type": "object",
         "properties": properties,
-        "required": required,
         "additionalProperties": False,
+        "required": required,
     }
     return _object({key: inner}, [key])
 
@@ -68,8 +74,8 @@ def _update(key: str, properties: dict[str, Schema]) -> Schema:
     inner = {
         "type": "object",
         "properties": properties,
-        "anyOf": [{"required": [name]} for name in properties],
         "additionalProperties": False,
+        "anyOf": [{"required": [name]} for name in properties],
     }
     return _object({key: inner}, [key])
 
@@ -84,15 +90,17 @@ SEGMENT_UPDATE = validator(_update("segment", _SEGMENT))
 SEGMENT_UPDATE_1_2 = validator(_update("segment", _SEGMENT_1_2))
 HOST_CREATE = validator(_create("host", _HOST, ["name", "type", "control_attributes"]))
 HOST_UPDATE = validator(_update("host", _HOST))
-NOTIFICATION_CREATE = validator(_create("notification", _NOTIFICATION, list(_NOTIFICATION)))
+NOTIFICATION_CREATE = validator(
+    _object({"notification": _object(_NOTIFICATION, list(_NOTIFICATION))}, ["notification"])
+)
 
 PAYLOADS = {
     "COMPUTE_HOST": validator(
         _object(
             {
                 "event": _EVENT,
-                "cluster_status": {"type": "string", "enum": ["ONLINE", "OFFLINE"]},
-                "host_status": {"type": "string", "enum": ["NORMAL", "UNKNOWN"]},
+                "cluster_status": {"type": "string", "enum": ("ONLINE", "OFFLINE")},
+                "host_status": {"type": "string", "enum": ("NORMAL", "UNKNOWN")},
             },
             ["event"],
         )

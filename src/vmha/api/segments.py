@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oslo_utils import strutils
 from sqlalchemy import false
 
+from vmha.adapters.announcing import segment_payload
 from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import segments as stored
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import failover_segments
-from vmha.api import params, times, views
+from vmha.api import paging, params, times, views
 from vmha.api.call import Answer
 from vmha.api.faults import conflict, not_found
+from vmha.api.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +36,8 @@ def index(call: Call) -> Answer:
     conditions = params.equal_filters(call.query, failover_segments, ("recovery_method", "service_type"))
     conditions += _enabled(call.query.get("enabled"))
     with transaction(call.parts.engine) as connection:
-        rows = stored.listed(connection, conditions, page)
-    return Answer({"segments": [views.segment(row) for row in rows]})
+        rows = stored.listed(connection, conditions, paging.one_more(page))
+    return paging.answer(call, "segments", rows, page, views.segment)
 
 
 def show(call: Call) -> Answer:
@@ -47,8 +51,10 @@ def create(call: Call) -> Answer:
     """Create a segment."""
     values = _values(call.body["segment"])
     try:
-        with transaction(call.parts.engine) as connection:
+        with telling(call, "segment.create") as about, transaction(call.parts.engine) as connection:
+            about.show = partial(segment_payload, {"enabled": True, "description": None, **values})
             row = existing(connection, stored.insert(connection, values, now=times.now()))
+            about.show = partial(segment_payload, asdict(row))
     except stored.NameTaken:
         raise _name_taken(values) from None
     return Answer({"segment": views.segment(row)}, HTTPStatus.CREATED)
@@ -58,12 +64,14 @@ def update(call: Call) -> Answer:
     """Change a segment that no notification is being processed for."""
     values, uuid = _values(call.body["segment"]), call.path["segment"]
     try:
-        with transaction(call.parts.engine) as connection:
-            existing(connection, uuid)
+        with telling(call, "segment.update") as about, transaction(call.parts.engine) as connection:
+            row = existing(connection, uuid)
             if stored.is_in_use(connection, uuid):
                 raise conflict(f"Failover segment {uuid} can't be updated as it is in-use to process notifications.")
+            about.show = partial(segment_payload, {**asdict(row), **values})
             stored.change(connection, uuid, values, now=times.now())
             row = existing(connection, uuid)
+            about.show = partial(segment_payload, asdict(row))
     except stored.NameTaken:
         raise _name_taken(values) from None
     return Answer({"segment": views.segment(row)})
@@ -72,8 +80,8 @@ def update(call: Call) -> Answer:
 def delete(call: Call) -> Answer:
     """Delete a segment and its hosts, unless a notification is being processed for it or a recovery waits."""
     uuid = call.path["segment"]
-    with transaction(call.parts.engine) as connection:
-        existing(connection, uuid)
+    with telling(call, "segment.delete") as about, transaction(call.parts.engine) as connection:
+        row = existing(connection, uuid)
         if stored.is_in_use(connection, uuid):
             raise conflict(f"Failover segment ({uuid}) can't be deleted as it is in-use to process notifications.")
         known = stored_hosts.open_recovery(connection, segment_uuid=uuid)
@@ -83,6 +91,7 @@ def delete(call: Call) -> Answer:
                 f"Failover segment ({uuid}) can't be deleted as recovery {recovery} of one of its hosts is open, in phase "
                 f"{phase}; confirm or reject it, and try again when it has ended."
             )
+        about.show = partial(segment_payload, asdict(row))
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)
 

@@ -8,14 +8,17 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from oslo_config import cfg, generator
 from sqlalchemy.engine import make_url
 
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.messaging import InProcessDoorbell
+from vmha.cli.webserver import tls_context
+from vmha.config_files import given, unread
 from vmha.errors import ConfigurationError
 from vmha.logs import log_path
 from vmha.options import OPTIONS
-from vmha.settings import given, load
+from vmha.settings import load
 from vmha.wiring import build_api, build_database, build_doorbell
 
 if TYPE_CHECKING:
@@ -46,8 +49,27 @@ def check_configuration(program: str, arguments: list[str]) -> int:
     return 0
 
 
+def print_sample() -> int:
+    """Print every option with its help and default, ours and those of the libraries, as oslo-config-generator does."""
+    config = cfg.ConfigOpts()
+    generator.register_cli_opts(config)
+    config(
+        [word for space in SAMPLE_OF for word in ("--namespace", space)], project="masakari", default_config_files=[]
+    )
+    generator.generate(config, output_file=sys.stdout)
+    return 0
+
+
+SAMPLE_OF = (
+    *("masakari", "keystonemiddleware.auth_token", "oslo.db", "oslo.messaging"),
+    *("oslo.middleware.cors", "oslo.middleware.http_proxy_to_wsgi", "oslo.middleware.sizelimit", "oslo.policy"),
+)
+"""The namespaces of what is read here; `oslo-config-generator --namespace` takes them too."""
+
+
 def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
     """Yield what API and engine do before they serve, each on its own: one fault does not hide the next."""
+    yield lambda: tls_context(settings.server)
     yield lambda: build_database(settings)
     yield lambda: build_doorbell(settings)
     yield lambda: load_inventory(settings.fencing.inventory)
@@ -89,3 +111,6 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():
         yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"
+    left = unread(settings.config)
+    yield from (f"[{option.group}] {option.name} is ignored: {option.note}" for option in left.ignored)
+    yield from (f"{name} is unknown, and ignored" for name in left.unknown)

@@ -16,8 +16,8 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import fencing, readiness  # noqa: E402
-from vmha.cli.checking import check_configuration  # noqa: E402
+from vmha.cli import fencing, purging, readiness  # noqa: E402
+from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase  # noqa: E402
@@ -55,6 +55,8 @@ def main() -> int:
     options = _parser().parse_args()
     arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
     arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
+    if options.prints_sample:
+        return print_sample()
     if options.checks_configuration:
         return check_configuration(PROGRAM, arguments)
     settings = settings_or_exit(PROGRAM, arguments, on_terminal=True)
@@ -67,7 +69,7 @@ def main() -> int:
     except Refused as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
-    except StoreUnavailable as error:
+    except (StoreUnavailable, purging.Unpurgeable) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
@@ -77,7 +79,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.set_defaults(checks_configuration=False)
+    parser.set_defaults(checks_configuration=False, prints_sample=False)
     _config_options(parser, default=None)
     categories = parser.add_subparsers(required=True, metavar="CATEGORY")
     database = categories.add_parser("db", help="the schema").add_subparsers(required=True, metavar="ACTION")
@@ -93,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         help="compare the schema with what this version needs: exit 0 if it is there, 3 if db sync must run first",
     )
     check.set_defaults(command=_check, needs_tables=False)
+    purging.add_command(database)
     configuration = categories.add_parser("config", help="the configuration").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -102,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     # They stand here too, since here they are what the command is about.
     _config_options(checked, default=argparse.SUPPRESS)
     checked.set_defaults(checks_configuration=True)
+    sample = configuration.add_parser(
+        "sample", help="print a masakari.conf with every option, its help and its default"
+    )
+    sample.set_defaults(prints_sample=True)
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     fencing.add_commands(categories)

@@ -1,4 +1,4 @@
-"""What the long-running programs share: the run of an engine, the web server, the end on a signal."""
+"""What the long-running programs share: the run of an engine, the end on a signal, what is said at start."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from cheroot.wsgi import Server
-
 from vmha.adapters.db import migrate
 from vmha.adapters.messaging import DoorbellListener
+from vmha.config_files import paste_files, unread
 from vmha.errors import ConfigurationError, StoreUnavailable
 from vmha.logs import log, set_up_logging
 from vmha.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIApplication
 
     from sqlalchemy.engine import Engine as Database
 
@@ -35,18 +33,46 @@ logger = logging.getLogger(__name__)
 def settings_or_exit(program: str, argv: list[str], *, on_terminal: bool = False) -> Settings:
     """Read the settings and set up the log; a configuration that cannot be used is one line on standard error and exit 2.
 
-    A command on a terminal logs there: a file that root's command had made could not be written by the user of the services.
+    What the files set and nobody reads is named in one warning. A command on a terminal logs there: a file that root's command had
+    made could not be written by the user of the services.
     """
     try:
-        settings = load(argv, program)
-        place = replace(settings.log, log_file=None, log_dir=None) if on_terminal else settings.log
-        set_up_logging(place, engine=settings.engine, program=program)
-        # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
-        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+        return begin(program, argv, on_terminal=on_terminal)
     except ConfigurationError as error:
         print(f"{program}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def begin(program: str, argv: list[str], *, on_terminal: bool = False) -> Settings:
+    """Read the settings and set up the log. Raises `ConfigurationError`."""
+    settings = load(argv, program)
+    place = replace(settings.log, log_file=None, log_dir=None) if on_terminal else settings.log
+    set_up_logging(place, engine=settings.engine, program=program)
+    # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    if not on_terminal:
+        name_unread(settings)
     return settings
+
+
+def name_unread(settings: Settings) -> None:
+    """Warn once of all that the files set and nobody reads."""
+    left = unread(settings.config)
+    if left.ignored or left.unknown:
+        log(
+            logger,
+            "options-unread",
+            level=logging.WARNING,
+            ignored=", ".join(f"[{option.group}] {option.name}" for option in left.ignored) or None,
+            unknown=", ".join(left.unknown) or None,
+            why="masakari-manage config check says why",
+        )
+
+
+def name_paste_files(settings: Settings) -> None:
+    """Say of each api-paste.ini that is there that it is not read."""
+    for path in paste_files(settings.config):
+        log(logger, "api-paste-ignored", path=path, why="the layers around the API are fixed")
 
 
 def stop_on_signals() -> threading.Event:
@@ -151,29 +177,3 @@ def leave(code: int, *, all_ended: bool) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
-
-
-def serve(
-    application: WSGIApplication, settings: Settings, stop: threading.Event, *, failed: Callable[[str], None]
-) -> None:
-    """Serve the API until `stop`. An address that cannot be had is told to `failed`."""
-    api = settings.api
-    server = Server(
-        (api.masakari_api_listen, api.masakari_api_listen_port),
-        application,
-        numthreads=api.masakari_api_threads,
-        server_name="vmha",
-        request_queue_size=128,
-    )
-    try:
-        server.prepare()
-    except OSError as error:
-        failed(
-            f"cannot listen on {api.masakari_api_listen}:{api.masakari_api_listen_port}: {error}; set masakari_api_listen_port"
-        )
-        return
-    threading.Thread(target=server.serve, name="api", daemon=True).start()
-    log(logger, "api-started", address=api.masakari_api_listen, port=api.masakari_api_listen_port)
-    stop.wait()
-    server.stop()
-    log(logger, "api-stopped")

@@ -12,7 +12,15 @@ choose_threads()
 
 from vmha.adapters.db import migrate  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.messaging import InProcessDoorbell  # noqa: E402
-from vmha.cli.serving import await_database, leave, run_engine, serve, settings_or_exit, stop_on_signals  # noqa: E402
+from vmha.cli.serving import (  # noqa: E402
+    await_database,
+    leave,
+    name_paste_files,
+    run_engine,
+    settings_or_exit,
+    stop_on_signals,
+)
+from vmha.cli.webserver import AddressTaken, listen, serve, tls_context  # noqa: E402
 from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.wiring import build_api, build_database, build_engine  # noqa: E402
 
@@ -28,20 +36,23 @@ PROGRAM = "masakari-standalone"
 def main() -> int:
     """Bring the schema up and run both until SIGTERM; exit 1 where the address cannot be had, 2 with a configuration to correct."""
     settings = settings_or_exit(PROGRAM, sys.argv[1:])
+    name_paste_files(settings)
     stop = stop_on_signals()
     try:
         database = build_database(settings)
         process = build_engine(settings, database)
         application = build_api(settings, database, InProcessDoorbell(process.bell.set))
+        tls_context(settings.server)
     except ConfigurationError as error:
         return _say(str(error), 2)
-    failures: list[str] = []
-
-    def failed(why: str) -> None:
-        failures.append(why)
-        stop.set()
-
-    server = threading.Thread(target=serve, args=(application, settings, stop), kwargs={"failed": failed}, name="serve")
+    try:
+        (listening,) = listen(settings, processes=1)
+    except AddressTaken as error:
+        process.close()
+        return _say(str(error), 1)
+    server = threading.Thread(
+        target=serve, args=(application, settings, stop), kwargs={"listening": listening}, name="serve"
+    )
     server.start()
     try:
         all_ended = _run(process, settings, database, stop)
@@ -51,8 +62,7 @@ def main() -> int:
         # Whatever ended the engine ends the API too: one without the other would take reports that nobody reads.
         stop.set()
         server.join()
-    code = _say(failures[0], 1) if failures else 0
-    return leave(code, all_ended=all_ended)
+    return leave(0, all_ended=all_ended)
 
 
 def _run(process: EngineProcess, settings: Settings, database: Database, stop: threading.Event) -> bool:

@@ -80,6 +80,11 @@ class SimNova:
                 for service in nova.list_services()
             )
 
+    def hypervisors(self, part: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """Return the hypervisors; each is called like its host."""
+        with self._reading(deadline):
+            return {service.host: service.host for service in self._world.nova.list_services() if part in service.host}
+
     def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
         """Set forced_down and disable; a service that somebody else disabled keeps its reason."""
         self._leave(deadline, f"forcing down {host}")

@@ -13,12 +13,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.engine import Engine
 
-from vmha.adapters.db import migrate, schema
+from vmha.adapters.db import adoption, migrate, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.errors import ConfigurationError
 
 Fresh = Callable[[], str]
 PROCESSES = 4
+NEWEST = "0002"
 
 SYNC = """
 import sys
@@ -46,7 +47,7 @@ class MigrationContract:
         assert migrate.version(engine) is None
         assert migrate.upstream_version(engine) is None
         migrate.sync(engine)
-        assert migrate.version(engine) == "0001"
+        assert migrate.version(engine) == NEWEST
         assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
         assert {"vmha_alembic_version", "masakari_alembic_version"} < set(inspect(engine).get_table_names())
 
@@ -79,7 +80,7 @@ class MigrationContract:
         assert [code for _, _, code in ends] == [0] * PROCESSES, [errors for _, errors, _ in ends]
         assert differences(open_database(url), schema.ours) == []
 
-    @pytest.mark.parametrize("revision", migrate.OLDER_UPSTREAM)
+    @pytest.mark.parametrize("revision", adoption.OLDER_UPSTREAM)
     def test_an_older_upstream_database_is_brought_to_its_head(self, fresh: Fresh, revision: str) -> None:
         """A database of an earlier Masakari gets what upstream's own steps would add, and keeps its rows."""
         engine = open_database(fresh())
@@ -115,6 +116,29 @@ class MigrationContract:
         with pytest.raises(ConfigurationError, match="db sync"):
             migrate.sync(engine)
 
+    @pytest.mark.parametrize("step", [7, 8])
+    def test_a_step_of_the_old_count_is_brought_to_the_head(self, fresh: Fresh, step: int) -> None:
+        """A database of Masakari 14 or 15 gets what it lacks; its own count stays for the way back."""
+        engine = open_database(fresh())
+        older(engine, adoption.LEGACY[step])
+        count_steps(engine, step)
+        migrate.sync(engine)
+        assert migrate.upstream_version(engine) == schema.UPSTREAM_REVISION
+        assert differences(engine, schema.upstream) == []
+        with transaction(engine) as connection:
+            assert connection.execute(text("SELECT version FROM migrate_version")).scalars().all() == [step]
+
+    @pytest.mark.parametrize("step", [6, 9])
+    def test_an_unknown_step_of_the_old_count_is_refused(self, fresh: Fresh, step: int) -> None:
+        """A database of an older Masakari, or of one with steps of its own, is left as it is."""
+        engine = open_database(fresh())
+        older(engine, adoption.OLDER_UPSTREAM[0])
+        count_steps(engine, step)
+        before = described(engine)
+        with pytest.raises(ConfigurationError, match=f"names step {step}"):
+            migrate.sync(engine)
+        assert described(engine) == before
+
     def test_a_later_version_of_ours_is_refused(self, fresh: Fresh) -> None:
         """A database that a later version has upgraded is left as it is, and the text says what to do."""
         engine = synced(fresh())
@@ -132,7 +156,7 @@ class MigrationContract:
             connection.execute(text("DROP TABLE timeline"))
             connection.execute(text("DROP TABLE effects"))
         migrate.sync(engine)
-        assert migrate.version(engine) == "0001"
+        assert migrate.version(engine) == NEWEST
         assert differences(engine, schema.ours) == []
 
 
@@ -149,12 +173,22 @@ def older(engine: Engine, revision: str) -> None:
     with transaction(engine) as connection:
         connection.execute(text("ALTER TABLE notifications DROP COLUMN message"))
         connection.execute(text("ALTER TABLE notifications DROP COLUMN failover_segment_uuid"))
-        if revision == migrate.OLDER_UPSTREAM[0]:
+        if revision == adoption.OLDER_UPSTREAM[0]:
             connection.execute(text("DROP TABLE vmoves"))
         connection.execute(text("UPDATE masakari_alembic_version SET version_num = :r"), {"r": revision})
         for table in reversed(schema.ours.sorted_tables):
             table.drop(connection)
         connection.execute(text("DROP TABLE vmha_alembic_version"))
+
+
+def count_steps(engine: Engine, step: int) -> None:
+    """Put the old table in place of the new one, as sqlalchemy-migrate left it."""
+    with transaction(engine) as connection:
+        connection.execute(text("DROP TABLE masakari_alembic_version"))
+        connection.execute(
+            text("CREATE TABLE migrate_version (repository_id VARCHAR(250) PRIMARY KEY, version INTEGER)")
+        )
+        connection.execute(text("INSERT INTO migrate_version VALUES ('masakari', :step)"), {"step": step})
 
 
 def differences(engine: Engine, metadata: MetaData) -> list[Any]:

@@ -52,11 +52,24 @@ def find(connection: Connection, uuid: str, *, segment_uuid: str) -> Host | None
     return None if row is None else _host(row)
 
 
+def find_by_name(connection: Connection, name: str) -> Host | None:
+    """Return the live host called `name`."""
+    row = connection.execute(
+        select(hosts).where(listing.equals(hosts.c.name, name), hosts.c.deleted == 0)
+    ).one_or_none()
+    return None if row is None else _host(row)
+
+
 def lock_by_name(connection: Connection, name: str) -> Host | None:
     """Return the live host called `name` and keep others from accepting notifications of it until this transaction ends."""
     query = select(hosts).where(listing.equals(hosts.c.name, name), hosts.c.deleted == 0).with_for_update()
     row = connection.execute(query).one_or_none()
     return None if row is None else _host(row)
+
+
+def names(connection: Connection) -> frozenset[str]:
+    """Return the names of all live hosts."""
+    return frozenset(connection.scalars(select(hosts.c.name).where(hosts.c.deleted == 0)))
 
 
 def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None = None) -> tuple[str, str] | None:

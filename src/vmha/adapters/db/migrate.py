@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Column, MetaData, String, Table, delete, insert, inspect, text
+from sqlalchemy import text
 
 from vmha.adapters.db import schema
+from vmha.adapters.db.adoption import bring_to_head, revision, version_table
 from vmha.adapters.db.connection import transaction
 from vmha.errors import ConfigurationError, StoreUnavailable
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 STEPS = Path(__file__).parent / "migrations"
-
-OLDER_UPSTREAM = ("8f848eb45d03", "8bdf5929c5a6")
-"""Upstream's earlier revisions; what they lack (the table vmoves, two nullable columns) is added as upstream adds it."""
 
 LOCK_SECONDS = 120
 """How long one process waits for another one's sync; far longer than all steps take."""
@@ -68,14 +65,14 @@ class Standing:
 def sync(engine: Engine) -> None:
     """Create or upgrade the tables. Raises `ConfigurationError` for a database that this version does not know."""
     with _alone(engine) as connection:
-        _sync_upstream(connection)
+        bring_to_head(connection)
         _sync_ours(connection)
 
 
 def version(engine: Engine) -> str | None:
     """Return the step at which our tables stand, None where there are none."""
     with transaction(engine) as connection:
-        return _revision(connection, schema.VERSION_TABLE)
+        return revision(connection, schema.VERSION_TABLE)
 
 
 def standing(engine: Engine) -> Standing:
@@ -100,7 +97,7 @@ def _newest() -> str:
 def upstream_version(engine: Engine) -> str | None:
     """Return the revision at which upstream's tables stand, None where there are none."""
     with transaction(engine) as connection:
-        return _revision(connection, schema.UPSTREAM_VERSION_TABLE)
+        return revision(connection, schema.UPSTREAM_VERSION_TABLE)
 
 
 @contextmanager
@@ -133,49 +130,15 @@ def _named_lock(connection: Connection) -> Iterator[None]:
             connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
 
 
-def _sync_upstream(connection: Connection) -> None:
-    """Create what is missing of upstream's tables and write upstream's revision."""
-    at = _revision(connection, schema.UPSTREAM_VERSION_TABLE)
-    if at == schema.UPSTREAM_REVISION:
-        return
-    tables = set(inspect(connection).get_table_names())
-    if at is None and tables & set(schema.upstream.tables):
-        raise ConfigurationError(
-            "cannot upgrade the database: it has Masakari's tables but not their revision in "
-            f"{schema.UPSTREAM_VERSION_TABLE}; run `masakari-manage db sync` of upstream Masakari 2023.2 or later on it first"
-        )
-    if at is not None and at not in OLDER_UPSTREAM:
-        raise ConfigurationError(
-            f"cannot use the database: upstream's tables stand at revision {at}, which this version does not know "
-            f"(it knows {schema.UPSTREAM_REVISION}); install a newer version"
-        )
-    schema.upstream.create_all(connection, checkfirst=True)
-    _add_missing_columns(connection)
-    stamp = Table(schema.UPSTREAM_VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
-    stamp.create(connection, checkfirst=True)
-    connection.execute(delete(stamp))
-    connection.execute(insert(stamp).values(version_num=schema.UPSTREAM_REVISION))
-
-
-def _add_missing_columns(connection: Connection) -> None:
-    known = {column["name"] for column in inspect(connection).get_columns("notifications")}
-    for name, kind in (("failover_segment_uuid", "VARCHAR(36)"), ("message", "TEXT")):
-        if name not in known:
-            connection.execute(text(f"ALTER TABLE notifications ADD COLUMN {name} {kind}"))
-
-
 def _sync_ours(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    version_table(connection, schema.VERSION_TABLE).create(connection, checkfirst=True)
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        at = _revision(connection, schema.VERSION_TABLE)
+        at = revision(connection, schema.VERSION_TABLE)
         raise ConfigurationError(
             f"cannot use the database: our tables stand at step {at}, which this version does not know; {RESTORE}"
         ) from error
-
-
-def _revision(connection: Connection, table: str) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": table}).get_current_revision()

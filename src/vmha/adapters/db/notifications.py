@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 
+_FINAL = ("finished", "failed", "ignored")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
@@ -57,17 +59,30 @@ def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], pa
     return [_notification(row) for row in rows]
 
 
-def has_equal(
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What counts of a notification when an equal one arrives."""
+
+    generated_time: datetime
+    is_final: bool
+
+
+def equal_ones(
     connection: Connection, *, type: str, host_uuid: str, payload: Mapping[str, Any], since: datetime
-) -> bool:
-    """Tell whether the host has a notification of this type and payload that was generated at `since` or later."""
-    query = select(notifications.c.payload).where(
+) -> list[Earlier]:
+    """Return what notifications of this type and payload the host has that were generated at `since` or later."""
+    shown = (notifications.c.payload, notifications.c.generated_time, notifications.c.status)
+    query = select(*shown).where(
         notifications.c.source_host_uuid == host_uuid,
         notifications.c.type == type,
         notifications.c.generated_time >= since,
         notifications.c.deleted == 0,
     )
-    return any(_payload(text) == payload for text in connection.scalars(query.distinct()))
+    return [
+        Earlier(row.generated_time, row.status in _FINAL)
+        for row in connection.execute(query.distinct())
+        if _payload(row.payload) == payload
+    ]
 
 
 def insert(

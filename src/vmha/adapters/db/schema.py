@@ -64,6 +64,7 @@ failover_segments = Table(
     UniqueConstraint("name", "deleted", name="uniq_segment0name0deleted"),
     UniqueConstraint("uuid", name="uniq_segments0uuid"),
     Index("segments_service_type_idx", "service_type"),
+    Index("vmha_segments_created_idx", "deleted", "created_at", "id"),
 )
 
 hosts = Table(
@@ -80,6 +81,7 @@ hosts = Table(
     UniqueConstraint("name", "deleted", name="uniq_host0name0deleted"),
     UniqueConstraint("uuid", name="uniq_host0uuid"),
     Index("hosts_type_idx", "type"),
+    Index("vmha_hosts_segment_created_idx", "failover_segment_id", "deleted", "created_at", "id"),
 )
 
 notifications = Table(
@@ -98,6 +100,10 @@ notifications = Table(
     Index("vmha_notifications_created_idx", "created_at", "id"),
     Index("vmha_notifications_host_idx", "source_host_uuid", "generated_time"),
     Index("vmha_notifications_status_idx", "status"),
+    Index("vmha_notifications_status_created_idx", "status", "created_at", "id"),
+    Index("vmha_notifications_type_created_idx", "type", "created_at", "id"),
+    Index("vmha_notifications_host_created_idx", "source_host_uuid", "created_at", "id"),
+    Index("vmha_notifications_generated_idx", "generated_time", "created_at", "id"),
 )
 
 vmoves = Table(
@@ -117,6 +123,7 @@ vmoves = Table(
     Column("message", Text),
     UniqueConstraint("uuid", name="uniq_vmove0uuid"),
     Index("vmha_vmoves_notification_idx", "notification_uuid"),
+    Index("vmha_vmoves_notification_created_idx", "notification_uuid", "created_at", "id"),
 )
 
 _id = BigInteger().with_variant(Integer, "sqlite")

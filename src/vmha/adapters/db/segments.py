@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 
 from vmha.adapters.db import listing
-from vmha.adapters.db.schema import (
-    failover_segments,
-    hosts,
-    notifications,
-    recoveries,
-    recovery_notifications,
-)
+from vmha.adapters.db.schema import failover_segments, hosts, recoveries
 from vmha.core.model import Phase
 from vmha.errors import VmhaError
 
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.listing import Page
 
-UNDER_WAY = ("new", "running", "error")
 _WAITS = tuple(phase.value for phase in Phase if phase.is_wait)
 
 
@@ -99,22 +92,17 @@ def delete(connection: Connection, uuid: str, *, now: datetime) -> None:
 
 
 def is_in_use(connection: Connection, uuid: str) -> bool:
-    """Tell whether a notification of one of its live hosts is under way.
+    """Tell whether one of its live hosts is being recovered.
 
-    One whose recovery waits for a human does not count: the human may have to change the segment first.
+    A recovery that waits for a human does not count: the human may have to change the segment first. Nor does a notification
+    without a recovery, as upstream leaves one behind when its engine stops in the middle: nobody will ever end it.
     """
-    waits = exists().where(
-        recovery_notifications.c.notification_uuid == notifications.c.notification_uuid,
-        recoveries.c.uuid == recovery_notifications.c.recovery_uuid,
-        recoveries.c.phase.in_(_WAITS),
-    )
-    under_way = select(notifications.c.id).where(
-        notifications.c.source_host_uuid == hosts.c.uuid,
+    under_way = select(recoveries.c.id).where(
+        recoveries.c.open_key.is_not(None),
+        recoveries.c.phase.not_in(_WAITS),
+        recoveries.c.host_uuid == hosts.c.uuid,
         hosts.c.failover_segment_id == uuid,
         hosts.c.deleted == 0,
-        notifications.c.deleted == 0,
-        notifications.c.status.in_(UNDER_WAY),
-        ~waits,
     )
     return connection.execute(under_way.limit(1)).first() is not None
 

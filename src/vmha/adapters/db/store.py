@@ -25,7 +25,7 @@ from vmha.logs import log
 from vmha.ports import Claimed, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.engine import Connection, Engine, RowMapping
 
@@ -41,7 +41,9 @@ proofs = schema.fence_proofs
 class SqlStore:
     """The `Store` port over SQLAlchemy."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, on_commit: Callable[[int, Change], None] | None = None) -> None:
+        """Keep everything in this database. `on_commit` hears of each change that is stored, and of the version it changed."""
+        self._on_commit = on_commit
         self._engine = engine
         self._told: set[str] = set()
 
@@ -142,7 +144,10 @@ class SqlStore:
     def commit(self, lease: Lease, version: int, change: Change) -> int:
         """Store the change, or nothing."""
         with transaction(self._engine) as connection:
-            return store_change(connection, lease, version, change)
+            stored = store_change(connection, lease, version, change)
+        if self._on_commit is not None:
+            self._on_commit(version, change)
+        return stored
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
         """Renew the lease and look at proof or phase once more, as the last thing before the order leaves."""

@@ -1,0 +1,113 @@
+"""What an engine announces: that a notification is processed, and what it changed of hosts."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from vmha.adapters.announcing import API, ENGINE, fault, host_payload, notification_payload
+from vmha.adapters.db import hosts, notifications, records, recovery_views, schema, segments
+from vmha.adapters.db.connection import transaction
+from vmha.core.model import Outcome, Phase
+from vmha.errors import StoreUnavailable
+from vmha.logs import log
+from vmha.ports import Announcement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from vmha.adapters.announcing import Json
+    from vmha.core.model import Recovery
+    from vmha.ports import Announcer, Change
+
+LOGGER = logging.getLogger(__name__)
+OPENED_AT_VERSION = 1
+"""A recovery has it until the first commit of an engine."""
+
+
+class EngineAnnouncements:
+    """Called after each commit. Only one engine commits a step, so that each is announced once, or never where an engine is killed."""
+
+    def __init__(self, database: Engine, announcer: Announcer) -> None:
+        self._database = database
+        self._announcer = announcer
+
+    def committed(self, version: int, change: Change) -> None:
+        """Announce what this change began, ended or did to hosts. Never raises: the step is stored, and a recovery goes on."""
+        begins, ends = version == OPENED_AT_VERSION, change.after.phase is Phase.ENDED
+        changed = _changed_hosts(change)
+        if not (begins or ends or changed):
+            return
+        try:
+            with transaction(self._database) as connection:
+                told = [*_processing(connection, change.after, begins=begins, ends=ends), *_hosts(connection, changed)]
+        except StoreUnavailable as error:
+            log(LOGGER, "announcement lost", level=logging.WARNING, recovery=change.after.uuid, error=str(error))
+            return
+        except (
+            Exception
+        ):  # (a defect in telling must not stop the recovery that is told of; it is logged with its traceback)
+            LOGGER.exception("announcement lost", extra={"fields": {"recovery": change.after.uuid}})
+            return
+        for announcement in told:
+            self._announcer.announce(announcement)
+
+
+def _processing(connection: Connection, after: Recovery, *, begins: bool, ends: bool) -> Iterator[Announcement]:
+    """Yield a start for the notification that opened the recovery, at the end one for those that joined it, and an end for each."""
+    links = schema.recovery_notifications
+    joined = connection.execute(
+        select(links.c.notification_uuid, links.c.is_first).where(links.c.recovery_uuid == after.uuid)
+    ).all()
+    for uuid, is_first in joined:
+        row = notifications.find(connection, uuid)
+        if row is None:
+            continue
+        if (begins and is_first) or (ends and not is_first):
+            payload = notification_payload(asdict(replace(row, status="new")))
+            yield Announcement(binary=ENGINE, event_type="notification.process.start", payload=payload)
+        if ends:
+            failed = after.outcome is Outcome.FAILED
+            yield Announcement(
+                binary=ENGINE,
+                event_type=f"notification.process.{'error' if failed else 'end'}",
+                payload=notification_payload(asdict(row), _why(connection, after) if failed else None),
+                is_error=failed,
+            )
+
+
+def _why(connection: Connection, after: Recovery) -> Json:
+    """Show why a recovery failed, and its timeline as the traceback."""
+    lines = recovery_views.timeline_of(connection, after.uuid)
+    return fault(
+        module="vmha.core.recovery",
+        function="decide",
+        exception=after.reason.code.name,
+        message=after.reason.sentence,
+        trace="\n".join(f"{records.moment(line.at):%Y-%m-%dT%H:%M:%SZ} {line.sentence}" for line in lines),
+    )
+
+
+def _changed_hosts(change: Change) -> tuple[str, ...]:
+    """Name the hosts whose flags this change set."""
+    before, after = change.before, change.after
+    own = (after.host,) if records.is_on_maintenance(after) and not records.is_on_maintenance(before) else ()
+    spent = set(records.spent_reserves(after)) - set(records.spent_reserves(before))
+    return (*own, *sorted(spent))
+
+
+def _hosts(connection: Connection, names: tuple[str, ...]) -> Iterator[Announcement]:
+    """Yield start and end for each host, with upstream's publisher, which is the API."""
+    for name in names:
+        row = hosts.find_by_name(connection, name)
+        segment = None if row is None else segments.find(connection, row.failover_segment_id)
+        if row is None or segment is None:
+            continue
+        payload = host_payload(asdict(row), asdict(segment))
+        for phase in ("start", "end"):
+            yield Announcement(binary=API, event_type=f"host.update.{phase}", payload=payload)

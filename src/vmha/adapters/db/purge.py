@@ -1,0 +1,164 @@
+"""Removes what is over and old, in small transactions: what upstream's purge removes, and what it leaves for ever.
+
+Rules:
+1. A notification goes with its moves and its task flow, a recovery with all that hangs on it, children first. Whoever stops a purge in
+   the middle leaves nothing that the next one does not find.
+2. A recovery that is open is never touched, nor is one that ended within `KEPT_SECONDS`: the engine counts failures that far back.
+   While a recovery is there, so are its notifications.
+3. Moves and task flows whose notification went before, by upstream's purge, go by their own age.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, DateTime, MetaData, String, Table, delete, func, inspect, or_, select
+
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.upstream_flows import atomdetails, flowdetails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Connection, Engine
+
+BATCH = 200
+"""Parents of one transaction; with their children that is some thousand rows, which other writers do not notice."""
+
+CHILDREN = 5_000
+"""Children of one statement: each is named in it."""
+
+KEPT_SECONDS = 86_400.0
+"""The longest window that a segment's brake may be set to."""
+
+FINAL = ("finished", "failed", "ignored")
+
+logbooks = Table("logbooks", MetaData(), Column("uuid", String(64)), Column("created_at", DateTime))
+
+_n, _v, _r = schema.notifications.c, schema.vmoves.c, schema.recoveries.c
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Rows that go with their parents; `of` selects them by the parents' keys."""
+
+    key: Column[Any]
+    of: Callable[[Sequence[str]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Parents that are over and old, by `key`, with their children, those first that hang on others."""
+
+    key: Column[Any]
+    over: tuple[ColumnElement[bool], ...]
+    children: tuple[Children, ...] = ()
+
+
+def purge(engine: Engine, *, age_seconds: float, max_rows: int | None, now: float) -> Counter[str]:
+    """Remove what was over `age_seconds` before `now`, at most `max_rows` rows of all tables together; count them by table."""
+    removed: Counter[str] = Counter()
+    with transaction(engine) as connection:
+        has_flows = inspect(connection).has_table(logbooks.name)
+    for family in _families(now - age_seconds, min(now - age_seconds, now - KEPT_SECONDS), has_flows=has_flows):
+        left = None if max_rows is None else max_rows - removed.total()
+        while left != 0:
+            with transaction(engine) as connection:
+                found = _purge_batch(connection, family, left)
+            removed += found
+            left = None if max_rows is None else max_rows - removed.total()
+            if not found:
+                break
+    return removed
+
+
+def _families(before: float, recoveries_before: float, *, has_flows: bool) -> Iterator[Family]:
+    moment = datetime.fromtimestamp(before, UTC).replace(tzinfo=None)
+    flows = _flows() if has_flows else ()
+    of_recovery = tuple(_by(table, "recovery_uuid") for table in _OF_RECOVERY)
+    yield Family(key=_r.uuid, over=(_r.ended_at < recoveries_before,), children=of_recovery)
+    # Upstream's purge leaves rows that were never changed.
+    changed = func.coalesce(_n.updated_at, _n.created_at)
+    over = (_n.status.in_(FINAL), changed < moment, ~_has_recovery())
+    yield Family(key=_n.notification_uuid, over=over, children=(_by(schema.vmoves, "notification_uuid"), *flows))
+    moved = func.coalesce(_v.updated_at, _v.created_at)
+    yield Family(key=_v.uuid, over=(or_(_v.deleted_at < moment, (moved < moment) & ~_is_noted(_v.notification_uuid)),))
+    if has_flows:
+        yield Family(
+            key=logbooks.c.uuid, over=(logbooks.c.created_at < moment, ~_is_noted(logbooks.c.uuid)), children=flows[:-1]
+        )
+    yield Family(key=schema.hosts.c.uuid, over=(schema.hosts.c.deleted_at < moment,))
+    segments = schema.failover_segments.c
+    has_hosts = select(schema.hosts.c.id).where(schema.hosts.c.failover_segment_id == segments.uuid).exists()
+    yield Family(key=segments.uuid, over=(segments.deleted_at < moment, ~has_hosts))
+    yield Family(key=schema.engines.c.name, over=(schema.engines.c.seen_at < before,))
+
+
+_OF_RECOVERY = (
+    schema.inbox,
+    schema.effects,
+    schema.moves,
+    schema.claims,
+    schema.fence_proofs,
+    schema.timeline,
+    schema.recovery_notifications,
+)
+
+
+def _by(table: Table, column: str) -> Children:
+    (key,) = table.primary_key.columns
+    return Children(key, table.c[column].in_)
+
+
+def _flows() -> tuple[Children, ...]:
+    """Name the rows of the task flows of notifications; a logbook is called like its notification."""
+
+    def atoms(uuids: Sequence[str]) -> ColumnElement[bool]:
+        return atomdetails.c.parent_uuid.in_(select(flowdetails.c.uuid).where(flowdetails.c.parent_uuid.in_(uuids)))
+
+    return (
+        Children(atomdetails.c.uuid, atoms),
+        Children(flowdetails.c.uuid, flowdetails.c.parent_uuid.in_),
+        Children(logbooks.c.uuid, logbooks.c.uuid.in_),
+    )
+
+
+def _has_recovery() -> ColumnElement[bool]:
+    table = schema.recovery_notifications.c
+    return select(table.recovery_uuid).where(table.notification_uuid == _n.notification_uuid).exists()
+
+
+def _is_noted(uuid: Column[Any]) -> ColumnElement[bool]:
+    return select(_n.id).where(_n.notification_uuid == uuid).exists()
+
+
+def _purge_batch(connection: Connection, family: Family, left: int | None) -> Counter[str]:
+    """Remove some parents with their children; with too few rows left, some of the children only."""
+    removed: Counter[str] = Counter()
+
+    def rest() -> int:
+        return BATCH if left is None else min(BATCH, left - removed.total())
+
+    parents = connection.scalars(select(family.key).where(*family.over).order_by(family.key).limit(rest())).all()
+    for children in family.children if parents else ():
+        while True:
+            most = CHILDREN if left is None else min(CHILDREN, left - removed.total())
+            keys = connection.scalars(select(children.key).where(children.of(parents)).limit(most)).all()
+            if not keys:
+                break
+            removed += _remove(connection, children.key, keys)
+    if parents and rest():
+        removed += _remove(connection, family.key, parents[: rest()])
+    return removed
+
+
+def _remove(connection: Connection, key: Column[Any], keys: Sequence[Any]) -> Counter[str]:
+    table = key.table
+    gone = connection.execute(delete(table).where(key.in_(keys))).rowcount
+    return Counter({str(table.name): gone}) if gone else Counter()

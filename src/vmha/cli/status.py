@@ -1,0 +1,214 @@
+"""masakari-status: whether this cloud can be taken over from upstream, or upgraded. Its form and exit codes are oslo.upgradecheck's.
+
+It changes nothing and may be run at any time, best before the swap and again after `masakari-manage db sync`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmha.threads import choose_threads
+
+choose_threads()
+
+from oslo_policy import policy as oslo_policy  # noqa: E402 - oslo comes after the choice of threads
+
+from vmha.adapters import upstream_engine  # noqa: E402
+from vmha.adapters.db import migrate  # noqa: E402
+from vmha.adapters.db.connection import transaction  # noqa: E402
+from vmha.adapters.db.fleet import segments_with_hosts  # noqa: E402
+from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
+from vmha.api.policy import Policy, list_rules  # noqa: E402
+from vmha.cli.serving import SYNC, settings_or_exit  # noqa: E402
+from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from vmha.wiring import build_database  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmha.settings import Settings
+
+PROGRAM = "masakari-status"
+UPSTREAM = "masakari"
+WIDTH = 60
+
+
+class Code(IntEnum):
+    """What a check came to, worst last; the worst of all is the exit code."""
+
+    SUCCESS = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check's result with what to do about it."""
+
+    code: Code
+    details: str | None = None
+
+
+def main() -> int:
+    """Run the checks: exit 0 where all is well, 1 where something should be looked at, 2 where something must be done first."""
+    options = _parser().parse_args()
+    arguments = [part for path in options.config_file or () for part in ("--config-file", path)]
+    arguments += [part for path in options.config_dir or () for part in ("--config-dir", path)]
+    settings = settings_or_exit(PROGRAM, arguments, on_terminal=True)
+    results = [(name, check(settings)) for name, check in CHECKS]
+    if options.json:
+        checks = [{"check": name, "result": result.code, "details": result.details} for name, result in results]
+        print(json.dumps({"name": TITLE, "checks": checks}))
+    else:
+        print(_table(results))
+    return max(result.code for _, result in results)
+
+
+TITLE = "Upgrade Check Results"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser.add_argument("--config-file", action="append", help="read this file (default /etc/masakari/masakari.conf)")
+    parser.add_argument("--config-dir", action="append", help="read the *.conf files of this folder too")
+    actions = parser.add_subparsers(required=True, metavar="CATEGORY").add_parser("upgrade", help="before an upgrade")
+    check = actions.add_subparsers(required=True, metavar="ACTION").add_parser("check", help="run the checks")
+    check.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _check_database(settings: Settings) -> Result:
+    """Look where the tables stand, upstream's and ours."""
+    try:
+        database = build_database(settings)
+        found, theirs = migrate.standing(database), migrate.upstream_version(database)
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.FAILURE, str(error))
+    if not found.is_behind:
+        return Result(Code.SUCCESS, f"Our tables stand at step {found.at}, upstream's at revision {theirs}.")
+    return Result(
+        Code.FAILURE,
+        f"Our tables stand at step {found.at}, this version needs {found.needed}; upstream's stand at revision {theirs}. "
+        f"Back the database up and run: {SYNC}",
+    )
+
+
+def _check_policy(settings: Settings) -> Result:
+    """Read the policy as the API would."""
+    enforcer = oslo_policy.Enforcer(settings.config)
+    path = Path(str(settings.config.oslo_policy.policy_file))
+    if path.suffix == ".json":
+        return Result(
+            Code.FAILURE,
+            f"[oslo_policy] policy_file is {path.name}: JSON policies are no longer read. Convert it with oslopolicy-convert-json-to-yaml "
+            "and name the YAML file.",
+        )
+    try:
+        Policy(settings.config)
+    except ConfigurationError as error:
+        return Result(Code.FAILURE, str(error))
+    enforcer.register_defaults(list_rules())
+    enforcer.load_rules()
+    if not enforcer.check_rules():  # the API would start, and refuse whoever needs that rule
+        return Result(
+            Code.FAILURE, "A rule of the policy file refers to one that is not there, or to itself. Correct the file."
+        )
+    unknown = sorted(set(enforcer.file_rules) - {rule.name for rule in list_rules()})
+    if unknown:
+        return Result(
+            Code.WARNING,
+            f"The policy file has rules that nothing asks for, unless others refer to them: {', '.join(unknown)}.",
+        )
+    return Result(Code.SUCCESS)
+
+
+def _check_upstream_engine(settings: Settings) -> Result:
+    """Ask whether an engine of upstream's still listens."""
+    if settings.transport_url is None:
+        return Result(Code.SUCCESS, "No broker is configured, so no engine of upstream's can be on it.")
+    try:
+        lives = upstream_engine.answers(settings.config)
+    except ConfigurationError as error:
+        return Result(Code.FAILURE, str(error))
+    except upstream_engine.BrokerSilent as error:
+        return Result(
+            Code.WARNING,
+            f"Cannot tell whether an engine of upstream's runs: the broker did not take the question ({error}).",
+        )
+    if lives:
+        return Result(
+            Code.FAILURE,
+            f"An engine of upstream's answers on {upstream_engine.TOPIC}: it would evacuate what ours evacuates, without a fence. "
+            "Stop masakari-engine of upstream on every machine.",
+        )
+    return Result(Code.SUCCESS)
+
+
+def _check_distribution(_settings: Settings) -> Result:
+    """Look for upstream's package beside ours."""
+    try:
+        found = version(UPSTREAM)
+    except PackageNotFoundError:
+        return Result(Code.SUCCESS)
+    return Result(
+        Code.FAILURE,
+        f"Upstream's masakari {found} is installed in the same environment ({sys.prefix}): programs and modules of the same names "
+        "overwrite each other. Install this service into an environment of its own.",
+    )
+
+
+def _check_fence_methods(settings: Settings) -> Result:
+    """Name the hosts that cannot be fenced."""
+    try:
+        inventory = load_inventory(settings.fencing.inventory)
+        with transaction(build_database(settings)) as connection:
+            groups = segments_with_hosts(connection)
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.FAILURE, str(error))
+    bare = [
+        f"{member.name} ({group.name})"
+        for group in groups
+        for member in group.members
+        if member.name not in inventory.devices
+    ]
+    if not bare:
+        return Result(Code.SUCCESS)
+    return Result(
+        Code.WARNING,
+        f"Hosts without a fence method: {', '.join(bare)}. When one of them fails, its recovery waits for a human; add their BMCs to "
+        f"{settings.fencing.inventory}.",
+    )
+
+
+CHECKS: tuple[tuple[str, Callable[[Settings], Result]], ...] = (
+    ("Database Revision", _check_database),
+    ("Policy File JSON to YAML Migration", _check_policy),
+    ("Upstream Engine Stopped", _check_upstream_engine),
+    ("Upstream Distribution Absent", _check_distribution),
+    ("Hosts Have a Fence Method", _check_fence_methods),
+)
+"""The second is upstream's own, by its name."""
+
+
+def _table(results: list[tuple[str, Result]]) -> str:
+    """Draw the table that oslo.upgradecheck draws."""
+    cells = [[TITLE]]
+    for name, result in results:
+        details = textwrap.wrap(result.details, WIDTH, subsequent_indent="  ") if result.details else ["None"]
+        cells.append([f"Check: {name}", f"Result: {result.code.name.title()}", f"Details: {details[0]}", *details[1:]])
+    width = max(len(line) for cell in cells for line in cell)
+    rule = f"+{'-' * (width + 2)}+"
+    rows = ["\n".join(f"| {line:<{width}} |" for line in cell) for cell in cells]
+    return "\n".join([rule, *(part for row in rows for part in (row, rule))])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

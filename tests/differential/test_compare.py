@@ -1,0 +1,48 @@
+"""The comparison itself can fail: it sees what differs, and accepts only what an entry names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.differential.compare import Accepted, Difference, differences
+from tests.differential.exchange import Answer
+
+
+def answer(body: Any, *, status: int = 200, **headers: str) -> Answer:
+    """Return an answer."""
+    return Answer(status=status, headers=headers, body=body)
+
+
+@pytest.mark.parametrize(
+    ("upstream", "ours", "where"),
+    [
+        (answer({"a": 1}), answer({"a": 1}), []),
+        (answer({"a": 1}), answer({"a": 2}), ["body.a"]),
+        (answer({"a": 1}), answer({"a": True}), ["body.a"]),
+        (answer({"a": None}), answer({}), ["body"]),
+        (answer({"a": 1, "b": None}), answer({"a": 1}), ["body.b"]),
+        (answer({"a": 1, "b": 2}), answer({"b": 2, "a": 1}), ["body order of keys"]),
+        (answer({"a": [1, 2]}), answer({"a": [1]}), ["body.a only there"]),
+        (answer({"a": [1, 1]}), answer({"a": [1]}), ["body.a only there"]),
+        (answer({"a": [1, 2]}), answer({"a": [2, 1]}), ["body.a.0", "body.a.1"]),
+        (answer("text"), answer("other"), ["body"]),
+        (answer({"a": 1}), answer({"a": 1}, status=202), ["answer"]),
+        (answer({}, vary="x"), answer({}), ["header vary"]),
+        (answer({}, vary="x"), answer({}, vary="y"), ["header vary"]),
+    ],
+)
+def test_what_differs_is_found(upstream: Answer, ours: Answer, where: list[str]) -> None:
+    """Values, types, keys and their order, lengths, status and headers count."""
+    assert [each.where for each in differences("r", upstream, ours)] == where
+
+
+def test_an_entry_covers_what_it_names_only() -> None:
+    """Request, place and both values must fit; a star stands for any text and nothing else is special."""
+    entry = Accepted(reason="", requests=("r: GET *",), where="body.a", upstream="[1]", ours="x*")
+    found = Difference(request="r: GET /v1", where="body.a", upstream="[1]", ours="xyz")
+    assert entry.covers(found, entry.requests[0])
+    for name, other in {"request": "r: PUT /v1", "where": "body.b", "upstream": "1", "ours": "y"}.items():
+        changed = Difference(**{each: getattr(found, each) for each in found.__slots__} | {name: other})
+        assert not entry.covers(changed, entry.requests[0])

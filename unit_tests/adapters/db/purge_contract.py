@@ -1,0 +1,206 @@
+"""What `purge` holds on each database: it removes what is over and old with all that hangs on it, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy.engine import Engine
+
+from vmha.adapters.db import migrate, schema
+from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.purge import purge
+
+DAY = 86_400.0
+NOW = 1_900_000_000.0
+OLD = NOW - 40 * DAY
+NEW = NOW - 2 * DAY
+MONTH = 30 * DAY
+FLOWS = (
+    "CREATE TABLE logbooks (uuid VARCHAR(64) PRIMARY KEY, created_at TIMESTAMP NULL)",
+    "CREATE TABLE flowdetails (uuid VARCHAR(64) PRIMARY KEY, parent_uuid VARCHAR(64))",
+    "CREATE TABLE atomdetails (uuid VARCHAR(64) PRIMARY KEY, parent_uuid VARCHAR(64))",
+)
+
+
+class Past:
+    """A database with rows of some age."""
+
+    def __init__(self, url: str, *, with_flows: bool = False) -> None:
+        self.engine: Engine = open_database(url)
+        with transaction(self.engine) as connection:
+            for statement in FLOWS if with_flows else ():
+                connection.execute(text(statement))
+        migrate.sync(self.engine)
+
+    def add(self, table: Table, **values: Any) -> None:
+        """Write a row."""
+        with transaction(self.engine) as connection:
+            connection.execute(insert(table).values(**values))
+
+    def notification(self, at: float, status: str = "finished", *, moves: int = 0, changed: bool = True) -> str:
+        """Write a notification with its moves and return its uuid."""
+        uuid, then = str(uuid4()), moment(at)
+        row = {
+            "notification_uuid": uuid,
+            "generated_time": then,
+            "source_host_uuid": "h",
+            "type": "VM",
+            "status": status,
+        }
+        self.add(schema.notifications, **row, created_at=then, updated_at=then if changed else None, deleted=0)
+        for _ in range(moves):
+            self.move(uuid, at)
+        return uuid
+
+    def move(self, notification: str, at: float) -> None:
+        """Write a move."""
+        row = {"uuid": str(uuid4()), "notification_uuid": notification, "instance_uuid": "i", "instance_name": "vm"}
+        self.add(schema.vmoves, **row, created_at=moment(at), deleted=0)
+
+    def recovery(self, notification: str, ended_at: float | None) -> str:
+        """Write a recovery with one row of everything that hangs on it."""
+        uuid = str(uuid4())
+        mine: dict[str, Any] = {"recovery_uuid": uuid}
+        common = {
+            "uuid": uuid,
+            "kind": "host",
+            "host_uuid": "h",
+            "host_name": "c1",
+            "segment_uuid": "s",
+            "method": "auto",
+        }
+        state = {"phase": "ended", "message": "", "state": "{}", "version": 1, "opened_at": OLD, "epoch": 0}
+        self.add(schema.recoveries, **common, **state, ended_at=ended_at)
+        self.add(schema.recovery_notifications, **mine, notification_uuid=notification, is_first=True)
+        self.add(schema.inbox, **mine, event="{}", created_at=OLD)
+        order = {"uuid": uuid, "effect_key": "k", "kind": "PowerOff", "payload": "{}", "engine": "e", "epoch": 1}
+        self.add(schema.effects, **mine, **order, intended_at=OLD)
+        move = {"instance_uuid": "i", "position": 0, "vmove_uuid": "v", "status": "moved", "state": "{}"}
+        self.add(schema.moves, **mine, **move)
+        self.add(schema.claims, **mine, claim_key=uuid, made_at=OLD)
+        proof = {"uuid": uuid, "host_name": "c1", "rung": "ipmi", "evidence": "{}", "established_at": OLD}
+        self.add(schema.fence_proofs, **mine, **proof, read_at=OLD, valid_until=OLD)
+        self.add(schema.timeline, **mine, at=OLD, engine="e", code="C", facts="{}", sentence="s")
+        return uuid
+
+    def host(self, name: str, deleted_at: float | None) -> None:
+        """Write a host in a segment of its own, both deleted at that time."""
+        gone = {
+            "deleted_at": None if deleted_at is None else moment(deleted_at),
+            "deleted": 0 if deleted_at is None else 1,
+        }
+        segment = {"uuid": f"s-{name}", "name": name, "service_type": "x", "recovery_method": "auto"}
+        self.add(schema.failover_segments, **segment, **gone)
+        host = {"uuid": name, "name": name, "type": "x", "control_attributes": "y", "failover_segment_id": f"s-{name}"}
+        self.add(schema.hosts, **host, **gone)
+
+    def flow(self, book: str, at: float) -> None:
+        """Write a task flow of upstream's with two tasks."""
+        with transaction(self.engine) as connection:
+            connection.execute(text("INSERT INTO logbooks VALUES (:u, :t)"), {"u": book, "t": moment(at)})
+            connection.execute(text("INSERT INTO flowdetails VALUES (:f, :u)"), {"f": f"f-{book}"[:64], "u": book})
+            for task in "ab":
+                values = {"a": f"{task}-{book}"[:64], "f": f"f-{book}"[:64]}
+                connection.execute(text("INSERT INTO atomdetails VALUES (:a, :f)"), values)
+
+    def purge(self, age_seconds: float = MONTH, max_rows: int | None = None) -> Counter[str]:
+        """Purge."""
+        return purge(self.engine, age_seconds=age_seconds, max_rows=max_rows, now=NOW)
+
+    def rows(self) -> dict[str, int]:
+        """Count what is left, table by table."""
+        left = {}
+        with transaction(self.engine) as connection:
+            for table in (*schema.upstream.sorted_tables, *schema.ours.sorted_tables):
+                count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+                left.update({table.name: count} if count else {})
+        return left
+
+
+def moment(at: float) -> datetime:
+    """Turn seconds since the epoch into upstream's time."""
+    return datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
+
+
+class PurgeContract:
+    """The contract. The `fresh` fixture makes an empty database and returns its URL."""
+
+    def test_a_past_goes_with_all_that_hangs_on_it(self, fresh: Callable[[], str]) -> None:
+        """An old notification goes with moves and recovery, from all tables; deleted hosts and segments, and engines long gone, too."""
+        past = Past(fresh())
+        past.recovery(past.notification(OLD, moves=3), OLD)
+        past.host("old", OLD)
+        past.add(schema.engines, name="gone", started_at=OLD, seen_at=OLD)
+        assert past.purge() == {
+            **dict.fromkeys(("inbox", "effects", "moves", "claims", "fence_proofs", "timeline", "recoveries"), 1),
+            "recovery_notifications": 1,
+            "notifications": 1,
+            "vmoves": 3,
+            "hosts": 1,
+            "failover_segments": 1,
+            "engines": 1,
+        }
+        assert past.rows() == {}
+        assert past.purge() == {}
+
+    def test_what_is_new_or_not_over_stays(self, fresh: Callable[[], str]) -> None:
+        """Young rows, live hosts, notifications that are not final and recoveries that are open stay, however old."""
+        past = Past(fresh())
+        past.recovery(past.notification(OLD, moves=1), None)
+        past.recovery(past.notification(NEW, moves=1), NEW)
+        for status in ("new", "running", "error"):
+            past.notification(OLD, status, moves=1)
+        past.host("live", None)
+        past.host("young", NEW)
+        past.add(schema.engines, name="here", started_at=OLD, seen_at=NEW)
+        before = past.rows()
+        assert past.purge() == {}
+        assert past.rows() == before
+
+    def test_a_recovery_of_today_stays_whatever_is_asked(self, fresh: Callable[[], str]) -> None:
+        """With an age of 0 a recovery that ended an hour ago stays with its notification: the brake counts it."""
+        past = Past(fresh())
+        past.recovery(past.notification(NOW - 3600, moves=1), NOW - 3600)
+        past.notification(NOW - 3600)
+        assert past.purge(age_seconds=0) == {"notifications": 1}
+        assert past.rows()["notifications"] == 1
+
+    def test_what_upstreams_purge_left_goes(self, fresh: Callable[[], str]) -> None:
+        """Moves and task flows without a notification go by their own age, and notifications that were never changed by theirs."""
+        past = Past(fresh(), with_flows=True)
+        past.move("gone long ago", OLD)
+        past.move("gone lately", NEW)
+        past.flow("gone long ago", OLD)
+        past.flow("gone lately", NEW)
+        past.flow(past.notification(OLD, changed=False), OLD)
+        past.flow(past.notification(NEW), OLD)
+        assert past.purge() == {"notifications": 1, "vmoves": 1, "logbooks": 2, "flowdetails": 2, "atomdetails": 4}
+        assert past.rows() == {"notifications": 1, "vmoves": 1}
+
+    @pytest.mark.parametrize("max_rows", [1, 7])
+    def test_max_rows_is_for_all_tables_together(self, fresh: Callable[[], str], max_rows: int) -> None:
+        """A purge stops at so many rows, and purges after it finish what it began."""
+        past = Past(fresh())
+        for _ in range(2):
+            past.recovery(past.notification(OLD, moves=2), OLD)
+        whole = sum(past.rows().values())
+        counts = []
+        while found := past.purge(max_rows=max_rows):
+            counts.append(found.total())
+            assert sum(past.rows().values()) == whole - sum(counts)
+        assert counts == [max_rows] * (whole // max_rows) + ([whole % max_rows] if whole % max_rows else [])
+
+    def test_many_rows_go_in_batches(self, fresh: Callable[[], str]) -> None:
+        """More rows than a batch holds go in as many transactions."""
+        past = Past(fresh())
+        row = {"generated_time": moment(OLD), "source_host_uuid": "h", "type": "VM", "status": "ignored", "deleted": 0}
+        rows = [{**row, "notification_uuid": str(uuid4()), "created_at": moment(OLD)} for _ in range(450)]
+        with transaction(past.engine) as connection:
+            connection.execute(insert(schema.notifications), rows)
+        assert past.purge() == {"notifications": 450}

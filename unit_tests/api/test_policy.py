@@ -1,0 +1,157 @@
+"""Who may do what: policy.yaml overrides upstream's defaults, at once, and a mistake in it changes nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+
+from vmha.api.call import Caller
+from vmha.api.policy import Policy
+from vmha.errors import ConfigurationError
+
+READER = Caller(user_id="u", user_name="ann", project_id="p", roles=("reader",), is_admin=False)
+LIST, CREATE = "segments:index", "segments:create"
+OPEN = '"os_masakari_api:segments:index": "role:reader"\n'
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> cfg.ConfigOpts:
+    """Give a configuration that names a policy file and a folder of them."""
+    (tmp_path / "policy.d").mkdir()
+    (tmp_path / "masakari.conf").write_text(
+        f"[oslo_policy]\npolicy_file = {tmp_path}/policy.yaml\npolicy_dirs = {tmp_path}/policy.d\n"
+    )
+    config = cfg.ConfigOpts()
+    config(["--config-file", str(tmp_path / "masakari.conf")], project="masakari")
+    return config
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Give a pen for the policy file; each text is younger than the one before."""
+    moments = iter(range(1, 1000))
+
+    def to(text: str, name: str = "policy.yaml") -> None:
+        path = tmp_path / name
+        path.write_text(text)
+        now = time.time() + next(moments)
+        os.utime(path, (now, now))
+
+    return to
+
+
+def test_an_override_counts_and_the_rest_stays(config: cfg.ConfigOpts, write: Write) -> None:
+    """A rule of the file takes the place of the default; rules that it does not have keep theirs."""
+    write(OPEN)
+    policy = Policy(config)
+    assert policy.allows(READER, LIST)
+    assert not policy.allows(READER, CREATE)
+
+
+def test_a_change_counts_from_the_next_request_on(config: cfg.ConfigOpts, write: Write) -> None:
+    """The file is read again when it changed, also when it comes or goes; so is the folder of policies."""
+    write("{}\n")
+    policy = Policy(config)
+    assert not policy.allows(READER, LIST)
+    write(OPEN)
+    assert policy.allows(READER, LIST)
+    write('"os_masakari_api:segments:create": "role:reader"\n')
+    assert (policy.allows(READER, LIST), policy.allows(READER, CREATE)) == (False, True)
+    write(OPEN, "policy.d/more.yaml")
+    assert (policy.allows(READER, LIST), policy.allows(READER, CREATE)) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["policy.yaml", "policy.d/more.yaml"])
+def test_a_mistake_leaves_the_rules_as_they_were(
+    name: str, config: cfg.ConfigOpts, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is no YAML while we run refuses nobody and opens nothing; the log says so once, and the cure counts."""
+    write(OPEN)
+    write('"os_masakari_api:segments:delete": "role:reader"\n', "policy.d/more.yaml")
+    policy = Policy(config)
+    with caplog.at_level(logging.ERROR, "vmha"):
+        write("{no yaml: [", name)
+        for _ in range(3):
+            assert policy.allows(READER, LIST)
+            assert policy.allows(READER, "segments:delete")
+            assert not policy.allows(READER, CREATE)
+    assert [record.getMessage() for record in caplog.records] == ["policy-file-unreadable"]
+    write('"os_masakari_api:segments:create": "role:reader"\n', name)
+    assert policy.allows(READER, CREATE)
+
+
+def test_rules_are_never_half_read(config: cfg.ConfigOpts, write: Write) -> None:
+    """While one thread reads files that change, no other one is judged by a part of them."""
+    write('"os_masakari_api:segments:index": "!"\n')
+    write(OPEN, "policy.d/more.yaml")
+    policy = Policy(config)
+    verdicts: list[bool] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            verdicts.append(policy.allows(READER, LIST))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        write('"os_masakari_api:segments:index": "!"\n')
+        time.sleep(0.01)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert len(verdicts) > 20
+    assert all(verdicts)
+
+
+def test_a_mistake_at_start_is_refused(config: cfg.ConfigOpts, write: Write) -> None:
+    """A folder of policies with a mistake in it keeps the service from starting, with a message."""
+    write("- a list\n", "policy.d/more.yaml")
+    with pytest.raises(ConfigurationError, match="cannot use the policy file"):
+        Policy(config)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        (
+            "oslopolicy-sample-generator",
+            '# Create a segment.\n# POST  /v1/segments\n#"os_masakari_api:segments:create"',
+        ),
+        ("oslopolicy-policy-generator", '"os_masakari_api:segments:index": "role:reader"'),
+        ("oslopolicy-list-redundant", '"os_masakari_api:segments:create": "rule:admin_api"'),
+    ],
+)
+def test_oslos_generators_know_us(program: str, expected: str, tmp_path: Path, write: Write) -> None:
+    """Each command takes `--namespace masakari`, those that read the policy file find it by masakari.conf."""
+    write(OPEN + '"os_masakari_api:segments:create": "rule:admin_api"\n')
+    (tmp_path / "masakari.conf").write_text(f"[oslo_policy]\npolicy_file = {tmp_path}/policy.yaml\n")
+    command = [str(Path(sys.executable).with_name(program)), "--namespace", "masakari"]
+    if program != "oslopolicy-sample-generator":
+        command += ["--config-file", str(tmp_path / "masakari.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+
+
+def test_the_validator_names_a_mistake(tmp_path: Path, write: Write) -> None:
+    """`oslopolicy-validator` fails for a rule that refers to none."""
+    write('"os_masakari_api:segments:index": "rule:nobody"\n')
+    (tmp_path / "masakari.conf").write_text(f"[oslo_policy]\npolicy_file = {tmp_path}/policy.yaml\n")
+    program = str(Path(sys.executable).with_name("oslopolicy-validator"))
+    command = [program, "--namespace", "masakari", f"--config-file={tmp_path}/masakari.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode != 0
+    assert "segments:index" in done.stdout + done.stderr
