@@ -94,7 +94,7 @@ BAD = [
         status=400,
         envelope="badRequest",
         message="Invalid input for field/attribute type. Value: COFFEE. "
-        "'COFFEE' is not one of ['COMPUTE_HOST', 'VM', 'PROCESS']",
+        "'COFFEE' is not one of ('COMPUTE_HOST', 'VM', 'PROCESS')",
     ),
     Bad(
         name="time that is none",
