@@ -185,6 +185,7 @@ class MariaDb(Server):
             self._program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={self.folder}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]
@@ -194,6 +195,8 @@ class MariaDb(Server):
             self._program("mariadbd"),
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            # Its own: at start a server removes what it takes for temporary tables of its past, also another server's.
+            f"--tmpdir={self.folder}",
             f"--socket={self.folder / 'socket'}",
             f"--pid-file={self.folder / 'pid'}",
             f"--port={self.port}",

@@ -32,6 +32,7 @@ class DatabaseServer:
     def start(self) -> None:
         """Start the server, creating its data on the first run; return when it answers."""
         layout.write(self._config(), self._render())
+        (self.settings.data / f"{self.name}-tmp").mkdir(parents=True, exist_ok=True)
         if not (self.settings.data / self.name / "mysql").exists():
             self._create_data()
         daemon = self.daemon()
