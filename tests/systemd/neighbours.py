@@ -19,7 +19,7 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from openstack.connection import Connection
 
-from tests.cloud.rig import brokers, controlplane, databases, layout, plan, rest, web
+from tests.cloud.rig import brokers, controlplane, databases, keystone, plan, rest
 from tests.cloud.rig.plan import Step
 from tests.cloud.rig.settings import PASSWORD, REGION, Settings
 from vmha.sim.cloud import inventory_entry
@@ -91,7 +91,7 @@ class Neighbours:
             Step("broker", self.broker.start, after=("epmd",)),
             Step("cloud", self._serve_cloud),
             Step("keystone-data", self._create_keystone, after=("database", "memcached")),
-            Step("keystone", web.keystone(settings).start, after=("keystone-data",)),
+            Step("keystone", keystone.server(settings).start, after=("keystone-data",)),
         )
         plan.run(steps, lambda name, seconds: print(f"{name} answers after {seconds:.1f} s"))
         return self
@@ -102,7 +102,7 @@ class Neighbours:
         if self.cloud.url:
             self.cloud.stop()
         for daemon in (
-            *(web.keystone(settings).daemon(), controlplane.memcached(settings), self.broker.daemon()),
+            *(keystone.server(settings).daemon(), controlplane.memcached(settings), self.broker.daemon()),
             *(brokers.port_mapper(settings), self.database.daemon()),
         ):
             daemon.stop()
@@ -111,8 +111,8 @@ class Neighbours:
         self.cloud.start()
 
     def _create_keystone(self) -> None:
-        layout.write(layout.config_file(self.settings, "keystone.conf"), layout.fill(self.settings, "keystone.conf"))
-        controlplane.create_keystone(self.settings)
+        keystone.configure(self.settings)
+        keystone.create(self.settings)
 
     # As the administrator of the cloud
 

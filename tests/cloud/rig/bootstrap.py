@@ -1,9 +1,7 @@
 """What the cloud must hold before it can boot an instance: users, catalogue, image and flavors."""
 
-from collections.abc import Iterator
-
-from tests.cloud.rig import rest
-from tests.cloud.rig.settings import PASSWORD, REGION, Settings
+from tests.cloud.rig import keystone, rest
+from tests.cloud.rig.settings import Settings
 
 IMAGE = "rig"
 # Name -> size of the root disk in GiB. Every guest has one core and 64 MiB.
@@ -20,16 +18,12 @@ SERVICES = {
 
 def create_catalogue(settings: Settings) -> None:
     """Create service users and endpoints, and a user `demo` without any rights to speak of."""
-    keystone = rest.keystone_api(settings, rest.Identity(settings))
-    roles = {role["name"]: role["id"] for role in keystone.call("GET", "/roles")["roles"]}
-    service = _project(keystone, "service")
+    api = rest.keystone_api(settings, rest.Identity(settings))
+    service = keystone.put_project(api, "service")
     for name, (kind, server, path) in SERVICES.items():
-        user = _user(keystone, name, service)
-        for role in ("admin", "service"):
-            keystone.call("PUT", f"/projects/{service}/users/{user}/roles/{roles[role]}")
-        _endpoints(keystone, name, kind, settings.url(server, path))
-    demo = _project(keystone, "demo")
-    keystone.call("PUT", f"/projects/{demo}/users/{_user(keystone, 'demo', demo)}/roles/{roles['member']}")
+        keystone.put_user(api, name, service, "admin", "service")
+        keystone.put_endpoints(api, name, kind, settings.url(server, path))
+    keystone.put_user(api, "demo", keystone.put_project(api, "demo"), "member")
 
 
 def create_resources(settings: Settings) -> None:
@@ -52,35 +46,3 @@ def _upload_image(glance: rest.Api) -> None:
     answer = glance.send("PUT", f"/images/{image_id}/file", bytes(1024), headers=content)
     if answer.status != 204:
         raise rest.HttpError("the upload of the image", answer)
-
-
-def _project(keystone: rest.Api, name: str) -> str:
-    found = keystone.call("GET", f"/projects?name={name}")["projects"]
-    if not found:
-        body = {"project": {"name": name, "domain_id": "default"}}
-        found = [keystone.call("POST", "/projects", body)["project"]]
-    return str(found[0]["id"])
-
-
-def _user(keystone: rest.Api, name: str, project: str) -> str:
-    found = keystone.call("GET", f"/users?name={name}")["users"]
-    if not found:
-        user = {"name": name, "domain_id": "default", "password": PASSWORD, "default_project_id": project}
-        found = [keystone.call("POST", "/users", {"user": user})["user"]]
-    return str(found[0]["id"])
-
-
-def _endpoints(keystone: rest.Api, name: str, kind: str, url: str) -> None:
-    found = keystone.call("GET", f"/services?type={kind}")["services"]
-    if not found:
-        found = [keystone.call("POST", "/services", {"service": {"name": name, "type": kind}})["service"]]
-    service = found[0]["id"]
-    existing = set(_interfaces(keystone, service))
-    for interface in {"public", "internal", "admin"} - existing:
-        endpoint = {"interface": interface, "region_id": REGION, "service_id": service, "url": url}
-        keystone.call("POST", "/endpoints", {"endpoint": endpoint})
-
-
-def _interfaces(keystone: rest.Api, service: str) -> Iterator[str]:
-    for endpoint in keystone.call("GET", f"/endpoints?service_id={service}")["endpoints"]:
-        yield endpoint["interface"]

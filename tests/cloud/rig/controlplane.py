@@ -1,20 +1,15 @@
-"""Keystone, Placement, Glance and Nova: their configuration, their schemas and their processes."""
+"""Placement, Glance and Nova: their configuration, their schemas and their processes; Keystone has a file of its own."""
 
-import getpass
-import grp
-import os
 import re
-import subprocess
 import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.cloud.rig import environments, layout
-from tests.cloud.rig.errors import RigError
+from tests.cloud.rig import environments, keystone, layout, process
 from tests.cloud.rig.machine import Machine
-from tests.cloud.rig.process import Daemon, last_lines
-from tests.cloud.rig.settings import ADDRESS, PASSWORD, REGION, Settings
+from tests.cloud.rig.process import Daemon
+from tests.cloud.rig.settings import ADDRESS, Settings
 from tests.cloud.rig.waiting import tcp_port_answers, until
 
 # As many as cores of the smallest machine that runs this cloud; nova.conf says the same.
@@ -24,7 +19,7 @@ FAKE_COMPUTE = Path(__file__).parent / "fake_compute.py"
 
 def configure(settings: Settings) -> None:
     """Write every configuration file of the control plane."""
-    _render(settings, "keystone.conf", "keystone.conf")
+    keystone.configure(settings)
     _render(settings, "placement/placement.conf", "placement.conf", user="placement")
     paste = environments.folder("glance") / "env/etc/glance/glance-api-paste.ini"
     _render(settings, "glance/glance-api.conf", "glance-api.conf", user="glance", glance_paste=paste)
@@ -68,24 +63,6 @@ def once(settings: Settings, name: str, action: Callable[[], None]) -> Callable[
             done.touch()
 
     return perform
-
-
-def create_keystone(settings: Settings) -> None:
-    """Create Keystone's schema, its keys and its first administrator."""
-    for keys in ("fernet", "credential"):
-        (settings.data / "keystone" / keys).mkdir(parents=True, exist_ok=True, mode=0o700)
-    manage = [
-        environments.program("keystone", "keystone-manage"),
-        "--config-file",
-        _config(settings, "keystone.conf"),
-    ]
-    url = f"{settings.url('keystone')}/v3"
-    bootstrap = ["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION]
-    for interface in ("admin", "public", "internal"):
-        bootstrap += [f"--bootstrap-{interface}-url", url]
-    owner = ["--keystone-user", getpass.getuser(), "--keystone-group", grp.getgrgid(os.getegid()).gr_name]
-    for arguments in (["db_sync"], ["fernet_setup", *owner], ["credential_setup", *owner], bootstrap):
-        _manage(settings, "keystone-manage", [*manage, *arguments])
 
 
 def create_placement(settings: Settings) -> None:
@@ -199,12 +176,4 @@ def _config(settings: Settings, name: str) -> str:
 
 def _manage(settings: Settings, name: str, command: list[str]) -> None:
     """Run one of the projects' administrative commands; its output goes to a log of its own."""
-    log = layout.log_file(settings, name)
-    with log.open("ab") as output:
-        output.write(f"$ {' '.join(command)}\n".encode())
-        output.flush()
-        finished = subprocess.run(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=settings.data, check=False
-        )
-    if finished.returncode:
-        raise RigError(f"{' '.join(command)} failed with {finished.returncode}; see {log}\n{last_lines(log)}")
+    process.run(command, layout.log_file(settings, name), cwd=settings.data)

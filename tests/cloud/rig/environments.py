@@ -8,13 +8,11 @@ import fcntl
 import hashlib
 import os
 import platform
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.cloud.rig.errors import RigError
-from tests.cloud.rig.process import last_lines
+from tests.cloud.rig import process
 
 PROJECTS = ("nova", "keystone", "placement", "glance")
 
@@ -52,17 +50,10 @@ def _make(project: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _complete(project).exists():
             return
-        _run([sys.executable, "-m", "venv", "--clear", "--prompt", project, str(home / "env")], log)
+        process.run([sys.executable, "-m", "venv", "--clear", "--prompt", project, str(home / "env")], log)
         pip = str(home / "env" / "bin" / "pip")
-        _run([pip, "install", "--disable-pip-version-check", "--requirement", str(_freeze(project))], log)
+        process.run([pip, "install", "--disable-pip-version-check", "--requirement", str(_freeze(project))], log)
         _complete(project).touch()
-
-
-def _run(command: list[str], log: Path) -> None:
-    with log.open("ab") as output:
-        finished = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False)
-    if finished.returncode:
-        raise RigError(f"cannot run {' '.join(command)}; see {log}\n{last_lines(log)}")
 
 
 def _freeze(project: str) -> Path:

@@ -48,9 +48,10 @@ def broker_url(settings: Settings, server: str) -> str:
     return f"rabbit://rig:{PASSWORD}@{ADDRESS}:{settings.port(server)}/"
 
 
-def authtoken(settings: Settings, user: str) -> str:
-    """Return the [keystone_authtoken] section for a service user."""
-    return fill(settings, "authtoken.conf", user=user)
+def authtoken(settings: Settings, user: str, *, is_cached: bool = True) -> str:
+    """Return the [keystone_authtoken] section for a service user; `is_cached` says whether there is a memcached."""
+    servers = f"{ADDRESS}:{settings.port('memcached')}" if is_cached else ""
+    return fill(settings, "authtoken.conf", user=user, memcached_servers=servers)
 
 
 def session(settings: Settings, user: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from tests.cloud.rig import bootstrap, brokers, controlplane, databases, environments, packages, plan, web
+from tests.cloud.rig import bootstrap, brokers, controlplane, databases, environments, keystone, packages, plan, web
 from tests.cloud.rig.bmc import Bmc
 from tests.cloud.rig.cloud import Cloud
 from tests.cloud.rig.errors import RigError
@@ -119,7 +119,7 @@ def _foundation(settings: Settings) -> list[plan.Step]:
 def _schemas(settings: Settings) -> list[plan.Step]:
     creators = {
         "nova-schema": controlplane.create_nova,
-        "keystone-schema": controlplane.create_keystone,
+        "keystone-schema": keystone.create,
         "glance-schema": controlplane.create_glance,
         "placement-schema": controlplane.create_placement,
     }
@@ -137,7 +137,7 @@ def _openstack(settings: Settings) -> list[plan.Step]:
     # The catalogue comes first: Nova's services look for Placement in it as soon as they start.
     nova = ("nova-schema", "cloud-broker", "catalogue")
     return [
-        step("keystone", web.keystone(settings).start, ("keystone-schema", "memcached")),
+        step("keystone", keystone.server(settings).start, ("keystone-schema", "memcached")),
         step("catalogue", catalogue, ("keystone",)),
         step("placement", web.placement(settings).start, ("placement-schema", "memcached")),
         step("glance", web.glance(settings).start, ("glance-schema", "memcached")),
@@ -180,7 +180,7 @@ def _daemons(settings: Settings) -> list[Daemon]:
         brokers.ha_broker(settings).daemon(),
         controlplane.memcached(settings),
         web.neutron(settings),
-        web.keystone(settings).daemon(),
+        keystone.server(settings).daemon(),
         web.placement(settings).daemon(),
         web.glance(settings).daemon(),
         web.nova_api(settings).daemon(),

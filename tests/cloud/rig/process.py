@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,16 @@ class Daemon:
             log=Path(values["log"]),
             environment=values["environment"],
         )
+
+
+def run(command: Sequence[str], log: Path, cwd: Path | None = None) -> None:
+    """Run a program to its end; what it says goes to the log. Raises RigError with the end of the log when it fails."""
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(command)}\n".encode())
+        output.flush()
+        finished = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=cwd, check=False)
+    if finished.returncode:
+        raise RigError(f"{' '.join(command)} failed with {finished.returncode}; see {log}\n{last_lines(log)}")
 
 
 def last_lines(log: Path, count: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""The OpenStack APIs as gunicorn processes, and the stand-in for Neutron."""
+"""The OpenStack APIs as gunicorn processes, and the stand-in for Neutron. Keystone's is described in `keystone`."""
 
 import dataclasses
 import shlex
@@ -45,12 +45,6 @@ class WebServer:
         daemon = self.daemon()
         daemon.start()
         wait_for_http(daemon, self.settings.url(self.name, "/"))
-
-
-def keystone(settings: Settings) -> WebServer:
-    """Return Keystone's API."""
-    config = {"OS_KEYSTONE_CONFIG_FILES": str(layout.config_file(settings, "keystone.conf"))}
-    return WebServer(settings, "keystone", "keystone", "keystone.wsgi.api", 2, 1, config)
 
 
 def placement(settings: Settings) -> WebServer:
