@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from vmha.api import microversion, validation
+from vmha.api import members, microversion, validation
 from vmha.api.call import Call
 from vmha.api.faults import Fault, bad_request
 from vmha.api.microversion import Microversion, UnsupportedVersion
@@ -47,7 +47,7 @@ def responder(route: Route, parts: ApiParts, policy: Policy) -> Responder:
             policy=policy,
             caller=caller,
             version=version,
-            path=path,
+            path=members.by_uuid(parts.engine, path),
             query=Query(request.query_string),
             body=body,
             base_url=base,

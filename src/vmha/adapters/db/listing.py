@@ -71,10 +71,16 @@ def equals(column: Column[Any], value: str) -> ColumnElement[bool]:
     return column == value
 
 
+def row_id(text: str) -> int | None:
+    """Read what a client sent as the id of a row; None where it can be none."""
+    is_id = text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= _LARGEST_ID
+    return int(text) if is_id else None
+
+
 def _marker(connection: Connection, table: Table, marker: str, uuid: str) -> Row[Any]:
     """Read the marker's row. It need not be in the list itself, only alive."""
-    by_id = marker.isascii() and marker.isdigit() and len(marker) < 11 and int(marker) <= _LARGEST_ID
-    found = table.c.id == int(marker) if by_id else equals(table.c[uuid], marker)
+    number = row_id(marker)
+    found = table.c.id == number if number is not None else equals(table.c[uuid], marker)
     if "deleted" in table.c:
         found = and_(found, table.c.deleted == 0)
     row = connection.execute(select(table).where(found)).one_or_none()
