@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tests.clients.rig import HexKeystone, project_id
 from tests.differential import environment
-from vmha.sim.keystone import PASSWORD, USERS
+from vmha.sim.keystone import PASSWORD, USERS, project_id
 from vmha.sim.served import ServedWorld
 from vmha.sim.world import World
 
@@ -107,7 +106,7 @@ def servers(folder: Path) -> Iterator[Servers]:
     for name in HOSTS:
         world.add_host(name)
     with ExitStack() as stack:
-        cloud = stack.enter_context(ServedWorld(world, with_bmcs=False, keystone=HexKeystone(world)))
+        cloud = stack.enter_context(ServedWorld(world, with_bmcs=False))
         keystone = f"{cloud.url}/identity/v3"
         upstream = stack.enter_context(_upstream(folder / "upstream", keystone))
         ours = stack.enter_context(_ours(folder / "ours", keystone))

@@ -145,7 +145,7 @@ class Keystone(Part):
             "token": {
                 "methods": ["password"],
                 "user": {"id": f"user-{user.name}", "name": user.name, "domain": DOMAIN, "password_expires_at": None},
-                "project": {"id": _project_id(user.project), "name": user.project, "domain": DOMAIN},
+                "project": {"id": project_id(user.project), "name": user.project, "domain": DOMAIN},
                 "is_domain": False,
                 "roles": [{"id": f"role-{role}", "name": role} for role in user.roles],
                 "issued_at": _text(issued),
@@ -183,10 +183,10 @@ class Keystone(Part):
         ]
 
 
-def _text(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _project_id(name: str) -> str:
+def project_id(name: str) -> str:
     """Return an id in hexadecimal digits, as Keystone's are: others cannot stand in the URLs of our API."""
     return uuid5(NAMESPACE_DNS, name).hex
+
+
+def _text(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
