@@ -1,4 +1,4 @@
-"""One virtual environment per OpenStack project, made once per machine from exact pins.
+"""One virtual environment per OpenStack project, and one of old clients, made once per machine from exact pins.
 
 They live in the user's cache, named after what is in them, so that every checkout on the machine shares them
 and a changed pin makes a new one instead of a mixture.
@@ -52,7 +52,9 @@ def _make(project: str) -> None:
             return
         process.run([sys.executable, "-m", "venv", "--clear", "--prompt", project, str(home / "env")], log)
         pip = str(home / "env" / "bin" / "pip")
-        process.run([pip, "install", "--disable-pip-version-check", "--requirement", str(_freeze(project))], log)
+        # The pins are all that there is to install. What old clients need has no wheel; another package stands in for it.
+        options = ["--disable-pip-version-check", "--no-deps", "--requirement", str(_freeze(project))]
+        process.run([pip, "install", *options], log)
         _complete(project).touch()
 
 
