@@ -15,7 +15,7 @@ SEGMENT = b'{"segment": {"name": "s1", "recovery_method": "auto", "service_type"
 def test_a_body_in_chunks_is_read(rig: Rig) -> None:
     """A client that does not know the length beforehand is served, and refused when the body grows too large."""
     url = f"{rig.url}/v1/segments"
-    headers = {"X-Auth-Token": rig.connect().auth_token, "Content-Type": "application/json"}
+    headers = {"X-Auth-Token": rig.token(), "Content-Type": "application/json"}
 
     def pieces(body: bytes) -> Iterator[bytes]:
         yield body[:20]

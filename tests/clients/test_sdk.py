@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from openstack import exceptions
 
-from tests.clients.rig import Rig
+from tests.clients.keystone import ENDPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.clients.rig import Rig
 
 FAILURE = {
     "type": "COMPUTE_HOST",
@@ -16,6 +20,8 @@ FAILURE = {
     "generated_time": "2026-03-14T03:00:00",
     "payload": {"event": "STOPPED", "host_status": "NORMAL"},
 }
+MOVES = ("8f5a3d1e-8b0f-4f6c-9e1e-3c1a4f5b6c7d", "9f5a3d1e-8b0f-4f6c-9e1e-3c1a4f5b6c7d")
+INSTANCES = ("b1e0a7a4-2c39-4c1a-8f57-0a1b2c3d4e5f", "c1e0a7a4-2c39-4c1a-8f57-0a1b2c3d4e5f")
 
 
 def segment_of(ha: Any, name: str = "s1") -> Any:
@@ -28,32 +34,60 @@ def host_of(ha: Any, segment: Any, name: str = "c1") -> Any:
     return ha.create_host(segment=segment.uuid, name=name, type="COMPUTE", control_attributes="SSH")
 
 
-@pytest.mark.parametrize("endpoint", ["/v1/$(project_id)s", "/v1", "/v1/", ""])
-def test_the_sdk_finds_the_api(tmp_path: Path, endpoint: str) -> None:
-    """Whatever form the endpoint in the catalog has, the SDK discovers v1 and its microversions."""
-    rig = Rig(tmp_path, endpoint)
-    try:
-        ha = rig.connect().instance_ha
-        assert [each.name for each in ha.segments()] == []
-        assert ha.get_endpoint_data().max_microversion == (1, 3)
-        assert segment_of(ha).is_enabled is True
-    finally:
-        rig.stop()
+def move(rig: Rig, notification: str, number: int, status: str) -> None:
+    """Store one move of a notification."""
+    rig.sql(
+        "insert into vmoves (uuid, notification_uuid, instance_uuid, instance_name, source_host, type, status, start_time, deleted) "
+        f"values ('{MOVES[number]}', '{notification}', '{INSTANCES[number]}', 'web{number}', 'c1', 'evacuation', '{status}', "
+        f"'2026-03-14 03:00:0{number}.000000', 0)"
+    )
+
+
+class Looks:
+    """Counts how often the SDK looked in vain, and after so many looks lets happen what it waits for."""
+
+    def __init__(self, enough: int, happen: Callable[[], object]) -> None:
+        self.count = 0
+        self._enough, self._happen = enough, happen
+
+    def __call__(self, progress: int) -> None:
+        self.count += 1
+        if self.count == self._enough:
+            self._happen()
+
+
+def names(items: Any) -> list[str]:
+    """List the names of what was listed."""
+    return [each.name for each in items]
+
+
+@pytest.mark.parametrize("region", ENDPOINTS)
+def test_the_sdk_finds_the_api(rig: Rig, region: str) -> None:
+    """Whatever form the endpoint in the catalog has, the SDK discovers v1 and its microversions, and all it does arrives."""
+    ha = rig.ha(region=region)
+    assert names(ha.segments()) == []
+    assert ha.get_endpoint_data().max_microversion == (1, 3)
+    segment = segment_of(ha)
+    assert segment.is_enabled is True
+    assert host_of(ha, segment).failover_segment_id == segment.uuid
+    assert names(ha.hosts(segment.uuid)) == ["c1"]
 
 
 def test_segments(rig: Rig) -> None:
     """Segments are created, found, changed and deleted; errors arrive as the SDK's own exceptions."""
-    ha = rig.connect().instance_ha
+    ha = rig.ha()
     first = ha.create_segment(
         name="s1", recovery_method="auto", service_type="compute", is_enabled=False, description="d"
     )
     assert (first.is_enabled, first.description) == (False, "d")
     assert ha.get_segment(first.uuid).name == "s1"
-    changed = ha.update_segment(first.uuid, is_enabled=True, name="renamed")
-    assert (changed.is_enabled, changed.name) == (True, "renamed")
+    changed = ha.update_segment(
+        first.uuid, is_enabled=True, name="renamed", description="e", recovery_method="rh_priority", service_type="x"
+    )
+    assert (changed.is_enabled, changed.name, changed.description) == (True, "renamed", "e")
+    assert (changed.recovery_method, changed.service_type) == ("rh_priority", "x")
     second = segment_of(ha)
-    assert [each.name for each in ha.segments()] == ["s1", "renamed"]
-    assert [each.name for each in ha.segments(is_enabled=True, sort_key="name", sort_dir="asc")] == ["renamed", "s1"]
+    assert names(ha.segments()) == ["s1", "renamed"]
     with pytest.raises(exceptions.ConflictException, match="already exists"):
         ha.update_segment(second.uuid, name="renamed")
     with pytest.raises(exceptions.BadRequestException, match="is not one of"):
@@ -66,36 +100,62 @@ def test_segments(rig: Rig) -> None:
         ha.get_segment(first.uuid)
 
 
-def test_pages(rig: Rig) -> None:
-    """With a limit the SDK walks all pages by the integer id of the last row of each."""
-    ha = rig.connect().instance_ha
-    for number in range(5):
-        segment_of(ha, f"s{number}")
-    assert [each.name for each in ha.segments(limit=2)] == ["s4", "s3", "s2", "s1", "s0"]
+def test_lists_of_segments(rig: Rig) -> None:
+    """Segments are filtered and sorted; with a limit the SDK walks all pages behind the marker."""
+    ha = rig.ha()
+    made = [segment_of(ha, f"s{number}") for number in range(5)]
+    ha.update_segment(made[1].uuid, recovery_method="rh_priority", service_type="x", is_enabled=False)
+    assert names(ha.segments(recovery_method="rh_priority")) == ["s1"]
+    assert names(ha.segments(service_type="compute", sort_key="name", sort_dir="asc")) == ["s0", "s2", "s3", "s4"]
+    assert names(ha.segments(is_enabled=False)) == ["s1"]
+    assert names(ha.segments(limit=2)) == ["s4", "s3", "s2", "s1", "s0"]
+    assert names(ha.segments(limit=2, marker=made[3].id)) == ["s2", "s1", "s0"]
+    assert names(ha.segments(limit=2, marker=made[3].uuid)) == ["s2", "s1", "s0"]
 
 
 def test_hosts(rig: Rig) -> None:
-    """Hosts are created, found, filtered, changed and deleted."""
-    ha = rig.connect().instance_ha
+    """Hosts are created, found, changed and deleted."""
+    ha = rig.ha()
     segment = segment_of(ha)
-    first, second = host_of(ha, segment), host_of(ha, segment, "c2")
-    assert [each.name for each in ha.hosts(segment.uuid)] == ["c2", "c1"]
+    first = host_of(ha, segment)
+    second = ha.create_host(
+        segment.uuid, name="c2", type="X", control_attributes="", reserved=True, on_maintenance=True
+    )
+    assert (second.reserved, second.on_maintenance) == (True, True)
+    assert names(ha.hosts(segment.uuid)) == ["c2", "c1"]
     assert ha.get_host(first.uuid, segment.uuid).failover_segment_id == segment.uuid
-    changed = ha.update_host(second.uuid, segment.uuid, reserved=True, on_maintenance=True)
+    changed = ha.update_host(
+        first.uuid, segment.uuid, name="c3", type="Y", control_attributes="a", reserved=True, on_maintenance=True
+    )
+    assert (changed.name, changed.type, changed.control_attributes) == ("c3", "Y", "a")
     assert (changed.reserved, changed.on_maintenance) == (True, True)
-    assert [each.name for each in ha.hosts(segment.uuid, reserved=True)] == ["c2"]
-    assert [each.name for each in ha.hosts(segment.uuid, limit=1)] == ["c2", "c1"]
     with pytest.raises(exceptions.BadRequestException, match="Compute service with name nope"):
         host_of(ha, segment, "nope")
     ha.delete_host(first.uuid, segment.uuid, ignore_missing=False)
+    ha.delete_host(first.uuid, segment.uuid)
     with pytest.raises(exceptions.NotFoundException):
         ha.get_host(first.uuid, segment.uuid)
 
 
+def test_lists_of_hosts(rig: Rig) -> None:
+    """Hosts are filtered and sorted, and listed in pages."""
+    ha = rig.ha()
+    segment = segment_of(ha)
+    made = [host_of(ha, segment, name) for name in ("c1", "c2", "c3")]
+    ha.update_host(made[0].uuid, segment.uuid, reserved=True, type="X")
+    ha.update_host(made[1].uuid, segment.uuid, on_maintenance=True)
+    assert names(ha.hosts(segment.uuid, type="COMPUTE", sort_key="name", sort_dir="asc")) == ["c2", "c3"]
+    assert names(ha.hosts(segment.uuid, on_maintenance=True)) == ["c2"]
+    assert names(ha.hosts(segment.uuid, reserved=True)) == ["c1"]
+    assert names(ha.hosts(segment.uuid, failover_segment_id=segment.uuid)) == ["c3", "c2", "c1"]
+    assert names(ha.hosts(segment.uuid, limit=1)) == ["c3", "c2", "c1"]
+    assert names(ha.hosts(segment.uuid, limit=1, marker=made[2].id)) == ["c2", "c1"]
+
+
 def test_notifications(rig: Rig) -> None:
     """A failure is posted, shown as running with the steps of its recovery, and refused a second time."""
-    ha = rig.connect(ha_api_version="1.1").instance_ha
-    plain = rig.connect().instance_ha
+    ha = rig.ha(ha_api_version="1.1")
+    plain = rig.ha()
     host = host_of(plain, segment_of(plain))
     posted = ha.create_notification(**FAILURE)
     assert (posted.status, posted.source_host_uuid) == ("new", host.uuid)
@@ -103,38 +163,110 @@ def test_notifications(rig: Rig) -> None:
     assert shown.status == "running"
     assert [step.name for step in shown.recovery_workflow_details] == ["DisableComputeServiceTask"]
     assert shown.recovery_workflow_details[0].progress_details[0].progress == "0.0"
-    assert [each.notification_uuid for each in plain.notifications(status="running", generated_since="2026-01-01")] == [
-        posted.notification_uuid
-    ]
     with pytest.raises(exceptions.ConflictException, match="is duplicate"):
         ha.create_notification(**FAILURE)
 
 
+def test_lists_of_notifications(rig: Rig) -> None:
+    """Notifications of each type are taken, filtered and sorted, and listed in pages."""
+    ha = rig.ha()
+    segment = segment_of(ha)
+    hosts = [host_of(ha, segment, name) for name in ("c1", "c2")]
+    crash = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": INSTANCES[0]}
+    sent = (
+        FAILURE,
+        {**FAILURE, "type": "VM", "payload": crash, "generated_time": "2026-03-14T04:00:00"},
+        {
+            **FAILURE,
+            "hostname": "c2",
+            "type": "PROCESS",
+            "payload": {"event": "STOPPED", "process_name": "nova-compute"},
+        },
+    )
+    first, second, third = (ha.create_notification(**each).notification_uuid for each in sent)
+    rig.sql(f"update notifications set status = 'failed' where notification_uuid = '{third}'")
+
+    def listed(**query: Any) -> list[str]:
+        return [each.notification_uuid for each in ha.notifications(**query)]
+
+    assert listed() == listed(limit=1) == [third, second, first]
+    assert listed(status="failed") == listed(source_host_uuid=hosts[1].uuid) == [third]
+    assert listed(type="VM") == listed(generated_since="2026-03-14T03:30:00") == [second]
+    assert listed(sort_key="generated_time", sort_dir="asc", source_host_uuid=hosts[0].uuid) == [first, second]
+    assert listed(limit=1, marker=ha.get_notification(second).id) == [first]
+
+
 def test_vmoves(rig: Rig) -> None:
-    """The moves of a notification are listed and shown."""
-    ha = rig.connect().instance_ha
+    """The moves of a notification are shown, filtered and sorted, and listed in pages."""
+    ha = rig.ha()
     host_of(ha, segment_of(ha))
     notification = ha.create_notification(**FAILURE).notification_uuid
-    move, instance = "8f5a3d1e-8b0f-4f6c-9e1e-3c1a4f5b6c7d", "b1e0a7a4-2c39-4c1a-8f57-0a1b2c3d4e5f"
-    rig.sql(
-        "insert into vmoves (uuid, notification_uuid, instance_uuid, instance_name, source_host, type, status, deleted) "
-        f"values ('{move}', '{notification}', '{instance}', 'web', 'c1', 'evacuation', 'pending', 0)"
-    )
-    (listed,) = ha.vmoves(notification, status="pending")
-    assert (listed.server_id, listed.server_name, listed.source_host) == (instance, "web", "c1")
-    assert ha.get_vmove(move, notification).status == "pending"
+    for number, status in enumerate(("succeeded", "pending")):
+        move(rig, notification, number, status)
+
+    def listed(**query: Any) -> list[str]:
+        return [each.server_name for each in ha.vmoves(notification, **query)]
+
+    (pending,) = ha.vmoves(notification, status="pending")
+    assert (pending.server_id, pending.server_name, pending.source_host) == (INSTANCES[1], "web1", "c1")
+    assert listed() == listed(type="evacuation") == listed(limit=1) == ["web1", "web0"]
+    assert listed(sort_key="start_time", sort_dir="asc") == ["web0", "web1"]
+    assert listed(limit=1, marker=pending.id) == ["web0"]
+    assert ha.get_vmove(MOVES[1], notification).status == "pending"
+    with pytest.raises(exceptions.NotFoundException):
+        ha.get_vmove(INSTANCES[0], notification)
 
 
-def test_a_member_may_do_nothing(rig: Rig) -> None:
-    """A token without the role admin is refused by the policy."""
-    ha = rig.connect("demo").instance_ha
-    with pytest.raises(exceptions.ForbiddenException, match="Policy doesn't allow os_masakari_api:segments:index"):
-        list(ha.segments())
+def test_an_object_may_be_handed_back(rig: Rig) -> None:
+    """Wherever the SDK takes an id it takes the object too, whose id is the number of its row and not its uuid."""
+    ha = rig.ha()
+    segment = segment_of(ha)
+    host = host_of(ha, segment)
+    assert ha.get_segment(segment).uuid == segment.uuid
+    assert names(ha.hosts(segment)) == ["c1"]
+    assert ha.get_host(host, segment).uuid == host.uuid
+    assert ha.update_host(host, segment, reserved=True).reserved is True
+    notification = ha.create_notification(**FAILURE)
+    move(rig, notification.notification_uuid, 0, "pending")
+    assert ha.get_notification(notification).status == "running"
+    (listed,) = ha.vmoves(notification)
+    assert ha.get_vmove(listed, notification).uuid == MOVES[0]
+    other = segment_of(ha, "s2")
+    assert ha.update_segment(other, description="d").description == "d"
+    ha.delete_host(host_of(ha, other, "c2"), other, ignore_missing=False)
+    ha.delete_segment(other, ignore_missing=False)
+    assert names(ha.segments()) == ["s1"]
+
+
+def test_waiting_for_a_status(rig: Rig) -> None:
+    """The SDK looks at a notification again and again until its recovery is over, and says so when it failed."""
+    ha = rig.ha()
+    host_of(ha, segment_of(ha))
+    uuid = ha.create_notification(**FAILURE).notification_uuid
+
+    def wait(end: str) -> Any:
+        rig.sql("update notifications set status = 'running'")
+        looks = Looks(2, lambda: rig.sql(f"update notifications set status = '{end}'"))
+        running = ha.get_notification(uuid)
+        return ha.wait_for_status(running, "finished", failures=["failed"], interval=0.01, wait=30, callback=looks)
+
+    assert wait("finished").notification_uuid == uuid
+    with pytest.raises(exceptions.ResourceFailure, match="failure state failed"):
+        wait("failed")
+
+
+def test_waiting_for_a_delete(rig: Rig) -> None:
+    """The SDK looks at a segment until somebody has deleted it, and not one time less."""
+    ha = rig.ha()
+    segment = segment_of(ha)
+    looks = Looks(2, lambda: ha.delete_segment(segment.uuid, ignore_missing=False))
+    assert ha.wait_for_delete(segment, interval=0.01, wait=30, callback=looks) is segment
+    assert looks.count == 2
 
 
 def test_our_resources_are_reached_by_the_same_proxy(rig: Rig) -> None:
     """What upstream lacks is read by the proxy's plain calls, and a human's word is recorded under the token's user."""
-    ha = rig.connect().instance_ha
+    ha = rig.ha()
     host_of(ha, segment_of(ha))
     ha.create_notification(**FAILURE)
     (recovery,) = ha.get("/recoveries").json()["recoveries"]
@@ -144,17 +276,13 @@ def test_our_resources_are_reached_by_the_same_proxy(rig: Rig) -> None:
     assert rig.sql("select event from inbox") == [('{"event": "Confirmed", "by": "admin", "why": "unplugged"}',)]
 
 
-def test_a_list_that_is_longer_than_one_answer(tmp_path: Path) -> None:
+def test_a_list_that_is_longer_than_one_answer(make_rig: Callable[..., Rig]) -> None:
     """Without a limit the SDK follows the link to what one answer does not hold, also below the caller's project."""
-    rig = Rig(tmp_path, "/v1/$(project_id)s", max_limit=2)
-    try:
-        ha = rig.connect().instance_ha
-        for number in range(5):
-            ha.create_segment(name=f"s{number}", recovery_method="auto", service_type="compute")
-        assert [each.name for each in ha.segments()] == ["s4", "s3", "s2", "s1", "s0"]
-        segment = next(ha.segments())
-        for name in ("c1", "c2", "c3"):
-            ha.create_host(segment.uuid, name=name, type="x", control_attributes="x")
-        assert [each.name for each in ha.hosts(segment.uuid)] == ["c3", "c2", "c1"]
-    finally:
-        rig.stop()
+    ha = make_rig(max_limit=2).ha()
+    for number in range(5):
+        segment_of(ha, f"s{number}")
+    assert names(ha.segments()) == ["s4", "s3", "s2", "s1", "s0"]
+    segment = next(ha.segments())
+    for name in ("c1", "c2", "c3"):
+        host_of(ha, segment, name)
+    assert names(ha.hosts(segment.uuid)) == ["c3", "c2", "c1"]
