@@ -15,7 +15,7 @@ from vmha.adapters.db.listing import Order, Page
 from vmha.adapters.db.schema import failover_segments, upstream
 
 TIMES = [None, datetime(2026, 1, 1), datetime(2026, 1, 2), datetime(2026, 1, 3)]  # noqa: DTZ001 (as upstream stores them)
-KEYS = ("updated_at", "description", "service_type", "name")
+KEYS = ("updated_at", "description", "service_type", "name", "enabled", "recovery_method")
 
 rows = st.lists(
     st.fixed_dictionaries(
@@ -23,6 +23,8 @@ rows = st.lists(
             "updated_at": st.sampled_from(TIMES),
             "description": st.sampled_from([None, "a", "b"]),
             "service_type": st.sampled_from(["x", "y"]),
+            "enabled": st.sampled_from([None, False, True]),
+            "recovery_method": st.sampled_from(["rh_priority", "auto", "auto_priority"]),
         }
     ),
     max_size=12,
@@ -41,7 +43,7 @@ def test_pages_join_to_the_whole_list(
     upstream.create_all(engine)
     with engine.begin() as connection:
         for number, row in enumerate(rows):
-            fixed = {"uuid": str(number), "name": f"s{number % 7}{number}", "recovery_method": "auto", "deleted": 0}
+            fixed = {"uuid": str(number), "name": f"s{number % 7}{number}", "deleted": 0}
             connection.execute(insert(failover_segments).values(**row, **fixed, created_at=TIMES[1 + number % 3]))
         whole = segments.listed(connection, (), Page(limit=1000, marker=None, order=order))
         found: list[segments.Segment] = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BinaryExpression, Column, Enum, and_, case, false, or_, select
+from sqlalchemy import BinaryExpression, Column, Enum, and_, case, false, literal, or_, select
 from sqlalchemy.sql.elements import BooleanClauseList
 
 from vmha.errors import VmhaError
@@ -19,7 +19,7 @@ from vmha.errors import VmhaError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement, Dialect, Table
     from sqlalchemy.engine import Connection, Row
     from sqlalchemy.sql import Select
 
@@ -60,7 +60,7 @@ def read_page(connection: Connection, table: Table, query: Select[Any], page: Pa
     query = query.order_by(*(term for order in orders for term in _terms(table.c[order.key], order)))
     if page.marker is not None:
         marker = _marker(connection, table, page.marker, uuid)
-        query = _entered_by_index(query.where(_behind(table, marker, orders)), table, orders)
+        query = _entered_by_index(query.where(_behind(table, marker, orders, connection.dialect)), table, orders)
     return connection.execute(query.limit(page.limit)).fetchall()
 
 
@@ -136,14 +136,14 @@ def _may_be_null(column: Column[Any]) -> bool:
     return bool(column.nullable) and column.name not in _NEVER_NULL
 
 
-def _behind(table: Table, marker: Row[Any], orders: tuple[Order, ...]) -> ColumnElement[bool]:
+def _behind(table: Table, marker: Row[Any], orders: tuple[Order, ...], dialect: Dialect) -> ColumnElement[bool]:
     """Build the condition from the last key to the first: past it, or equal in it and behind in the rest."""
     condition: ColumnElement[bool] = false()
     for order in reversed(orders):
         column, value = table.c[order.key], marker._mapping[order.key]
-        condition = or_(_past(column, value, order), and_(_same(column, value), condition))
+        condition = or_(_past(column, value, order, dialect), and_(_same(column, value), condition))
     first, value = table.c[orders[0].key], marker._mapping[orders[0].key]
-    if value is None or _may_be_null(first):
+    if value is None or _may_be_null(first) or isinstance(first.type, Enum):
         return condition
     # Implied by the condition, but only written out does it let the database enter an index at the marker.
     return and_(first <= value if orders[0].descending else first >= value, condition)
@@ -153,9 +153,21 @@ def _same(column: Column[Any], value: object) -> ColumnElement[bool]:
     return column.is_(None) if value is None else column == value
 
 
-def _past(column: Column[Any], value: object, order: Order) -> ColumnElement[bool]:
+def _past(column: Column[Any], value: object, order: Order, dialect: Dialect) -> ColumnElement[bool]:
     if value is None:
         return false() if order.descending else column.is_not(None)
-    if not order.descending:
-        return column > value
-    return or_(column < value, column.is_(None)) if _may_be_null(column) else column < value
+    past = _beyond(column, value, order, dialect)
+    return or_(past, column.is_(None)) if order.descending and _may_be_null(column) else past
+
+
+def _beyond(column: Column[Any], value: object, order: Order, dialect: Dialect) -> ColumnElement[bool]:
+    """Compare as the database sorts: the words of an enumeration by their place in it, where they are more than texts to it.
+
+    MariaDB and MySQL sort them by their place too, and compare them as texts.
+    """
+    if isinstance(column.type, Enum):
+        words = sorted(column.type.enums) if dialect.name == "sqlite" else column.type.enums
+        place = words.index(str(value))
+        return column.in_(words[:place] if order.descending else words[place + 1 :])
+    limit = literal(value, column.type)  # SQLAlchemy lets nothing be less than a plain True
+    return column < limit if order.descending else column > limit
