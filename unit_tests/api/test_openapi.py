@@ -18,16 +18,18 @@ FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def operations() -> list[tuple[str, str, Any]]:
-    """Return method, path and description of each operation."""
-    paths = described.DOCUMENT["paths"]
+    """Return method, path below /v1 and description of each operation."""
     return [
-        (method.upper(), path, operation) for path, methods in paths.items() for method, operation in methods.items()
+        (method.upper(), "" if path == "/" else path, operation)
+        for path, methods in described.DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if method != "servers"
     ]
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
     """The description has the operations of the table of routes."""
-    assert {(method, path) for method, path, _ in operations()} == {(route.method, f"/v1{route.path}") for route in ALL}
+    assert {(method, path) for method, path, _ in operations()} == {(route.method, route.path) for route in ALL}
 
 
 def test_the_file_is_the_description() -> None:
@@ -36,15 +38,20 @@ def test_the_file_is_the_description() -> None:
 
 
 def test_the_description_is_served(tmp_path: Path) -> None:
-    """Clients read it below /v1, with or without a project."""
+    """Clients read it below /v1, with or without a project. It names the address that they called, and their project."""
     world = World(tmp_path)
-    assert world.call("GET", "/v1/openapi.json").json == described.DOCUMENT
-    assert world.call("GET", "/v1/77/openapi", headers={"X-Project-Id": "77"}).json == described.DOCUMENT
+    for path in ("/v1/openapi.json", "/v1/77/openapi"):
+        shown = world.call("GET", path, headers={"X-Project-Id": "77"}).json
+        plain, project = shown.pop("servers")
+        assert plain == {"url": "http://localhost:80/v1"}
+        assert project["url"] == "http://localhost:80/v1/{project_id}"
+        assert project["variables"]["project_id"]["default"] == "77"
+        assert shown == {name: value for name, value in described.DOCUMENT.items() if name != "servers"}
 
 
 def test_every_operation_is_complete() -> None:
     """Each has a summary, its path's parameters and a body where its route reads one."""
-    bodies = {(route.method, f"/v1{route.path}"): route.body is not None for route in ALL}
+    bodies = {(route.method, route.path): route.body is not None for route in ALL}
     for method, path, operation in operations():
         assert operation["summary"].endswith("."), path
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
@@ -78,7 +85,7 @@ def test_described_parameters_are_read(method: str, path: str, name: str, tmp_pa
             "insert into vmoves (uuid, notification_uuid, instance_uuid, instance_name, created_at, deleted) "
             f"values ('v1', '{uuid}', 'i1', 'vm', '2026-03-14 03:00:00.000000', 0)"
         )
-    filled = path.format(segment=segment_uuid, notification=uuid)
+    filled = "/v1" + path.format(segment=segment_uuid, notification=uuid)
     plain = world.call(method, filled)
     nonsense = world.call(method, f"{filled}?{name}=nonsense")
     assert len(next(iter(plain.json.values()))) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from vmha.api import schemas
+from vmha.api import faults, schemas
 from vmha.core.model import MoveStatus, Outcome, Phase, Power
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def _page(name: str, kind: str) -> Schema:
 def _one_of(*words: str | None) -> Schema:
     return {"enum": list(words)}
 
+
+STATUSES: Final = ["new", "running", "error", "failed", "ignored", "finished"]
+"""What a notification's status may be."""
 
 _TEXT: Final[Schema] = {"type": "string"}
 _TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
@@ -81,7 +84,7 @@ _NOTIFICATION = {
     "source_host_uuid": _TEXT,
     "type": _one_of("COMPUTE_HOST", "VM", "PROCESS"),
     "payload": {"type": "object"},
-    "status": _one_of("new", "running", "error", "failed", "ignored", "finished"),
+    "status": _one_of(*STATUSES),
     "recovery_workflow_details": {
         **_list(_object(_TASK)),
         "description": "from 1.1 on, where one notification is shown",
@@ -158,7 +161,6 @@ _IN_FULL = {
     "proofs": _list(_object(_PROOF)),
 }
 _LINE = {"at": _TIME, "engine": _TEXT, "code": _TEXT, "facts": {"type": "object"}, "sentence": _TEXT}
-_FAULT = _object({"code": {"type": "integer"}, "message": _TEXT})
 
 COMPONENTS: Final[dict[str, Schema]] = {
     "Segment": _object(_SEGMENT),
@@ -173,11 +175,17 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "type": "object",
         "required": ["id", "status", "version", "min_version", "updated", "links", "media-types"],
     },
-    "Fault": {"type": "object", "additionalProperties": _FAULT, "minProperties": 1, "maxProperties": 1},
+    "NoRoute": _object({"message": _TEXT, "code": _TEXT, "title": _TEXT}),
+    "Unauthorized": _object({"error": _object({"code": {"const": 401}, "title": _TEXT, "message": _TEXT})}),
 }
 
 _HOSTS = "/segments/{segment}/hosts"
 _VMOVES = "/notifications/{notification}/vmoves"
+
+
+def envelope(status: HTTPStatus) -> Schema:
+    """Describe the body of an error with this status."""
+    return _object({faults.name_of(status): _object({"code": {"const": status.value}, "message": _TEXT})})
 
 
 def _one(name: str, kind: str) -> Any:

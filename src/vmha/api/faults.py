@@ -62,8 +62,7 @@ class Fault(VmhaError):
 
     def body(self) -> bytes:
         """Build the JSON text."""
-        name = _NAMES.get(self.status, "masakariFault")
-        return json.dumps({name: {"code": int(self.status), "message": self.message}}).encode()
+        return json.dumps({name_of(self.status): {"code": int(self.status), "message": self.message}}).encode()
 
     def headers(self) -> dict[str, str]:
         """Build the headers that say what the body is, and when to try again."""
@@ -71,6 +70,11 @@ class Fault(VmhaError):
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)
         return headers
+
+
+def name_of(status: HTTPStatus) -> str:
+    """Return the key that an error with this status stands under."""
+    return _NAMES.get(status, "masakariFault")
 
 
 def bad_request(message: str) -> Fault:
