@@ -16,7 +16,7 @@ RUN := .venv/bin/python
 PACKAGES := .venv/packages-$(shell cksum < requirements/test.txt | cut -d' ' -f1)
 READY := .venv/vmha-$(shell cat pyproject.toml requirements/service.in | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test check storm scenarios cloud cloud-down bench charms juju-demo functional clean pins
+.PHONY: help demo test check soak storm scenarios cloud cloud-down bench charms juju-demo functional clean pins
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(READY) ## every test, with minutes per suite (SUITES="unit sql" runs onl
 
 check: $(READY) ## format, lint, types, imports, unit tests and scenarios: under a minute
 	@$(RUN) -m tests.run --quick
+
+soak: $(READY) ## the long forms of tests, which take longer than `make test` has time for (SUITES=name)
+	@$(RUN) -m tests.run --soak $(SUITES)
 
 storm: $(READY) ## random faults over the whole loop in virtual time (SEEDS=n)
 	@$(RUN) -m vmha.sim.storm --seeds $(SEEDS)
