@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import requests
 from oslo_config import cfg
 
-from tests.clients.rig import AUTHTOKEN, HexKeystone, SilentBell, project_id
+from tests.clients.rig import SilentBell
 from tests.openapi import rows
 from unit_tests.api.world import make_database
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.sim.http import App, HttpServer, LiveWorld
-from vmha.sim.keystone import PASSWORD, USERS
+from vmha.sim.keystone import PASSWORD, USERS, Keystone, project_id
 from vmha.sim.world import World
 
 if TYPE_CHECKING:
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 MAX_LIMIT = 5
 """Lists are cut here, so that they have links to the rest."""
+AUTHTOKEN = """
+[keystone_authtoken]
+auth_url = {url}/identity/v3
+www_authenticate_uri = {url}/identity/v3
+auth_type = password
+username = masakari
+password = {password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,7 @@ def rig(folder: Path) -> Iterator[Rig]:
     """Build all of it; Keystone runs until the end of the context."""
     world = World(start=time.time())
     live = LiveWorld(world)
-    keystone = HttpServer(App(live, (HexKeystone(world),)))
+    keystone = HttpServer(App(live, (Keystone(world),)))
     engine = make_database(f"sqlite:///{folder}/vmha.sqlite")
     rows.fill(engine)
     live.start()
