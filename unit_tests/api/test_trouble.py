@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,13 @@ import webob
 from oslo_config import cfg
 
 from unit_tests.api.world import World
-from vmha.adapters.db.connection import open_database
-from vmha.api.app import create_app
+from vmha.api import schemas, validation
 from vmha.api.call import Caller
+from vmha.api.faults import Fault
 from vmha.api.policy import Policy, list_rules
 from vmha.errors import ConfigurationError
 
 LIMIT = 114688
-# No server listens on port 1.
-NO_DATABASE = "mysql+pymysql://nobody@127.0.0.1:1/none"
 SEGMENT = {"segment": {"name": "s1", "recovery_method": "auto", "service_type": "compute"}}
 MEMBER = Caller(user_id="u", user_name="bob", project_id="p", roles=("member", "reader"), is_admin=False)
 
@@ -76,10 +73,18 @@ def test_a_deeply_nested_body_is_malformed(tmp_path: Path) -> None:
     assert (answer.status_int, answer.json["badRequest"]["message"]) == (400, "Malformed request body")
 
 
+def test_a_body_that_is_deeper_than_it_can_be_told_is_malformed() -> None:
+    """What the parser could follow, and the message about it could not, is refused in the same words."""
+    body: list[Any] = []
+    for _ in range(100_000):
+        body = [body]
+    with pytest.raises(Fault, match="Malformed request body"):
+        validation.check(body, schemas.SEGMENT_CREATE)
+
+
 def test_a_database_that_is_away_is_503(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When the database cannot be reached the answer is 503 with Retry-After, and the log names the request."""
-    world = World(tmp_path)
-    world.app = create_app(replace(world.parts(), engine=open_database(NO_DATABASE)))
+    world = World(tmp_path, database_is_away=True)
     answer = world.call("GET", "/v1/segments")
     assert answer.status_int == 503
     assert answer.json["serviceUnavailable"]["code"] == 503
@@ -92,7 +97,7 @@ def test_a_database_that_is_away_is_503(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_a_defect_is_logged_and_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An unforeseen error is 500 with its class only; its text and traceback stand in the log, with the request's id."""
-    world = World(tmp_path, defect=ZeroDivisionError("the secret detail"))
+    world = World(tmp_path, defect="the secret detail")
     segment = world.call("POST", "/v1/segments", send=SEGMENT).json["segment"]["uuid"]
     host = {"host": {"name": "c1", "type": "X", "control_attributes": "Y"}}
     answer = world.call("POST", f"/v1/segments/{segment}/hosts", send=host)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import webob
 from oslo_config import cfg
-from sqlalchemy.engine import Engine
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.api import described
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
-from vmha.errors import NovaUnavailable
+from vmha.errors import NovaRefused, NovaUnavailable
 
 HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
 HOSTS = frozenset(f"c{number}" for number in range(1, 10))
+
+
+NO_DATABASE = "mysql+pymysql://nobody@127.0.0.1:1/none"
+"""No server listens on port 1."""
 
 
 class CountingBell:
@@ -37,7 +43,9 @@ class CountingBell:
 class World:
     """The API and what it was built from; `database` is the URL of an empty one, SQLite if none is given.
 
-    `nova_trouble` makes Nova unreachable with that text, `defect` is what asking it raises instead.
+    `nova_trouble` makes Nova unreachable with that text, `nova_refusal` makes it refuse with a status and a text, `defect` is the text
+    of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
+    With `authtoken` callers need a token, and these are the options of its check.
     """
 
     folder: Path
@@ -47,12 +55,18 @@ class World:
     policy: dict[str, str] | None = None
     options: dict[str, str] = field(default_factory=dict)
     nova_trouble: str | None = None
-    defect: Exception | None = None
+    nova_refusal: tuple[int, str] | None = None
+    defect: str | None = None
+    database_is_away: bool = False
+    longest_value: int | None = None
+    authtoken: dict[str, str] | None = None
     bell: CountingBell = field(default_factory=CountingBell)
 
     def __post_init__(self) -> None:
         """Make the database and the application."""
         self.engine = make_database(self.database or f"sqlite:///{self.folder}/vmha.sqlite")
+        if self.longest_value is not None:
+            limit_rows(self.engine, self.longest_value)
         self.app = create_app(self.parts())
 
     def call(
@@ -79,8 +93,10 @@ class World:
         """Name the hosts that have a compute service."""
         if self.nova_trouble is not None:
             raise NovaUnavailable(self.nova_trouble)
+        if self.nova_refusal is not None:
+            raise NovaRefused(*self.nova_refusal)
         if self.defect is not None:
-            raise self.defect
+            raise ZeroDivisionError(self.defect)
         return HOSTS
 
     def hypervisors(self, part: str) -> dict[str, str]:
@@ -92,9 +108,9 @@ class World:
     def parts(self) -> ApiParts:
         """Return what the application is built from."""
         return ApiParts(
-            engine=self.engine,
+            engine=open_database(NO_DATABASE) if self.database_is_away else self.engine,
             config=self._config(),
-            auth_strategy="noauth2",
+            auth_strategy="noauth2" if self.authtoken is None else "keystone",
             compute_hosts=self.compute_hosts,
             hypervisors=self.hypervisors,
             doorbell=self.bell,
@@ -108,6 +124,8 @@ class World:
         if self.policy is not None:
             (self.folder / "policy.yaml").write_text(json.dumps(self.policy))
             text += f"[oslo_policy]\npolicy_file = {self.folder}/policy.yaml\n"
+        if self.authtoken is not None:
+            text += "[keystone_authtoken]\n" + "".join(f"{name} = {value}\n" for name, value in self.authtoken.items())
         path = self.folder / "masakari.conf"
         path.write_text(text)
         config = cfg.ConfigOpts()
@@ -121,3 +139,11 @@ def make_database(url: str) -> Engine:
     schema.upstream.create_all(engine)
     schema.ours.create_all(engine)
     return engine
+
+
+def limit_rows(engine: Engine, size: int) -> None:
+    """Let SQLite refuse a row that is longer, as other databases refuse a value that is too long for its column."""
+
+    @event.listens_for(engine, "engine_connect")
+    def _limit(connection: Connection) -> None:
+        connection.connection.driver_connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, size)  # type: ignore[union-attr]

@@ -175,7 +175,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "type": "object",
         "required": ["id", "status", "version", "min_version", "updated", "links", "media-types"],
     },
-    "NoRoute": _object({"message": _TEXT, "code": _TEXT, "title": _TEXT}),
+    "BareFault": _object({"message": _TEXT, "code": _TEXT, "title": _TEXT}),
     "Unauthorized": _object({"error": _object({"code": {"const": 401}, "title": _TEXT, "message": _TEXT})}),
 }
 

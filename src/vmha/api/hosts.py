@@ -16,9 +16,9 @@ from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import hosts
 from vmha.api import naming, paging, params, segments, times, views
 from vmha.api.call import Answer
-from vmha.api.faults import bad_request, conflict, not_found, unavailable
+from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.telling import telling
-from vmha.errors import NovaUnavailable
+from vmha.errors import NovaRefused, NovaUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,13 +138,20 @@ def _demand_no_recovery(connection: Connection, uuid: str, segment_uuid: str, ch
 def _demand_compute_service(call: Call, name: str) -> None:
     try:
         known = call.parts.compute_hosts()
-    except NovaUnavailable as error:
-        raise unavailable(
-            f"Cannot check that {name} has a compute service: {error}. Nothing was changed; try again, and if this "
-            "goes on check Nova, Keystone and this service's credentials for them."
-        ) from error
+    except (NovaUnavailable, NovaRefused) as error:
+        raise _unchecked(name, error) from error
     if name not in known:
         raise bad_request(f"Compute service with name {name} could not be found.{naming.similar(name, known)}")
+
+
+def _unchecked(name: str, error: NovaUnavailable | NovaRefused) -> Fault:
+    """Say that Nova did not tell; as with upstream, what Nova forbids is forbidden."""
+    what = f"Cannot check that {name} has a compute service: {error}. Nothing was changed;"
+    if isinstance(error, NovaRefused) and error.status == HTTPStatus.FORBIDDEN:
+        return Fault(HTTPStatus.FORBIDDEN, f"{what} this service's user needs the right to list Nova's services.")
+    return unavailable(
+        f"{what} try again, and if this goes on check Nova, Keystone and this service's credentials for them."
+    )
 
 
 def _values(sent: Mapping[str, Any]) -> dict[str, Any]:

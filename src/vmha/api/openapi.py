@@ -162,14 +162,15 @@ def _refusals(route: Route) -> list[HTTPStatus]:
 
 def _refusal(status: HTTPStatus) -> JsonObject:
     """Describe an error."""
-    plain, schema = {"text/plain": {"schema": _TEXT}}, answers.envelope(status)
-    others: JsonObject = {}
+    plain = {"text/plain": {"schema": _TEXT}}
+    schema, others = answers.envelope(status), {}
     match status:
         case HTTPStatus.UNAUTHORIZED:
             schema, others = ref("Unauthorized"), plain
-        case HTTPStatus.NOT_FOUND:
-            # An id with a slash in it, or none, leads to no route. Which form that answer has depends on the header Accept.
-            schema, others = {"anyOf": [schema, ref("NoRoute")]}, {**plain, "text/html": {"schema": _TEXT}}
+        case HTTPStatus.NOT_FOUND | HTTPStatus.SERVICE_UNAVAILABLE:
+            # An id with a slash in it, or none, leads to no route; without Keystone no token can be checked. Which form these answers
+            # have depends on the header Accept.
+            schema, others = {"anyOf": [schema, ref("BareFault")]}, {**plain, "text/html": {"schema": _TEXT}}
         case _:
             pass
     content = {"application/json": {"schema": schema}, **others}

@@ -10,7 +10,7 @@ from jsonschema import Draft4Validator, FormatChecker, ValidationError
 from oslo_utils import uuidutils
 
 from vmha.api import times
-from vmha.api.faults import bad_request
+from vmha.api.faults import Fault, bad_request
 
 _BAD_NAME = (
     "An invalid 'name' value was provided. The name must be: printable characters. "
@@ -27,17 +27,23 @@ def parse(text: bytes) -> Any:
     try:
         return json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError):
-        raise bad_request("Malformed request body") from None
+        raise _malformed() from None
 
 
 def check(body: Any, schema: Draft4Validator) -> None:
     """Raise `Fault` with the first thing that is wrong with `body`."""
     try:
         error = next(schema.iter_errors(body), None)
+        message = None if error is None else _message(error)
     except RecursionError:
-        raise bad_request("Malformed request body") from None
-    if error is not None:
-        raise bad_request(_message(error))
+        raise _malformed() from None
+    if message is not None:
+        raise bad_request(message)
+
+
+def _malformed() -> Fault:
+    """The same for a body that is no JSON and for one whose brackets go deeper than anybody follows."""
+    return bad_request("Malformed request body")
 
 
 def validator(schema: dict[str, Any]) -> Draft4Validator:

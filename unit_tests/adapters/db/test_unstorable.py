@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pymysql
 import pytest
 from oslo_db import exception as db_exception
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.errors import Unstorable
@@ -26,12 +27,14 @@ from vmha.errors import Unstorable
         ),
         (pymysql.err.DataError(1366, "Incorrect string value"), "a value has characters"),
         (db_exception.DBDataError(), "a value is too long, or has characters"),
+        (sqlite3.DataError("string or blob too big"), "a value is too long, or has characters"),
     ],
 )
 def test_it_names_the_column(error: Exception, words: str, tmp_path: Path) -> None:
     """The sentence says which column and what is wrong, so far as the driver does, and quotes nothing of the value."""
     engine = open_database(f"sqlite:///{tmp_path}/vmha.sqlite")
-    raised = error if isinstance(error, db_exception.DBError) else DBAPIError("INSERT", {}, error)
+    known = DataError if isinstance(error, sqlite3.DataError) else DBAPIError
+    raised = error if isinstance(error, db_exception.DBError) else known("INSERT", {}, error)
     with pytest.raises(Unstorable, match=words), transaction(engine):
         raise raised
     engine.dispose()

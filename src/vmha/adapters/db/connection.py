@@ -11,7 +11,7 @@ from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import CreateEnginePlugin, Double, event, make_url
 from sqlalchemy.dialects import plugins
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import QueuePool
@@ -223,12 +223,20 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             yield connection
     except (db_exception.DBConnectionError, db_exception.DBDeadlock, OperationalError, PoolTimeout) as error:
         raise StoreUnavailable(f"the database did not answer: {error}; it is tried again") from error
-    except (db_exception.DBNonExistentDatabase, db_exception.DBNonExistentTable) as error:
-        raise StoreUnavailable(f"the database lacks its tables; run `masakari-manage db sync`: {error}") from error
     except db_exception.DBError as error:
-        if getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None) == READ_ONLY:
-            raise StoreUnavailable(f"the database takes no writes now: {error}; it is tried again") from error
-        raise
+        why = _unusable(error)
+        if why is None:
+            raise
+        raise StoreUnavailable(f"{why}: {error}") from error
+
+
+def _unusable(error: db_exception.DBError) -> str | None:
+    """Say why a database that answers is of no use now, None where that is not what the error is about."""
+    if isinstance(error, (db_exception.DBNonExistentDatabase, db_exception.DBNonExistentTable)):
+        return "the database lacks its tables; run `masakari-manage db sync`"
+    if getattr(getattr(error.inner_exception, "orig", None), "sqlstate", None) == READ_ONLY:
+        return "the database takes no writes now; it is tried again"
+    return None
 
 
 @contextmanager
@@ -237,9 +245,11 @@ def _storable() -> Iterator[None]:
     try:
         yield
     except (db_exception.DBError, DBAPIError) as error:
-        origin = _origin(error)
+        wrapped = _wrapped(error)
+        origin = wrapped.orig if isinstance(wrapped, DBAPIError) else None
         known = UNSTORABLE.get(origin.args[0]) if origin is not None and origin.args else None
-        if known is None and not isinstance(error, db_exception.DBDataError):
+        # oslo.db knows the data errors of servers, SQLite's only as errors.
+        if known is None and not isinstance(error, db_exception.DBDataError) and not isinstance(wrapped, DataError):
             raise
         named = re.search(r"column\W+(?:\w+`\.`)*(\w+)", str(origin))
         what = f"the value of {named[1]}" if named else "a value"
@@ -247,7 +257,6 @@ def _storable() -> Iterator[None]:
         raise Unstorable(f"{what} {why}; send a shorter or a plainer one") from error
 
 
-def _origin(error: db_exception.DBError | DBAPIError) -> BaseException | None:
-    """Return the driver's own error."""
-    wrapped = error.inner_exception if isinstance(error, db_exception.DBError) else error
-    return wrapped.orig if isinstance(wrapped, DBAPIError) else None
+def _wrapped(error: db_exception.DBError | DBAPIError) -> BaseException | None:
+    """Return SQLAlchemy's error, which holds the driver's own."""
+    return error.inner_exception if isinstance(error, db_exception.DBError) else error
