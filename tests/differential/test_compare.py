@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.differential import coverage
 from tests.differential.compare import Accepted, Difference, differences
-from tests.differential.exchange import Answer
+from tests.differential.exchange import Answer, Request
+from unit_tests.api import contract
 
 
 def answer(body: Any, *, status: int = 200, **headers: str) -> Answer:
@@ -36,6 +38,21 @@ def answer(body: Any, *, status: int = 200, **headers: str) -> Answer:
 def test_what_differs_is_found(upstream: Answer, ours: Answer, where: list[str]) -> None:
     """Values, types, keys and their order, lengths, status and headers count."""
     assert [each.where for each in differences("r", upstream, ours)] == where
+
+
+def test_what_is_reached_seldom_is_named() -> None:
+    """Four requests are too few for a route, its parameter or a row of errors; the fifth is enough."""
+    request = Request(id="r", method="GET", path="/v1/$project/segments?limit=x")
+    refused = answer(
+        {"badRequest": {"code": 400, "message": "Invalid input received: limit must be an integer"}}, status=400
+    )
+    reached = {"GET /segments", "GET /segments?limit"} | {
+        str(row) for row in contract.ROWS if "limit must be an integer" in row.words
+    }
+    few, enough = (coverage.seldom([(request, refused)] * count) for count in (4, 5))
+    assert {f"{each}: 4 times" for each in reached} <= set(few)
+    assert {each.rpartition(":")[0] for each in few} - {each.rpartition(":")[0] for each in enough} == reached
+    assert len(few) == len(coverage.wanted())
 
 
 def test_an_entry_covers_what_it_names_only() -> None:

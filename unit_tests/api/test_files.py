@@ -19,6 +19,7 @@ In what is expected <uuid>, <time>, <now> (a time in whole seconds), <int> and <
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from sqlalchemy import text
 
 from unit_tests.api.world import World
 
+Note = Callable[[str, str, Any], None]
 KINDS = {
     "<uuid>": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "<time>": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}",
@@ -49,14 +51,20 @@ def cases() -> list[Any]:
 @pytest.mark.parametrize("case", cases())
 def test_case(case: dict[str, Any], tmp_path: Path) -> None:
     """What the case says holds."""
-    world = World(tmp_path, **case.get("world", {}))
+    play(case, tmp_path)
+
+
+def play(case: dict[str, Any], folder: Path, note: Note = lambda method, path, answer: None) -> None:
+    """Do the steps of a case in a world of its own; `note` is told each answer."""
+    world = World(folder, **case.get("world", {}))
     kept: dict[str, str] = {}
     for step in case["steps"]:
         for added in step.get("cases", [{}]):
-            run({name: value for name, value in step.items() if name != "cases"} | added, world, kept)
+            run({name: value for name, value in step.items() if name != "cases"} | added, world, kept, note)
+    world.engine.dispose()
 
 
-def run(step: dict[str, Any], world: World, kept: dict[str, str]) -> None:
+def run(step: dict[str, Any], world: World, kept: dict[str, str], note: Note) -> None:
     """Do one step, compare, and keep what was asked for."""
     step = filled(step, kept)
     if "sql" in step:
@@ -67,6 +75,7 @@ def run(step: dict[str, Any], world: World, kept: dict[str, str]) -> None:
         assert matches(found, step.get("rows", found)), f"{step['sql']} returned {found}"
         return
     answer = request(step, world)
+    note(*step["do"].split(" ", 1), answer)
     shown = f"{step['do']} with {step.get('send', step.get('raw'))} answered {answer.status} {dict(answer.headers)} {answer.text}"
     assert answer.status_int == step["status"], shown
     for name, value in step.get("shows", {}).items():
