@@ -31,6 +31,12 @@ STARTED: Final = Verdict("finished", "The host was reported started: nothing is 
 STARTED_UNKNOWN: Final = Verdict(
     "ignored", "The host was reported started with host_status UNKNOWN: nothing is to be done."
 )
+ON_MAINTENANCE: Final = Verdict(
+    "ignored",
+    "Nothing was done for this failure, since the host is on maintenance. If the maintenance is over, set on_maintenance to False: "
+    "the failure is taken when it is reported again.",
+)
+"""Of the failure of a host on maintenance, which the API refuses. It is stored all the same, so that an operator sees it."""
 
 
 def judge(type: str, payload: Mapping[str, str], *, segment_enabled: bool) -> Verdict:

@@ -19,7 +19,7 @@ from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
-from vmha.api.acceptance import judge
+from vmha.api.acceptance import ON_MAINTENANCE, judge
 from vmha.api.call import Answer
 from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vmha.adapters.db.hosts import Host
     from vmha.adapters.db.notifications import Earlier, Notification
     from vmha.adapters.db.segments import Segment
+    from vmha.api.acceptance import Verdict
     from vmha.api.call import Call, JsonObject
     from vmha.api.params import Query
 
@@ -120,32 +121,42 @@ def _accepted(call: Call, sent: Mapping[str, Any]) -> Notification:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with transaction(call.parts.engine) as connection:
-                return _accept(connection, sent, duplicate_seconds=call.parts.duplicate_interval_seconds)
+                accepted = _accept(connection, sent, duplicate_seconds=call.parts.duplicate_interval_seconds)
         except StoreUnavailable as error:
             if attempt == _ATTEMPTS or not isinstance(error.__cause__, DBDeadlock):
                 raise
+        else:
+            if isinstance(accepted, Fault):
+                raise accepted
+            return accepted
     raise AssertionError("the last attempt returns or raises")
 
 
-def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_seconds: float) -> Notification:
+def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_seconds: float) -> Notification | Fault:
+    """Store a notification, or say why it is refused; what a refusal stored stays when it is raised after the transaction."""
     host = _reported(connection, sent["hostname"])
     segment = stored_segments.find(connection, host.failover_segment_id)
     if segment is None:
         raise UnknownHost(host.name)
     generated = times.parse(sent["generated_time"])
-    _refuse_unwanted(connection, sent, host, generated - _span(duplicate_seconds, generated))
-    verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
-    row = stored.insert(
+    earlier = stored.equal_ones(
         connection,
         type=sent["type"],
         host_uuid=host.uuid,
-        segment_uuid=segment.uuid,
-        generated_time=generated,
         payload=sent["payload"],
-        status=verdict.status,
-        message=verdict.message,
-        now=times.now(),
+        since=generated - _span(duplicate_seconds, generated),
     )
+    if host.on_maintenance:
+        if not earlier:
+            _keep_in_sight(connection, sent, host)
+        return conflict(
+            f"Notification received from host {host.name} of type '{sent['type']}' is ignored as the host is already "
+            "under maintenance."
+        )
+    if any(_repeats(sent, each) for each in earlier):
+        return conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
+    verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
+    row = _stored(connection, sent, host, verdict)
     if verdict.opens_recovery:
         _report(connection, row, host, segment)
     return row
@@ -186,29 +197,17 @@ def _span(seconds: float, before: datetime) -> timedelta:
     return min(timedelta(seconds=seconds), before - _FIRST)
 
 
-def _refuse_unwanted(connection: Connection, sent: Mapping[str, Any], host: Host, since: datetime) -> None:
-    if host.on_maintenance:
-        _say_refused(connection, sent, host)
-        raise conflict(
-            f"Notification received from host {host.name} of type '{sent['type']}' is ignored as the host is already "
-            "under maintenance."
-        )
-    earlier = stored.equal_ones(
-        connection, type=sent["type"], host_uuid=host.uuid, payload=sent["payload"], since=since
-    )
-    if any(_repeats(sent, each) for each in earlier):
-        raise conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
-
-
-def _say_refused(connection: Connection, sent: Mapping[str, Any], host: Host) -> None:
-    """Warn of a failure that nobody will act on: the client that is told so is a monitor, which nobody watches."""
+def _keep_in_sight(connection: Connection, sent: Mapping[str, Any], host: Host) -> None:
+    """Store a failure that nobody will act on, and warn: the client that is refused is a monitor, which nobody watches."""
     open_already = stored_hosts.open_recovery(connection, segment_uuid=host.failover_segment_id, uuid=host.uuid)
     if sent["type"] != "COMPUTE_HOST" or sent["payload"]["event"] != "STOPPED" or open_already is not None:
         return
+    row = _stored(connection, sent, host, ON_MAINTENANCE)
     log(
         LOG,
         "host failure refused, the host is on maintenance",
         level=logging.WARNING,
+        notification=row.notification_uuid,
         host=host.name,
         segment=host.failover_segment_id,
         generated_time=sent["generated_time"],
@@ -217,12 +216,29 @@ def _say_refused(connection: Connection, sent: Mapping[str, Any], host: Host) ->
     )
 
 
+def _stored(connection: Connection, sent: Mapping[str, Any], host: Host, verdict: Verdict) -> Notification:
+    return stored.insert(
+        connection,
+        type=sent["type"],
+        host_uuid=host.uuid,
+        segment_uuid=host.failover_segment_id,
+        generated_time=times.parse(sent["generated_time"]),
+        payload=sent["payload"],
+        status=verdict.status,
+        message=verdict.message,
+        now=times.now(),
+    )
+
+
 def _repeats(sent: Mapping[str, Any], earlier: Earlier) -> bool:
     """Tell whether an equal notification makes this one a duplicate.
 
-    An instance may crash again right after it was restarted. Its event is the same one if it was generated at the same time,
+    A failure that was refused while its host was on maintenance was not dealt with. An instance may crash again right after it was
+    restarted. Its event is the same one if it was generated at the same time,
     or if the earlier one is still being dealt with.
     """
+    if earlier.message == ON_MAINTENANCE.message:
+        return False
     if sent["type"] != "VM" or not earlier.is_final:
         return True
     return abs(earlier.generated_time - times.parse(sent["generated_time"])) < _RESOLUTION

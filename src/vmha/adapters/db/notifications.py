@@ -65,13 +65,15 @@ class Earlier:
 
     generated_time: datetime
     is_final: bool
+    message: str | None
 
 
 def equal_ones(
     connection: Connection, *, type: str, host_uuid: str, payload: Mapping[str, Any], since: datetime
 ) -> list[Earlier]:
     """Return what notifications of this type and payload the host has that were generated at `since` or later."""
-    shown = (notifications.c.payload, notifications.c.generated_time, notifications.c.status)
+    columns = notifications.c
+    shown = (columns.payload, columns.generated_time, columns.status, columns.message)
     query = select(*shown).where(
         notifications.c.source_host_uuid == host_uuid,
         notifications.c.type == type,
@@ -79,7 +81,7 @@ def equal_ones(
         notifications.c.deleted == 0,
     )
     return [
-        Earlier(row.generated_time, row.status in _FINAL)
+        Earlier(row.generated_time, row.status in _FINAL, row.message)
         for row in connection.execute(query.distinct())
         if _payload(row.payload) == payload
     ]
