@@ -38,7 +38,7 @@ def check(method: str, path: str, sent: Any, *, answered: int, body: Any) -> Non
 
 def find(method: str, path: str) -> Any:
     """Return the description of what answers a request."""
-    plain = path[0] + re.sub("/+", "/", path.partition("?")[0][1:])
+    plain = path[:1] + re.sub("/+", "/", path.partition("?")[0][1:])
     for template, methods in sorted(DOCUMENT["paths"].items(), key=lambda entry: "{" in entry[0]):
         if method.lower() in methods and pattern(template).fullmatch(plain):
             return methods[method.lower()]

@@ -4,6 +4,7 @@ A file is a list of cases, each with a database of its own: `holds` says what th
 set up, `steps` happen in order. A step is a request or a statement:
 
     do: POST /v1/segments         the request; {name} stands for a value that an earlier step kept
+    below: /instance-ha           what a web server took off the path;
     version: "1.2"                microversion;  `headers`: further headers;  `send`: JSON body;  `raw`: body as it is
     status: 201                   what must come back;  `body`: exactly this JSON;  `has`: at least this;  `text`: this text
     fault: {badRequest: "..."}    an error's envelope, its code being the status
@@ -100,7 +101,7 @@ def request(step: dict[str, Any], world: World) -> Any:
     if "version" in step:
         headers["OpenStack-API-Version"] = f"instance-ha {step['version']}"
     raw = step["raw"].encode("latin-1") if "raw" in step else None
-    return world.call(method, path, send=step.get("send"), raw=raw, headers=headers)
+    return world.call(method, path, send=step.get("send"), raw=raw, headers=headers, below=step.get("below", ""))
 
 
 def filled(value: Any, kept: dict[str, str]) -> Any:

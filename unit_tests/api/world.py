@@ -45,7 +45,7 @@ class World:
 
     `nova_trouble` makes Nova unreachable with that text, `nova_refusal` makes it refuse with a status and a text, `defect` is the text
     of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
-    With `authtoken` callers need a token, and these are the options of its check.
+    With `authtoken` callers need a token, and these are the options of its check. `is_taken_out` of the load balancer's hands by a file.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class World:
     database_is_away: bool = False
     longest_value: int | None = None
     authtoken: dict[str, str] | None = None
+    is_taken_out: bool = False
     bell: CountingBell = field(default_factory=CountingBell)
 
     def __post_init__(self) -> None:
@@ -77,9 +78,15 @@ class World:
         send: Any = None,
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
+        below: str = "",
     ) -> Any:
-        """Send a request and return webob's response, which must be as the API's description says."""
-        request = webob.Request.blank(path, method=method, headers=headers or {})
+        """Send a request and return webob's response, which must be as the API's description says.
+
+        `below` is the part of the path that a web server took off before it passed the request on.
+        """
+        request = webob.Request.blank(
+            path, method=method, headers=headers or {}, base_url=f"http://localhost:80{below}"
+        )
         if send is not None or raw is not None:
             request.body = json.dumps(send).encode() if raw is None else raw
             request.headers.setdefault("Content-Type", "application/json")
@@ -117,7 +124,15 @@ class World:
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,
             duplicate_interval_seconds=180,
+            healthcheck_disabled_by=str(self._taken_out()),
         )
+
+    def _taken_out(self) -> Path:
+        """Return the file that fails the health check while it exists."""
+        path = self.folder / "healthcheck_disable"
+        if self.is_taken_out:
+            path.touch()
+        return path
 
     def _config(self) -> cfg.ConfigOpts:
         text = "[oslo_middleware]\n" + "".join(f"{name} = {value}\n" for name, value in self.options.items())

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import falcon
 from falcon.routing import BaseConverter
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ApiParts", "create_app"]
 
 LOG = logging.getLogger(__name__)
-HEALTHCHECK_DISABLED_BY: Final = "/etc/masakari/healthcheck_disable"
-"""While this file exists the health check fails, so that a load balancer takes the server out."""
-
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 
@@ -58,13 +55,13 @@ def create_app(parts: ApiParts) -> WSGIApplication:
         _v1(parts, policy),
     )
     discovery = _below((proxy, middleware.faults, sized), _discovery(parts))
-    health = _below((middleware.faults, sized), _health())
+    health = _below((middleware.faults, sized), _health(parts))
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/v1" or path.startswith("/v1/"):
             return v1(environ, start_response)
-        if path == "/healthcheck":
+        if path == "/healthcheck" or path.startswith("/healthcheck/"):
             return health(environ, start_response)
         return discovery(environ, start_response)
 
@@ -140,9 +137,9 @@ def _discovery(parts: ApiParts) -> falcon.App[Any, Any]:
     return app
 
 
-def _health() -> WSGIApplication:
+def _health(parts: ApiParts) -> WSGIApplication:
     """Build what load balancers ask."""
-    return Healthcheck(None, {"backends": "disable_by_file", "disable_by_file_path": HEALTHCHECK_DISABLED_BY})
+    return Healthcheck(None, {"backends": "disable_by_file", "disable_by_file_path": parts.healthcheck_disabled_by})
 
 
 def _no_route(request: falcon.Request, response: falcon.Response, *rest: Any, **path: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vmha.adapters.announcing import SilentAnnouncer
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from vmha.ports import Announcer, Doorbell
+
+HEALTHCHECK_DISABLED_BY: Final = "/etc/masakari/healthcheck_disable"
+"""While this file exists the health check fails, so that a load balancer takes the server out. The path is upstream's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +38,5 @@ class ApiParts:
     max_limit: int
     link_prefix: str | None
     duplicate_interval_seconds: float
+    healthcheck_disabled_by: str = HEALTHCHECK_DISABLED_BY
     announcer: Announcer = field(default_factory=SilentAnnouncer)
