@@ -156,6 +156,7 @@ _RECOVERY = {
         "version": 1,
         "opened_at": 0,
         "epoch": 0,
+        "lease_until": 4102444800,  # the year 2100: an engine works on it
     },
     "recovery_notifications": {"notification_uuid": uuid(36), "recovery_uuid": uuid(91), "is_first": 1},
 }

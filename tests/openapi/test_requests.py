@@ -39,6 +39,8 @@ _CHECKS: Final = (
 )
 # Why a body that is as described may be refused all the same: it names a host that nobody knows.
 _UNKNOWN: Final = ("Host with name", "Compute service with name")
+# The one refusal that is stored: an operator is to see the failure of a host on maintenance.
+_REMEMBERED: Final = b"is ignored as the host is already under maintenance"
 
 
 @pytest.mark.timeout(600)
@@ -64,7 +66,8 @@ def test_answers_are_as_described(operation: Operation, api: Rig, request: pytes
         if was_changed:
             api.database.restore()
         asked.case.validate_response(answer, checks=list(_CHECKS))
-        assert not (was_changed and answer.status_code >= 400), "a request that was refused has changed something"
+        if was_changed and answer.status_code >= 400:
+            assert _REMEMBERED in answer.content, "a request that was refused has changed something"
         judge_caller(asked, operation, answer)
         judge_body(asked, operation, answer)
 

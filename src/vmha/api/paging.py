@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from vmha.api import params
 from vmha.api.call import Answer
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ def answer(
 ) -> Answer:
     """Answer with the `rows` that `one_more` of `page` found; their attribute `marker` is what the next page begins behind.
 
-    A client that named a limit knows how to go on behind its last row. One that named none would take the first thousand for
-    all there are, as it does with upstream. Others follow the header (RFC 8288); openstacksdk 4.22 fails over it (KeyError
-    'uri' in `_get_next_link`) unless the body has the link too, as Nova's bodies have it.
+    A client that gets as many rows as it named knows how to go on behind the last of them. One that named none, or more than we
+    send, would take what it gets for all there are, as it does with upstream. Others follow the header (RFC 8288); openstacksdk
+    4.22 fails over it (KeyError 'uri' in `_get_next_link`) unless the body has the link too, as Nova's bodies have it.
     """
     shown = rows[: page.limit]
     body: JsonObject = {name: [view(row) for row in shown]}
-    if len(rows) <= len(shown) or not shown or call.query.get("limit") is not None:
+    is_as_asked = params.limit(call.query, max_limit=page.limit + 1) == page.limit
+    if len(rows) <= len(shown) or not shown or is_as_asked:
         return Answer(body)
     href = _next(call, marker=str(getattr(shown[-1], marker)))
     return Answer({**body, f"{name}_links": [{"rel": "next", "href": href}]}, headers={"Link": f'<{href}>; rel="next"'})

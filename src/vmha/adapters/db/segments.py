@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import failover_segments, hosts, recoveries
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vmha.adapters.db.listing import Page
 
 _WAITS = tuple(phase.value for phase in Phase if phase.is_wait)
+ABANDONED_SECONDS: Final = 120.0
+"""So long a recovery that no engine works on keeps its segment as it is: five times as long as another engine takes to take over."""
 
 
 class NameTaken(VmhaError):
@@ -94,12 +96,15 @@ def delete(connection: Connection, uuid: str, *, now: datetime) -> None:
 def is_in_use(connection: Connection, uuid: str) -> bool:
     """Tell whether one of its live hosts is being recovered.
 
-    A recovery that waits for a human does not count: the human may have to change the segment first. Nor does a notification
-    without a recovery, as upstream leaves one behind when its engine stops in the middle: nobody will ever end it.
+    A recovery that waits for a human does not count: the human may have to change the segment first. Nor does one that no engine
+    has held for a while, or a notification without a recovery, as upstream leaves one behind when its engine stops in the middle:
+    nobody will ever end it.
     """
+    held_last = func.coalesce(recoveries.c.lease_until, recoveries.c.opened_at)
     under_way = select(recoveries.c.id).where(
         recoveries.c.open_key.is_not(None),
         recoveries.c.phase.not_in(_WAITS),
+        held_last > func.database_now() - ABANDONED_SECONDS,
         recoveries.c.host_uuid == hosts.c.uuid,
         hosts.c.failover_segment_id == uuid,
         hosts.c.deleted == 0,
