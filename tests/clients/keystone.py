@@ -11,6 +11,7 @@ from tests.cloud.rig.settings import PASSWORD, REGION, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+ALIAS = "/instance-ha"
 # Region -> what stands in its catalog behind the address of our API, and who registers it so.
 ENDPOINTS = {
     # The charms, and upstream's guide of old.
@@ -21,7 +22,8 @@ ENDPOINTS = {
     # Kolla.
     "unversioned": "",
     # devstack, and whoever serves it below an alias of Apache.
-    "below-an-alias": "/instance-ha/v1/$(project_id)s",
+    "below-an-alias": f"{ALIAS}/v1/$(project_id)s",
+    "unversioned-below-an-alias": ALIAS,
 }
 # User -> project, and the roles there.
 USERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -30,6 +32,11 @@ USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo": ("demo", ("member",)),
     "nobody": ("demo", ()),
 }
+
+
+def path_of(region: str) -> str:
+    """Return the path below which a client must stay that looks our API up in a region."""
+    return ALIAS if ENDPOINTS[region].startswith(ALIAS) else ""
 
 
 class RealKeystone:

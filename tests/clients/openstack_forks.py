@@ -50,8 +50,14 @@ def serve() -> None:
 
 
 def describe() -> dict[str, list[dict[str, Any]]]:
-    """Return what each command of the plugin can be told; how to print belongs to all commands and is left out."""
-    found = {}
+    """Return what each command of the plugin can be told, and under "" what the plugin lets any command be told.
+
+    How to print belongs to every command of `openstack` and is left out.
+    """
+    from masakariclient import plugin
+
+    anywhere = plugin.build_option_parser(argparse.ArgumentParser(add_help=False))
+    found = {"": [_describe(each) for each in anywhere._actions]}
     for entry in distribution("python-masakariclient").entry_points:
         if entry.group.startswith("openstack.ha."):
             kind = entry.load()

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from sqlalchemy import text
 
 from tests.clients.commands import Commands, Finished
-from tests.clients.keystone import RealKeystone
+from tests.clients.keystone import ALIAS, RealKeystone
 from tests.clients.used import Used, Watched
 from tests.cloud.rig.settings import REGION
 from vmha.adapters.db import schema
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HOSTS = frozenset({"c1", "c2", "c3"})
+HOSTS = frozenset({"c1", "c2", "c3", "c4"})
 
 
 class SilentBell:
@@ -36,14 +36,18 @@ class SilentBell:
 
 
 class Stage:
-    """What all tests share: Keystone, a server at one address for the API of whichever test runs, and what was used so far."""
+    """What all tests share: Keystone, a server at one address for the API of whichever test runs, and what was used so far.
+
+    `asked_below` has the paths, "" or the alias, below which the API was called.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Put its data below a folder."""
         self.keystone = RealKeystone(folder / "keystone")
         self.used = Used()
         self.app: WSGIApplication | None = None
-        self._server = Server(("127.0.0.1", 0), PathInfoDispatcher({"/": self._ask, "/instance-ha": self._ask}))
+        self.asked_below: set[str] = set()
+        self._server = Server(("127.0.0.1", 0), PathInfoDispatcher({"/": self._ask, ALIAS: self._ask}))
         self._server.prepare()
         self.url = "http://{}:{}".format(*self._server.bind_addr[:2])
         self._thread = threading.Thread(target=self._server.serve, daemon=True)
@@ -61,6 +65,7 @@ class Stage:
 
     def _ask(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         assert self.app is not None, "no test has an API now"
+        self.asked_below.add(environ["SCRIPT_NAME"])
         return self.app(environ, start_response)
 
 
@@ -75,6 +80,7 @@ class Rig:
         self.engine = open_database(f"sqlite:///{folder}/vmha.sqlite")
         schema.upstream.create_all(self.engine)
         schema.ours.create_all(self.engine)
+        stage.asked_below.clear()
         stage.app = create_app(self._parts(authtoken or stage.keystone.authtoken()))
 
     def connect(self, user: str = "admin", region: str = REGION, **options: Any) -> Connection:

@@ -96,9 +96,10 @@ def test_lists_of_segments(rig: Rig, run: Run, say: Callable[..., str]) -> None:
     """Segments are filtered and sorted; a limit is that of one page, and the list goes on behind the marker."""
     ha = rig.ha()
     made = [segment_of(ha, f"s{number}") for number in range(4)]
-    ha.update_segment(made[2].uuid, recovery_method="rh_priority", service_type="x")
-    assert names(run("segment", "list", "--filters", "recovery_method=auto;service_type=compute")) == ["s3", "s1", "s0"]
-    filters = ("--filters", "recovery_method=rh_priority", "--filters", "service_type=x")
+    ha.update_segment(made[2].uuid, recovery_method="rh_priority")
+    ha.update_segment(made[3].uuid, service_type="x")
+    assert names(run("segment", "list", "--filters", "recovery_method=auto;service_type=compute")) == ["s1", "s0"]
+    filters = ("--filters", "recovery_method=rh_priority", "--filters", "service_type=compute")
     assert names(run("segment", "list", *filters, "--sort", "name:asc,updated_at:desc")) == ["s2"]
     assert names(run("segment", "list", "--sort", "name")) == ["s3", "s2", "s1", "s0"]
     assert names(run("segment", "list", "--sort", "created_at:asc", "--limit", "3", "--marker", made[1].uuid)) == [
@@ -118,7 +119,8 @@ def test_versions(run: Run, rig: Rig, commands: Commands) -> None:
     assert "is_enabled" not in run("--os-ha-api-version", "1.1", "segment", "show", "s1")
     assert "is_enabled" not in run("segment", "show", "s1", OS_HA_API_VERSION="1.0")
     refused = rig.command(commands, "segment", "list", OS_HA_API_VERSION="1.9")
-    assert refused.code != 0
+    assert refused.code == 1
+    assert "the cloud only supports a minimum of 1.0 and a maximum of 1.3" in refused.errors
 
 
 def test_hosts(run: Run, rig: Rig, say: Callable[..., str]) -> None:
@@ -151,19 +153,19 @@ def test_lists_of_hosts(rig: Rig, run: Run) -> None:
     """Hosts are filtered and sorted, and listed behind a marker."""
     ha = rig.ha()
     segment = segment_of(ha)
-    made = [host_of(ha, segment, name) for name in ("c1", "c2", "c3")]
-    ha.update_host(made[0].uuid, segment.uuid, reserved=True, type="X")
-    ha.update_host(made[1].uuid, segment.uuid, on_maintenance=True)
+    made = [host_of(ha, segment, name) for name in ("c1", "c2", "c3", "c4")]
+    for each, change in zip(made, ({"reserved": True}, {"on_maintenance": True}, {"type": "X"}), strict=False):
+        ha.update_host(each.uuid, segment.uuid, **change)
 
     def listed(*options: str) -> list[str]:
         return names(run("segment", "host", "list", "s1", *options))
 
-    assert listed("--filters", "type=COMPUTE;on_maintenance=False;reserved=False") == ["c3"]
+    assert listed("--filters", "type=COMPUTE;on_maintenance=False;reserved=False") == ["c4"]
     filters = ("--filters", f"failover_segment_id={segment.uuid}", "--filters", "reserved=True")
     assert listed(*filters, "--sort", "type:asc,name:asc") == ["c1"]
-    assert listed("--sort", "type,name") == ["c1", "c3", "c2"]
-    assert listed("--sort", "updated_at:asc") == ["c3", "c1", "c2"]
-    assert listed("--sort", "created_at:asc", "--limit", "1", "--marker", made[0].uuid) == ["c2", "c3"]
+    assert listed("--sort", "type,name") == ["c3", "c4", "c2", "c1"]
+    assert listed("--sort", "updated_at:asc") == ["c4", "c1", "c2", "c3"]
+    assert listed("--sort", "created_at:asc", "--limit", "1", "--marker", made[0].uuid) == ["c2", "c3", "c4"]
 
 
 def test_notifications(rig: Rig, run: Run) -> None:
@@ -201,10 +203,11 @@ def test_lists_of_notifications(rig: Rig, run: Run) -> None:
         by_uuid = {each.notification_uuid: name for name, each in sent.items()}
         return [by_uuid[each["notification_uuid"]] for each in run("notification", "list", *options)]
 
-    rig.sql("update notifications set status = 'failed' where type = 'VM'")
+    rig.sql("update notifications set status = 'failed' where type != 'COMPUTE_HOST'")
+    assert listed("--filters", "status=failed") == ["c3", "c2"]
     assert listed("--filters", "type=VM;status=failed") == ["c3"]
-    filters = ("--filters", f"source_host_uuid={sent['c1'].source_host_uuid}", "--filters", "type=COMPUTE_HOST")
-    assert listed(*filters) == ["c1"]
+    filters = ("--filters", f"source_host_uuid={sent['c2'].source_host_uuid}", "--filters", "status=failed")
+    assert listed(*filters) == ["c2"]
     assert listed("--filters", "generated-since=2026-03-14T03:30:00", "--sort", "type:asc,updated_at:asc") == [
         "c2",
         "c3",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openstack import exceptions
 
-from tests.clients.keystone import ENDPOINTS
+from tests.clients.keystone import ENDPOINTS, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.clients.rig import Rig
+    from tests.clients.rig import Rig, Stage
 
 FAILURE = {
     "type": "COMPUTE_HOST",
@@ -62,7 +62,7 @@ def names(items: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("region", ENDPOINTS)
-def test_the_sdk_finds_the_api(rig: Rig, region: str) -> None:
+def test_the_sdk_finds_the_api(stage: Stage, rig: Rig, region: str) -> None:
     """Whatever form the endpoint in the catalog has, the SDK discovers v1 and its microversions, and all it does arrives."""
     ha = rig.ha(region=region)
     assert names(ha.segments()) == []
@@ -71,6 +71,7 @@ def test_the_sdk_finds_the_api(rig: Rig, region: str) -> None:
     assert segment.is_enabled is True
     assert host_of(ha, segment).failover_segment_id == segment.uuid
     assert names(ha.hosts(segment.uuid)) == ["c1"]
+    assert stage.asked_below == {path_of(region)}
 
 
 def test_segments(rig: Rig) -> None:
@@ -103,14 +104,14 @@ def test_segments(rig: Rig) -> None:
 def test_lists_of_segments(rig: Rig) -> None:
     """Segments are filtered and sorted; with a limit the SDK walks all pages behind the marker."""
     ha = rig.ha()
-    made = [segment_of(ha, f"s{number}") for number in range(5)]
+    made = [segment_of(ha, name) for name in ("s0", "s3", "s1", "s4", "s2")]
     ha.update_segment(made[1].uuid, recovery_method="rh_priority", service_type="x", is_enabled=False)
-    assert names(ha.segments(recovery_method="rh_priority")) == ["s1"]
-    assert names(ha.segments(service_type="compute", sort_key="name", sort_dir="asc")) == ["s0", "s2", "s3", "s4"]
-    assert names(ha.segments(is_enabled=False)) == ["s1"]
-    assert names(ha.segments(limit=2)) == ["s4", "s3", "s2", "s1", "s0"]
-    assert names(ha.segments(limit=2, marker=made[3].id)) == ["s2", "s1", "s0"]
-    assert names(ha.segments(limit=2, marker=made[3].uuid)) == ["s2", "s1", "s0"]
+    assert names(ha.segments(recovery_method="rh_priority")) == ["s3"]
+    assert names(ha.segments(service_type="compute", sort_key="name", sort_dir="asc")) == ["s0", "s1", "s2", "s4"]
+    assert names(ha.segments(is_enabled=False)) == ["s3"]
+    assert names(ha.segments(limit=2)) == ["s2", "s4", "s1", "s3", "s0"]
+    assert names(ha.segments(limit=2, marker=made[3].id)) == ["s1", "s3", "s0"]
+    assert names(ha.segments(limit=2, marker=made[3].uuid)) == ["s1", "s3", "s0"]
 
 
 def test_hosts(rig: Rig) -> None:
@@ -141,15 +142,15 @@ def test_lists_of_hosts(rig: Rig) -> None:
     """Hosts are filtered and sorted, and listed in pages."""
     ha = rig.ha()
     segment = segment_of(ha)
-    made = [host_of(ha, segment, name) for name in ("c1", "c2", "c3")]
+    made = [host_of(ha, segment, name) for name in ("c1", "c3", "c2")]
     ha.update_host(made[0].uuid, segment.uuid, reserved=True, type="X")
     ha.update_host(made[1].uuid, segment.uuid, on_maintenance=True)
     assert names(ha.hosts(segment.uuid, type="COMPUTE", sort_key="name", sort_dir="asc")) == ["c2", "c3"]
-    assert names(ha.hosts(segment.uuid, on_maintenance=True)) == ["c2"]
+    assert names(ha.hosts(segment.uuid, on_maintenance=True)) == ["c3"]
     assert names(ha.hosts(segment.uuid, reserved=True)) == ["c1"]
-    assert names(ha.hosts(segment.uuid, failover_segment_id=segment.uuid)) == ["c3", "c2", "c1"]
-    assert names(ha.hosts(segment.uuid, limit=1)) == ["c3", "c2", "c1"]
-    assert names(ha.hosts(segment.uuid, limit=1, marker=made[2].id)) == ["c2", "c1"]
+    assert names(ha.hosts(segment.uuid, failover_segment_id=segment.uuid)) == ["c2", "c3", "c1"]
+    assert names(ha.hosts(segment.uuid, limit=1)) == ["c2", "c3", "c1"]
+    assert names(ha.hosts(segment.uuid, limit=1, marker=made[2].id)) == ["c3", "c1"]
 
 
 def test_notifications(rig: Rig) -> None:
@@ -174,7 +175,7 @@ def test_lists_of_notifications(rig: Rig) -> None:
     hosts = [host_of(ha, segment, name) for name in ("c1", "c2")]
     crash = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": INSTANCES[0]}
     sent = (
-        FAILURE,
+        {**FAILURE, "generated_time": "2026-03-14T05:00:00"},
         {**FAILURE, "type": "VM", "payload": crash, "generated_time": "2026-03-14T04:00:00"},
         {
             **FAILURE,
@@ -191,8 +192,9 @@ def test_lists_of_notifications(rig: Rig) -> None:
 
     assert listed() == listed(limit=1) == [third, second, first]
     assert listed(status="failed") == listed(source_host_uuid=hosts[1].uuid) == [third]
-    assert listed(type="VM") == listed(generated_since="2026-03-14T03:30:00") == [second]
-    assert listed(sort_key="generated_time", sort_dir="asc", source_host_uuid=hosts[0].uuid) == [first, second]
+    assert listed(type="VM") == [second]
+    assert listed(generated_since="2026-03-14T04:30:00") == [first]
+    assert listed(sort_key="generated_time", sort_dir="asc", source_host_uuid=hosts[0].uuid) == [second, first]
     assert listed(limit=1, marker=ha.get_notification(second).id) == [first]
 
 
@@ -210,7 +212,7 @@ def test_vmoves(rig: Rig) -> None:
     (pending,) = ha.vmoves(notification, status="pending")
     assert (pending.server_id, pending.server_name, pending.source_host) == (INSTANCES[1], "web1", "c1")
     assert listed() == listed(type="evacuation") == listed(limit=1) == ["web1", "web0"]
-    assert listed(sort_key="start_time", sort_dir="asc") == ["web0", "web1"]
+    assert listed(sort_key="status", sort_dir="desc") == ["web0", "web1"]
     assert listed(limit=1, marker=pending.id) == ["web0"]
     assert ha.get_vmove(MOVES[1], notification).status == "pending"
     with pytest.raises(exceptions.NotFoundException):
