@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # The largest id that a column of type INTEGER can hold; PostgreSQL refuses a larger number where others find nothing.
 _LARGEST_ID = 2**31 - 1
+# A uuid has 32 characters, the largest id 10; between them is room for signs and blanks.
+_LONGEST_ID = 20
 # Written in every transaction that writes a row and never NULL in practice, though upstream's schema would allow it.
 _NEVER_NULL = frozenset({"created_at", "deleted"})
 
@@ -79,14 +81,23 @@ def row_id(text: str) -> int | None:
 
 def _marker(connection: Connection, table: Table, marker: str, uuid: str) -> Row[Any]:
     """Read the marker's row. It need not be in the list itself, only alive."""
-    number = row_id(marker)
-    found = table.c.id == number if number is not None else equals(table.c[uuid], marker)
+    number = _as_id(marker)
+    found = equals(table.c[uuid], marker) if number is None else table.c.id == number
     if "deleted" in table.c:
         found = and_(found, table.c.deleted == 0)
     row = connection.execute(select(table).where(found)).one_or_none()
     if row is None:
         raise UnusablePage(f"Marker {marker} could not be found.")
     return row
+
+
+def _as_id(marker: str) -> int | None:
+    """Read an id as Python reads numbers, since upstream does; what is none is a uuid, which has more characters than any id."""
+    try:
+        number = int(marker) if len(marker) < _LONGEST_ID else None
+    except ValueError:
+        return None
+    return number if number is not None and abs(number) <= _LARGEST_ID else None
 
 
 def _needed(orders: tuple[Order, ...]) -> tuple[Order, ...]:
