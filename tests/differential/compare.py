@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.differential.exchange import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,45 +34,44 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A difference that stays, and why; in all but the reason `*` stands for any text."""
+    """A difference of one request that stays, and why. In what the two answered `*` stands for any text."""
 
     reason: str
-    requests: tuple[str, ...]
+    request: str
     where: str
     upstream: str
     ours: str
 
-    def covers(self, found: Difference, request: str) -> bool:
-        """Tell whether this is what was found, at that one of its requests."""
-        pairs = (
-            (found.request, request),
-            (found.where, self.where),
-            (found.upstream, self.upstream),
-            (found.ours, self.ours),
-        )
-        return all(_fits(text, pattern) for text, pattern in pairs)
+    def covers(self, found: Difference) -> bool:
+        """Tell whether this is what was found."""
+        same = (found.request, found.where) == (self.request, self.where)
+        return same and _fits(found.upstream, self.upstream) and _fits(found.ours, self.ours)
 
 
-def accepted() -> list[Accepted]:
-    """Read the file of differences."""
+def accepted(path: Path = FILE) -> list[Accepted]:
+    """Read the file of differences; an entry stands for each of its requests and places."""
     return [
         Accepted(
             reason=entry["reason"],
-            requests=tuple(entry["requests"]),
-            where=entry["where"],
+            request=request,
+            where=where,
             upstream=str(entry["upstream"]),
             ours=str(entry["ours"]),
         )
-        for entry in yaml.safe_load(FILE.read_text()) or []
+        for entry in yaml.safe_load(path.read_text()) or []
+        for each in entry["requests"]
+        for request in expanded(each)
+        for where in expanded(entry["where"])
     ]
 
 
 def differences(request: str, upstream: Answer, ours: Answer) -> list[Difference]:
-    """Compare two answers; where the status differs the bodies are compared as a whole."""
+    """Compare two answers; where the status differs, bodies and their types are compared as a whole."""
     alike = upstream.status == ours.status
     pairs = list(_walk("body", upstream.body, ours.body)) if alike else [("answer", _summary(upstream), _summary(ours))]
-    names = sorted({*upstream.headers, *ours.headers})
-    pairs += [(f"header {name}", upstream.headers.get(name), ours.headers.get(name)) for name in names]
+    names = {*upstream.headers, *ours.headers} - (set() if alike else {"content-type"})
+    sides = (upstream.headers, ours.headers)
+    pairs += [(f"header {name}", *(headers.get(name, "nothing") for headers in sides)) for name in sorted(names)]
     return [
         Difference(request=request, where=where, upstream=_shown(left), ours=_shown(right))
         for where, left, right in pairs
@@ -101,7 +102,7 @@ def _walk(where: str, upstream: Any, ours: Any) -> Iterator[tuple[str, Any, Any]
 
 
 def _summary(answer: Answer) -> str:
-    return f"{answer.status} {_shown(answer.body)}"
+    return f"{answer.status} {answer.headers.get('content-type')} {_shown(answer.body)}"
 
 
 def _shown(value: Any) -> str:

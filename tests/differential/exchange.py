@@ -5,7 +5,7 @@ A file in requests/ is a list. An entry is one line, `METHOD /path` with a JSON 
     do: POST@1.2 /v1/segments {"segment": {...}}   `@` gives a microversion, `latest` too; (a|b) in a path sends both
     as: demo                     a user of the simulated Keystone, or nobody; else admin
     headers: {Content-Type: x}   further ones
-    raw: "{"                     a body as it is
+    raw: "{"                     a body as it is, or {of: text, times: n}
     keep: {segment: segment.uuid}  names parts of the answer; $segment stands for it in later requests of the file
     sql: ...                     instead of a request: a statement for both databases
 
@@ -103,14 +103,15 @@ def _requests(entry: Mapping[str, Any]) -> Iterator[Request]:
     headers = {"Accept": "application/json"}
     if line["version"]:
         headers["OpenStack-API-Version"] = f"instance-ha {line['version']}"
-    body = entry.get("raw", line["body"])
+    raw = entry.get("raw", line["body"])
+    body = raw["of"] * raw["times"] if isinstance(raw, dict) else raw
     if body is not None:
         headers["Content-Type"] = "application/json"
     headers |= entry.get("headers", {})
     user = entry.get("as", "admin")
     more = "".join(f" {name}={str(entry[name])[:60]}" for name in ("as", "headers", "raw") if name in entry)
     at = f"@{line['version']}" if line["version"] else ""
-    for path in _paths(line["path"]):
+    for path in expanded(line["path"]):
         yield Request(
             id=f"{line['method']}{at} {path}{' ' + line['body'] if line['body'] else ''}{more}",
             method=line["method"],
@@ -122,9 +123,9 @@ def _requests(entry: Mapping[str, Any]) -> Iterator[Request]:
         )
 
 
-def _paths(path: str) -> Iterator[str]:
-    """Expand every (a|b) in a path."""
-    parts = re.split(r"\(([^)]*\|[^)]*)\)", path)
+def expanded(text: str) -> Iterator[str]:
+    """Expand every (a|b) in a text."""
+    parts = re.split(r"\(([^)]*\|[^)]*)\)", text)
     choices = [part.split("|") if number % 2 else [part] for number, part in enumerate(parts)]
     return ("".join(chosen) for chosen in product(*choices))
 
@@ -180,7 +181,8 @@ def comparable(answer: Answer, side: Side, kept: Mapping[str, str]) -> Answer:
     names = {value: f"<{name}>" for name, value in kept.items() if value != "missing"}
 
     def text(value: str) -> str:
-        value = _REQUEST_ID.sub("<request id>", value.replace(side.url, "<url>"))
+        value = value.replace(side.url, "<url>").replace(kept["project"], "<project>")
+        value = _REQUEST_ID.sub("<request id>", value)
         value = _UUID.sub(lambda uuid: names.get(uuid[0], uuid[0] if _is_seed(uuid[0]) else "<uuid>"), value)
         return _TIME.sub(lambda time: "<now>" if _is_recent(time[0]) else time[0], value)
 
@@ -191,8 +193,14 @@ def comparable(answer: Answer, side: Side, kept: Mapping[str, str]) -> Answer:
             return [walk(each) for each in value]
         return text(value) if isinstance(value, str) else value
 
-    headers = {name: text(value) for name, value in answer.headers.items()}
+    headers = {name: text(_in_full(name, value)) for name, value in answer.headers.items()}
     return Answer(status=answer.status, headers=headers, body=walk(answer.body))
+
+
+def _in_full(name: str, value: str) -> str:
+    """Write a link (RFC 8288) as bodies have it, so that both read alike."""
+    found = re.fullmatch(r'<(?P<href>[^>]+)>; rel="(?P<rel>\w+)"', value) if name == "link" else None
+    return json.dumps([{"rel": found["rel"], "href": found["href"]}]) if found else value
 
 
 def _is_new(row: Mapping[str, Any]) -> bool:

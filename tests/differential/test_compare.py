@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.differential import coverage
-from tests.differential.compare import Accepted, Difference, differences
+from tests.differential import coverage, exchange
+from tests.differential.compare import Accepted, Difference, accepted, differences
 from tests.differential.exchange import Answer, Request
 from unit_tests.api import contract
+
+SAYING = 2
+"""Characters beside the stars that a value must have: `[]` is the shortest that says something."""
 
 
 def answer(body: Any, *, status: int = 200, **headers: str) -> Answer:
@@ -56,10 +61,29 @@ def test_what_is_reached_seldom_is_named() -> None:
 
 
 def test_an_entry_covers_what_it_names_only() -> None:
-    """Request, place and both values must fit; a star stands for any text and nothing else is special."""
-    entry = Accepted(reason="", requests=("r: GET *",), where="body.a", upstream="[1]", ours="x*")
-    found = Difference(request="r: GET /v1", where="body.a", upstream="[1]", ours="xyz")
-    assert entry.covers(found, entry.requests[0])
-    for name, other in {"request": "r: PUT /v1", "where": "body.b", "upstream": "1", "ours": "y"}.items():
+    """Request, place and both values must fit; a star in a value stands for any text and nothing else is special."""
+    entry = Accepted(reason="", request="r: GET /v1/*", where="body.a", upstream="[1]", ours="x*")
+    found = Difference(request="r: GET /v1/*", where="body.a", upstream="[1]", ours="xyz")
+    assert entry.covers(found)
+    for name, other in {"request": "r: GET /v1/x", "where": "body.b", "upstream": "1", "ours": "y"}.items():
         changed = Difference(**{each: getattr(found, each) for each in found.__slots__} | {name: other})
-        assert not entry.covers(changed, entry.requests[0])
+        assert not entry.covers(changed)
+
+
+def test_the_file_of_differences_names_what_differs() -> None:
+    """No entry names a request, or a place in an answer, that no request and no answer of the files can have; each value says something."""
+    known = {request.id for name in exchange.files() for request in exchange.read(name)}
+    for entry in accepted():
+        assert entry.request in known
+        assert "*" not in entry.where
+        assert re.search(r"\w", entry.reason)
+        for value in (entry.upstream, entry.ours):
+            assert len(value.replace("*", "")) >= SAYING, f"{value} says too little"
+
+
+def test_an_entry_stands_for_each_of_its_requests_and_places(tmp_path: Path) -> None:
+    """What is written once for several requests is held against each of them."""
+    path = tmp_path / "differences.yaml"
+    path.write_text('[{reason: r, requests: [a(b|c), d], where: "body.(0|1).x", upstream: u, ours: o}]')
+    found = [(entry.request, entry.where) for entry in accepted(path)]
+    assert found == [(request, f"body.{place}.x") for request in ("ab", "ac", "d") for place in (0, 1)]
