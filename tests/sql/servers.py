@@ -94,6 +94,8 @@ class Server(ABC):
         """Let the server hang: its host answers, it does not."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            # A thread of it may run on for a moment, and answer; the kernel tells its parent when all of them have stopped.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on."""
