@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the number of requests: `make test` makes the first thousands of them, `make soak` more."""
+    """Take the number of requests: `make test` and `make soak` are the same but for that."""
     parser.addoption("--requests", type=int, default=3000, help="how many requests to make in all (default: 3000)")
 
 

@@ -55,7 +55,7 @@ def test_answers_are_as_described(operation: Operation, api: Rig, request: pytes
         max_examples=share,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate,),  # the first request that fails is short enough, and shrinking it may take minutes
         suppress_health_check=list(HealthCheck),
     )
     @given(asked=requests_of(operation))
@@ -66,8 +66,8 @@ def test_answers_are_as_described(operation: Operation, api: Rig, request: pytes
         if was_changed:
             api.database.restore()
         asked.case.validate_response(answer, checks=list(_CHECKS))
-        if was_changed and answer.status_code >= 400:
-            assert _REMEMBERED in answer.content, "a request that was refused has changed something"
+        if was_changed and (operation.method == "GET" or answer.status_code >= 400):
+            assert _REMEMBERED in answer.content, "a request that was refused, or only read, has changed something"
         judge_caller(asked, operation, answer)
         judge_body(asked, operation, answer)
 
