@@ -79,12 +79,21 @@ _ABOUT: Final = (
     "have no blank at their ends and only printable characters."
 )
 _SOME_PROJECT: Final = "0123456789abcdef0123456789abcdef"
-_REFUSALS: Final = (
-    *(HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
-    *(HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.CONFLICT),
-    *(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
-    *(HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE),
-)
+_REFUSALS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request cannot be read, or names what is not known, or a project that is not the caller's.",
+    HTTPStatus.UNAUTHORIZED: "There is no token, or none that is valid.",
+    HTTPStatus.FORBIDDEN: "A rule of the policy does not let the caller.",
+    HTTPStatus.NOT_FOUND: "There is no such thing, or no such path.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "`new` is no id but a word of the router.",
+    HTTPStatus.NOT_ACCEPTABLE: "There is no such microversion.",
+    HTTPStatus.CONFLICT: "What is stored does not allow it, now or at all.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service takes.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is said to be no JSON.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A mistake of the service's; its log says more.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database, Nova or Keystone is away; the same request may succeed soon.",
+}
+"""What is answered other than a success, and when."""
+
 _NOT_ALLOWED: Final = {(each.method, each.path) for each in NOT_ALLOWED}
 _SENT: Final = {"schema": _TEXT, "required": True}
 _REQUEST_ID: Final = {"x-openstack-request-id": _SENT}
@@ -117,7 +126,7 @@ def document() -> JsonObject:
         "components": {
             "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
             "schemas": answers.COMPONENTS,
-            "responses": {each.name: _refusal(each) for each in _REFUSALS},
+            "responses": {f"Error{each.value}": _refusal(each) for each in _REFUSALS},
         },
     }
 
@@ -138,7 +147,7 @@ def _operation(route: Route) -> JsonObject:
         "parameters": _parameters(route),
         "responses": {
             str(status.value): success,
-            **{str(each.value): {"$ref": f"#/components/responses/{each.name}"} for each in _refusals(route)},
+            **{str(each.value): {"$ref": f"#/components/responses/Error{each.value}"} for each in _refusals(route)},
         },
     }
     if route.body is not None:
@@ -174,7 +183,7 @@ def _refusal(status: HTTPStatus) -> JsonObject:
         case _:
             pass
     content = {"application/json": {"schema": schema}, **others}
-    return {"description": status.phrase, "headers": _REQUEST_ID, "content": content}
+    return {"description": _REFUSALS[status], "headers": _REQUEST_ID, "content": content}
 
 
 def _body(body: Mapping[Microversion, Draft4Validator]) -> Any:
