@@ -37,7 +37,7 @@ class ServedCloud:
         self.write_inventory({name: inventory_entry(host) for name, host in described.items()})
 
     def configure(self, **groups: dict[str, object]) -> None:
-        """Write masakari.conf with this cloud's Keystone, and short waits."""
+        """Write masakari.conf with this cloud's Keystone."""
         cloud = {
             "auth_url": f"{self._served.url}/identity/v3",
             "password": "secret",
@@ -46,7 +46,6 @@ class ServedCloud:
             "project_domain_name": "Default",
         }
         groups.setdefault("DEFAULT", {})["os_region_name"] = "RegionOne"
-        groups.setdefault("fencing", {})["power_call_seconds"] = 2
         groups["keystone_authtoken"] = cloud | groups.get("keystone_authtoken", {})
         self._installed.configure(**groups)
 
