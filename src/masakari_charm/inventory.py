@@ -55,7 +55,7 @@ def _faults(content: object) -> Iterator[str]:
     yield from shared_faults
     yield from _segments(content.get("segments"))
     hosts = content.get("hosts")
-    if hosts in _NOTHING and content.get("segments") not in (*_NOTHING, {}):
+    if hosts in (*_NOTHING, {}) and content.get("segments") not in (*_NOTHING, {}):
         return  # nothing but segments whose monitors are believed
     if not isinstance(hosts, dict) or not hosts:
         yield "hosts must be a mapping of hosts to their BMCs"

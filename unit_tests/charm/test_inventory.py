@@ -70,6 +70,7 @@ def test_a_right_one_has_no_fault() -> None:
     believed = {"the rack in Zürich": {"policy": "detector"}, "rack-2": {"policy": "proof"}}
     assert inventory.faults(text({"c1": {"ipmi": GOOD}}, segments=believed)) == ()
     assert inventory.faults(yaml.safe_dump({"segments": believed})) == ()
+    assert inventory.faults(text({}, segments=believed)) == ()
 
 
 KEYS = st.sampled_from(["address", "user", "password", "port", "system_guid", "extra"])
