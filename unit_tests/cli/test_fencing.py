@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -60,7 +61,10 @@ def test_a_silent_bmc_holds_up_nobody(cloud: ServedCloud, manage: Manage) -> Non
     code, out, _ = manage("fencing", "check")
     assert code == 1
     assert [line.split()[0] for line in out.splitlines()[:3]] == ["NOT", "OK", "NOT"]
-    assert out.count("did not answer in 5 s; check power and network of the BMC") == 2
+    # Where a second of the one deadline went by before its call, a BMC had what was left.
+    waited = re.findall(r"did not answer in (\d) s; check power and network of the BMC", out)
+    assert len(waited) == 2
+    assert all(3 <= int(seconds) <= 5 for seconds in waited)
 
 
 def test_json_is_for_programs(cloud: ServedCloud, manage: Manage) -> None:
