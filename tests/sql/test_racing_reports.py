@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_one_of_ten_equal_reports_is_accepted(url: str, tmp_path: Path) -> None:
     """Ten API processes post the same report at once, 200 times: each time one gets 202, nine get 409, and one recovery opens."""
     engine = open_database(url)
