@@ -17,6 +17,7 @@ from vmha.adapters.announcing_broker import open_announcer
 from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
@@ -43,9 +44,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProcess:
-    """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it."""
+    """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
+
+    `look_for_leftovers` is called after each round of the engine.
+    """
 
     engine: Engine
+    look_for_leftovers: Callable[[], None]
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
@@ -89,7 +94,13 @@ def build_engine(
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
     )
-    return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
+    return EngineProcess(
+        engine=engine,
+        look_for_leftovers=LeftoverWatch(database, clock).look,
+        executor=executor,
+        bell=bell,
+        close=bmcs.close,
+    )
 
 
 def _store(settings: Settings, database: Database) -> SqlStore:

@@ -19,11 +19,11 @@ from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
-from vmha.api.acceptance import judge
 from vmha.api.call import Answer
 from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
 from vmha.api.telling import telling
+from vmha.core.acceptance import judge
 from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from vmha.core.events import Event
+    from vmha.core.explain import Reason
 
 recoveries = schema.recoveries
 
@@ -54,6 +55,20 @@ def say(connection: Connection, recovery_uuid: str, event: Event) -> None:
         )
     )
     connection.execute(update(recoveries).where(recoveries.c.uuid == recovery_uuid).values(wake_at=func.database_now()))
+
+
+def tell(connection: Connection, recovery_uuid: str, reason: Reason, *, at: float) -> None:
+    """Add a line to the timeline of the recovery."""
+    connection.execute(
+        insert(schema.timeline).values(
+            recovery_uuid=recovery_uuid,
+            at=at,
+            engine="api",
+            code=reason.code.name,
+            facts=json.dumps(dict(reason.facts)),
+            sentence=sentence(reason.sentence),
+        )
+    )
 
 
 def _join(connection: Connection, key: str, notification_uuid: str) -> str | None:
@@ -102,16 +117,7 @@ def _open(
     )
     _attach(connection, uuid, notification_uuid, is_first=True)
     for reason in decision.reasons:
-        connection.execute(
-            insert(schema.timeline).values(
-                recovery_uuid=uuid,
-                at=now,
-                engine="api",
-                code=reason.code.name,
-                facts=json.dumps(dict(reason.facts)),
-                sentence=sentence(reason.sentence),
-            )
-        )
+        tell(connection, uuid, reason, at=now)
     return uuid
 
 
