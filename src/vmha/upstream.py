@@ -145,7 +145,7 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "run_external_periodic_tasks",
         "engines need no periodic tasks: they hold leases in the database",
     ),
-    *_ignored("taskflow", "connection", "what a recovery does and did is in [database] connection"),
+    *_honoured("taskflow", "connection"),
     *_ignored(
         "taskflow_driver_recovery_flows",
         "host_auto_failure_recovery_tasks host_rh_failure_recovery_tasks instance_failure_recovery_tasks "

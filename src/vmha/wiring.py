@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from vmha.adapters.clock import SystemClock
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.store import SqlStore
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
@@ -29,6 +31,7 @@ from vmha.engine.carrying import Tools
 from vmha.engine.executor import ThreadExecutor
 from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
+from vmha.logs import log
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
     from vmha.ports import Doorbell, Nova, PowerDevices, Store
     from vmha.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,7 @@ def build_api(
             auth_strategy=api.auth_strategy,
             compute_hosts=_compute_hosts(cloud),
             hypervisors=_hypervisors(cloud),
+            task_flows=_task_flows(settings, database).tasks_of,
             doorbell=doorbell,
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
@@ -155,6 +161,37 @@ def build_database(settings: Settings) -> Database:
             f"[database] connection cannot be used ({type(error).__name__}): it must be like "
             "mysql+pymysql://user:password@host/masakari"
         ) from None
+
+
+def open_task_flows(settings: Settings, database: Database) -> UpstreamFlows:
+    """Open what upstream kept of its recoveries, most often beside all else. Raises `ConfigurationError` for what is no SQL database."""
+    try:
+        named = make_url(settings.taskflow.connection or settings.database_url)
+        if _place(named) == _place(make_url(settings.database_url)):
+            return UpstreamFlows(database)
+        if named.get_backend_name() == "sqlite" and not Path(named.database or "").is_file():
+            raise ConfigurationError(f"[taskflow] connection cannot be read: there is no file {named.database}")
+        return UpstreamFlows(open_database(settings.taskflow.connection or settings.database_url))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"[taskflow] connection cannot be read ({type(error).__name__}): it must be like "
+            "mysql+pymysql://user:password@host/masakari"
+        ) from None
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    """Name a database, whoever reaches it and by which driver."""
+    return url.get_backend_name(), url.host, url.port, url.database
+
+
+def _task_flows(settings: Settings, database: Database) -> UpstreamFlows:
+    """Open them for the API. What cannot be read is told; it stopped nothing upstream, and old progress is no reason to stop here."""
+    try:
+        return open_task_flows(settings, database)
+    except ConfigurationError as error:
+        says = f"{error}; the progress of upstream's old recoveries is not shown"
+        log(logger, "task-flows-unread", level=logging.WARNING, says=says)
+        return UpstreamFlows(database)
 
 
 def _check_folder(url: URL) -> None:

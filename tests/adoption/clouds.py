@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from tests.adoption import environments
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 
@@ -109,6 +110,7 @@ class Ours:
             auth_strategy="noauth2",
             compute_hosts=frozenset,
             hypervisors=lambda _part: {},
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=self,
             max_limit=1000,
             link_prefix=None,

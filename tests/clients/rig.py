@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.sim.http import App, HttpServer, LiveWorld
@@ -134,6 +135,7 @@ class Rig:
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,
             hypervisors=lambda _: {},
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=SilentBell(),
             max_limit=self._max_limit,
             link_prefix=None,

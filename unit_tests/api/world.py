@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from unit_tests.api import described
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.errors import NovaUnavailable
@@ -97,6 +98,7 @@ class World:
             auth_strategy="noauth2",
             compute_hosts=self.compute_hosts,
             hypervisors=self.hypervisors,
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=self.bell,
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,

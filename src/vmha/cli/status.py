@@ -31,7 +31,7 @@ from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
 from vmha.api.policy import Policy, list_rules  # noqa: E402
 from vmha.cli.serving import SYNC, settings_or_exit  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
-from vmha.wiring import build_database  # noqa: E402
+from vmha.wiring import build_database, open_task_flows  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +214,22 @@ def _check_leftovers(settings: Settings) -> Result:
 MOST_LEFTOVERS = 1000
 
 
+def _check_task_flows(settings: Settings) -> Result:
+    """Look whether the progress of upstream's old recoveries can be shown, where it is in a database of its own."""
+    try:
+        database = build_database(settings)
+        flows = open_task_flows(settings, database)
+        if settings.taskflow.connection is None or flows.is_of(database) or flows.are_there():
+            return Result(Code.SUCCESS)
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.WARNING, f"The progress of upstream's old recoveries will not be shown: {error}")
+    return Result(
+        Code.WARNING,
+        "The progress of upstream's old recoveries will not be shown: the database that [taskflow] connection names has no "
+        "task flows.",
+    )
+
+
 CHECKS: tuple[tuple[str, Callable[[Settings], Result]], ...] = (
     ("Database Revision", _check_database),
     ("Policy File JSON to YAML Migration", _check_policy),
@@ -221,6 +237,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Result]], ...] = (
     ("Upstream Distribution Absent", _check_distribution),
     ("Hosts Have a Fence Method", _check_fence_methods),
     ("No Notification Left Unfinished", _check_leftovers),
+    ("Progress of Old Recoveries Readable", _check_task_flows),
 )
 """The second is upstream's own, by its name."""
 
