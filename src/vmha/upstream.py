@@ -111,7 +111,11 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "notifications of type VM end as ignored",
     ),
     *_ignored("process_failure", "service_disable_reason", "notifications of type PROCESS end as ignored"),
-    *_ignored("DEFAULT", "masakari_topic", "an order on upstream's topic would be acted on by an engine of upstream's"),
+    *_ignored(
+        "DEFAULT",
+        "masakari_topic",
+        "an order on upstream's topic would be acted on by an engine of upstream's; only masakari-status asks there whether one lives",
+    ),
     *_ignored("DEFAULT", "notification_driver engine_manager", "there is one engine"),
     *_ignored(
         "DEFAULT",

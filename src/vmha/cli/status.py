@@ -148,7 +148,7 @@ def _check_upstream_engine(settings: Settings) -> Result:
     if lives:
         return Result(
             Code.FAILURE,
-            f"An engine of upstream's answers on {upstream_engine.TOPIC}: it would evacuate what ours evacuates, without a fence. "
+            "An engine of upstream's answers on the broker: it would evacuate what ours evacuates, without a fence. "
             "Stop masakari-engine of upstream on every machine.",
         )
     return Result(Code.SUCCESS)
