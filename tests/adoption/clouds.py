@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,9 @@ class Cloud:
         """Run upstream's own `db sync`, as deployments do at each start."""
         self.upstream("masakari-manage", "--config-file", self.configuration, "db", "sync")
 
-    def read(self) -> Answers:
-        """Read everything through upstream's API."""
-        return self._upstreams_api("read")
+    def go_on(self) -> Answers:
+        """Let upstream's API and engine take over again, with failures of their own; return what its API then shows."""
+        return self._upstreams_api("go_on")
 
     def version(self) -> str:
         """Return what upstream's own `db version` prints last; earlier lines are its log."""
@@ -120,6 +121,24 @@ class Ours:
 
     def ring(self) -> None:
         """Wake no engine: there is none."""
+
+    def read(self, paths: Iterable[str]) -> Answers:
+        """Read what upstream's API showed under these paths; each must be there."""
+        answers = {path: self.call("GET", path) for path in paths}
+        assert {path: answer.status_int for path, answer in answers.items() if answer.status_int != 200} == {}
+        return {path: answer.json for path, answer in answers.items()}
+
+    def report(self, host: str) -> str:
+        """Report that a host has stopped, and again; return the uuid of the one that is accepted."""
+        report = {
+            "type": "COMPUTE_HOST",
+            "hostname": host,
+            "generated_time": "2026-11-20T03:00:00",
+            "payload": {"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"},
+        }
+        answer, again = (self.call("POST", "/notifications", {"notification": report}) for _ in range(2))
+        assert (answer.status_int, again.status_int) == (202, 409)
+        return str(answer.json["notification"]["notification_uuid"])
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request with the newest microversion and return webob's response."""
