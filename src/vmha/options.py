@@ -177,6 +177,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _seconds(
         "fencing",
+        "detector_word_valid_seconds",
+        3600.0,
+        "Time for which a monitor's word is acted on in a segment with policy = detector, where there is no proof.",
+        low=60,
+    ),
+    _seconds(
+        "fencing",
         "power_call_seconds",
         8.0,
         "Hard deadline of one call to a BMC; its process is killed then.",

@@ -343,9 +343,11 @@ def _checked(cloud: CloudSettings) -> CloudSettings:
 
 
 def _fill(part: type[Part], values: Mapping[str, object]) -> Part:
-    """Build a part of the settings from the options that its fields are named after."""
+    """Build a part of the settings from the options that its fields are named after; a field without an option has a default."""
     hints = get_type_hints(part)
-    return part(**{each.name: _typed(values[each.name], hints[each.name]) for each in fields(part)})
+    return part(
+        **{each.name: _typed(values[each.name], hints[each.name]) for each in fields(part) if each.name in values}
+    )
 
 
 def _typed(value: Any, hint: Any) -> object:

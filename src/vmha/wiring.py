@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,6 +29,7 @@ from vmha.engine.carrying import Tools
 from vmha.engine.executor import ThreadExecutor
 from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
+from vmha.logs import log
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
@@ -37,8 +39,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.engine import Engine as Database
 
+    from vmha.adapters.fencing.inventory import Inventory
     from vmha.ports import Doorbell, Nova, PowerDevices, Store
     from vmha.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,9 @@ def build_engine(
 ) -> EngineProcess:
     """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
-    bmcs = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
+    inventory = load_inventory(settings.fencing.inventory)
+    _name_detector_segments(inventory)
+    bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     kept = store or _store(settings, database)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
@@ -83,13 +90,25 @@ def build_engine(
         store=kept,
         executor=executor,
         clock=clock,
-        policy=settings.policy,
+        policy=replace(settings.policy, detector_segments=inventory.detector_segments),
         terms=limits.lease_terms,
         new_uuid=_new_uuid,
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
     )
     return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
+
+
+def _name_detector_segments(inventory: Inventory) -> None:
+    """Warn of each start that there are segments in which no proof is asked for."""
+    if inventory.detector_segments:
+        log(
+            logger,
+            "policy-detector",
+            level=logging.WARNING,
+            segments=", ".join(sorted(inventory.detector_segments)),
+            says="hosts of these segments without a fence device are taken for off on their monitor's word, without a proof",
+        )
 
 
 def _store(settings: Settings, database: Database) -> SqlStore:
