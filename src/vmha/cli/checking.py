@@ -108,6 +108,8 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
     yield f"fencing   {inventory.source}: {len(inventory.devices)} hosts{'' if inventory.devices else ', so none can be fenced'}"
     for host, device in sorted(inventory.devices.items()):
         yield f"          {host} by ipmi at {device.endpoint}"
+    for segment in sorted(inventory.detector_segments):
+        yield f"          segment {segment}: policy = detector, so hosts without a BMC are taken for off without a proof"
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():
         yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"
