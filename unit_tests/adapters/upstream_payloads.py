@@ -1,6 +1,6 @@
 """Prints payloads of upstream's versioned notifications, made by upstream's own classes.
 
-Run by the Python of an environment that has upstream Masakari (bench/upstream.txt pins one):
+Run by the Python of an environment that has upstream Masakari (tests/differential/upstream.txt pins one):
 
     python unit_tests/adapters/upstream_payloads.py > unit_tests/adapters/upstream_payloads.json
 """

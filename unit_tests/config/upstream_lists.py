@@ -1,6 +1,6 @@
 """Prints what upstream's options are, or its rules of policy, from its own entry points.
 
-Run by the Python of an environment that has upstream Masakari (bench/upstream.txt pins one):
+Run by the Python of an environment that has upstream Masakari (tests/differential/upstream.txt pins one):
 
     python unit_tests/config/upstream_lists.py options > unit_tests/config/upstream.txt
     python unit_tests/config/upstream_lists.py policy > unit_tests/config/upstream-policy.txt
