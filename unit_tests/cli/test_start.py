@@ -14,10 +14,13 @@ import requests
 
 from unit_tests.cli.rig import Installed, Programs
 from vmha.cli import serving
-from vmha.cli.serving import await_database, stop_on_signals
+from vmha.cli.serving import await_database
+from vmha.cli.signals import Signals
 from vmha.errors import StoreUnavailable
 
 PROGRAMS = ("api", "engine", "standalone")
+LEAVE_SECONDS = 15.0
+"""Less than one of the pauses that these tests set; on a machine with nothing else to do it takes two."""
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -114,7 +117,7 @@ def test_it_leaves_at_once(program: str, number: signal.Signals, installed: Inst
         process.until(started)
         code, seconds = process.stop(number)
     assert code == 0
-    assert seconds < 5.0
+    assert seconds < LEAVE_SECONDS
     assert not any("Traceback" in line for line in process.said)
 
 
@@ -159,7 +162,7 @@ def test_an_api_says_that_its_database_is_away(installed: Installed) -> None:
         assert list(answer.json()) == ["serviceUnavailable"]
         code, seconds = process.stop()
     assert code == 0
-    assert seconds < 5.0
+    assert seconds < LEAVE_SECONDS
 
 
 def segments(installed: Installed) -> requests.Response:
@@ -175,7 +178,7 @@ def test_a_stop_ends_the_wait_for_the_database(installed: Installed) -> None:
         process.until("database-away")
         code, seconds = process.stop()
     assert code == 0
-    assert seconds < 5.0
+    assert seconds < LEAVE_SECONDS
 
 
 class Lost(StoreUnavailable):
@@ -205,7 +208,7 @@ def test_a_stop_comes_before_the_database() -> None:
 
 def test_a_signal_takes_no_lock_of_the_code_it_interrupts(own_signals: None) -> None:
     """A signal that arrives while the very same thread holds the event's lock does not wait for itself."""
-    stop = stop_on_signals()
+    stop = Signals(check=None).stop
     with stop._cond:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.05)
