@@ -242,6 +242,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load(["--config-file", str(tmp_path / "nowhere.conf")], "masakari-engine")
 
 
+def test_an_empty_number_is_its_default(tmp_path: Path) -> None:
+    """A template whose variable was empty leaves the default standing, for numbers too."""
+    texts = "masakari_api_workers =\nosapi_max_limit =\n[fencing]\nfence_seconds =\nfence_attempts =\n[wsgi]\ntcp_keepidle =\n"
+    found, expected = read(tmp_path, f"[DEFAULT]\n{texts}"), load([], "masakari-engine")
+    assert (found.policy, found.api, found.server) == (expected.policy, expected.api, expected.server)
+
+
 def test_an_empty_value_is_none(tmp_path: Path) -> None:
     """`os_region_name =` means the same as leaving the line out."""
     loaded = read(tmp_path, "[DEFAULT]\nos_region_name =\nstate_path =\n")

@@ -19,6 +19,8 @@ KEY = "inventory"
 _IPMI_KEYS = frozenset({"address", "password", "port", "system_guid", "user"})
 _SHARED_KEYS = frozenset({"password", "port", "user"})
 _POLICIES = ("proof", "detector")
+_NOTHING = (None, "", "null", "Null", "NULL", "~")
+"""What YAML calls nothing: the service reads it so, and here it is still a text."""
 _NEEDED = ("address", "user", "password")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
@@ -53,7 +55,7 @@ def _faults(content: object) -> Iterator[str]:
     yield from shared_faults
     yield from _segments(content.get("segments"))
     hosts = content.get("hosts")
-    if hosts in (None, "") and content.get("segments"):
+    if hosts in _NOTHING and content.get("segments") not in (*_NOTHING, {}):
         return  # nothing but segments whose monitors are believed
     if not isinstance(hosts, dict) or not hosts:
         yield "hosts must be a mapping of hosts to their BMCs"
@@ -67,7 +69,7 @@ def _faults(content: object) -> Iterator[str]:
 
 
 def _segments(segments: object) -> Iterator[str]:
-    if segments in (None, ""):
+    if segments in _NOTHING:
         return
     if not isinstance(segments, dict):
         yield "segments must be a mapping of segments to their policy"

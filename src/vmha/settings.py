@@ -209,7 +209,8 @@ def _read(config: cfg.ConfigOpts, option: Option) -> object:
     # oslo.config lets NaN through every bound.
     if isinstance(value, float) and not math.isfinite(value):
         raise _unusable(config, option)
-    return option.default if value == "" else value
+    # What is left empty is as if it were not there: oslo.config makes a text of it, or None of a number.
+    return option.default if value in ("", None) else value
 
 
 def _unusable(config: cfg.ConfigOpts, option: Option) -> ConfigurationError:
