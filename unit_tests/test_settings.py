@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from oslo_config import cfg
 
 from vmha import config_files
 from vmha.core.policy import LocalDisk, Policy
@@ -247,6 +248,15 @@ def test_an_empty_number_is_its_default(tmp_path: Path) -> None:
     texts = "masakari_api_workers =\nosapi_max_limit =\n[fencing]\nfence_seconds =\nfence_attempts =\n[wsgi]\ntcp_keepidle =\n"
     found, expected = read(tmp_path, f"[DEFAULT]\n{texts}"), load([], "masakari-engine")
     assert (found.policy, found.api, found.server) == (expected.policy, expected.api, expected.server)
+
+
+def test_options_of_libraries_may_name_ours(tmp_path: Path) -> None:
+    """`$state_path` and `$host` stand for their values in options of libraries too, as in upstream's one namespace."""
+    text = "[DEFAULT]\nstate_path = /srv/masakari\nhost = ha-1\n[oslo_policy]\npolicy_file = ${state_path}/$host/policy.yaml\n"
+    loaded = read(tmp_path, f"{text}[database]\nconnection = sqlite:///$state_path/masakari.sqlite\n")
+    loaded.config.register_opt(cfg.StrOpt("policy_file"), group="oslo_policy")
+    assert loaded.config.oslo_policy.policy_file == "/srv/masakari/ha-1/policy.yaml"
+    assert loaded.database_url == "sqlite:////srv/masakari/masakari.sqlite"
 
 
 def test_an_empty_value_is_none(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # The engine's name goes into HTTP headers and into columns of 255 characters.
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+# Options that values of libraries may name, as in `policy_file = $state_path/policy.yaml`; no library has any of that name.
+NAMED_BY_OTHERS = ("state_path", "host")
 # Options that belong to oslo.db and oslo.messaging; we read these two and they read the rest.
 _DATABASE = Option(name="connection", group="database", kind="str", secret=True, help="URL of the database.")
 _TRANSPORT = Option(name="transport_url", group="DEFAULT", kind="str", secret=True, help="URL of the broker.")
@@ -157,6 +159,8 @@ def load(argv: list[str], prog: str) -> Settings:
     ours, config = open_config(argv, prog), open_config(argv, prog)
     for option in (*OPTIONS, _DATABASE, _TRANSPORT):
         ours.register_opt(_oslo_option(option), group=_group(option))
+    for option in (_BY_NAME[name] for name in NAMED_BY_OTHERS):
+        config.register_opt(_oslo_option(option))
     values = {option.name: _read(ours, option) for option in OPTIONS}
     for need in NEEDS:
         need.check(values, ours)

@@ -17,6 +17,7 @@ from vmha.adapters.announcing import SilentAnnouncer
 from vmha.adapters.announcing_broker import open_announcer
 from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
+from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.fencing.inventory import load_inventory
@@ -156,7 +157,7 @@ def build_database(settings: Settings) -> Database:
     try:
         url = make_url(settings.database_url)
         _check_folder(url)
-        return open_database(settings.database_url)
+        return open_database(settings.database_url, options=database_options.given(settings.config))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         # The error itself may carry the URL, and the URL the password.
         raise ConfigurationError(
