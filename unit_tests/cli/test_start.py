@@ -8,15 +8,17 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
 
 from unit_tests.cli.rig import Installed, Programs
-from vmha.cli import serving
+from vmha.cli import api, serving
 from vmha.cli.serving import await_database
 from vmha.cli.signals import Signals
 from vmha.errors import StoreUnavailable
+from vmha.settings import load
 
 PROGRAMS = ("api", "engine", "standalone")
 LEAVE_SECONDS = 15.0
@@ -219,3 +221,17 @@ def test_leaving_cleanly_returns_the_code() -> None:
     """Where nothing is under way, leaving is only an exit code."""
     assert serving.leave(0, all_ended=True) == 0
     assert serving.leave(1, all_ended=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "processors", "expected"),
+    [("", 2, 2), ("", 64, 4), ("masakari_api_workers = 0\n", 3, 3), ("masakari_api_workers = 7\n", 2, 7)],
+)
+def test_the_number_of_workers(
+    written: str, processors: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written holds; else one for each processor that this process may use, and not more than four."""
+    (tmp_path / "masakari.conf").write_text(f"[DEFAULT]\n{written}")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
+    settings = load(["--config-file", str(tmp_path / "masakari.conf")], "masakari-api")
+    assert api._processes(settings) == expected

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PROGRAM = "masakari-api"
-MOST_WORKERS = 8
-"""Where nobody says how many: each has a pool of connections to the database, which has a limit for all of them."""
+MOST_WORKERS = 4
+"""Where nobody says how many: more than monitors and dashboards need. Each takes some 20 MB, and connections to the database, which has a
+limit for those of all controllers together."""
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def main() -> int:
 
 
 def _processes(settings: Settings) -> int:
-    return settings.server.masakari_api_workers or min(os.cpu_count() or 1, MOST_WORKERS)
+    return settings.server.masakari_api_workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def _check(settings: Settings) -> None:
