@@ -31,12 +31,14 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
         return
     hosts: list[dict[str, Any]] = found["hosts"]
     silent = [each for each in hosts if each["state"] == "not-ok" or (host and each["power"] is None)]
-    bare = sum(each["state"] == "unprotected" for each in hosts)
-    outcome = f"{sum(each['power'] is not None for each in hosts)} of {len(hosts) - bare} BMCs answer"
+    bare, believed = (sum(each["state"] == state for each in hosts) for state in ("unprotected", "no-proof"))
+    outcome = f"{sum(each['power'] is not None for each in hosts)} of {len(hosts) - bare - believed} BMCs answer"
+    outcome += f", {_count(bare)} unprotected" if bare else ""
+    outcome += f", {_count(believed)} believed without a proof" if believed else ""
     unread = {"segments": f"could not be read: {found['segments_unread']}"} if found["segments_unread"] else {}
     event.set_results(
         {
-            "outcome": outcome + (f", {bare} host{'' if bare == 1 else 's'} unprotected" if bare else ""),
+            "outcome": outcome,
             "hosts": results.text(map(_line, hosts)),
             **unread,
             **results.for_program(found, otherwise=f"masakari-manage {' '.join(words)} --json"),
@@ -44,6 +46,10 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
     )
     if silent:
         event.fail(f"not ok: {', '.join(each['host'] for each in silent[:20])}; the result hosts says what to do")
+
+
+def _count(hosts: int) -> str:
+    return f"{hosts} host{'' if hosts == 1 else 's'}"
 
 
 def _line(each: dict[str, Any]) -> str:

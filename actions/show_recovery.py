@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from charm import MasakariCharm
 
+NO_PROOF = "no proof: the monitor's word was taken (policy = detector)"
+
 
 def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
     """Show it."""
@@ -46,4 +48,5 @@ def _instances(shown: dict[str, Any]) -> Iterator[str]:
 def _proofs(shown: dict[str, Any]) -> Iterator[str]:
     for each in shown["proofs"]:
         ending = f"revoked: {each['revoked_because']}" if each["revoked_because"] else f"read last {each['read_at']}"
-        yield f"by {each['rung']}, {ending}"
+        ground = NO_PROOF if each["rung"] == "detector" else f"by {each['rung']}"
+        yield f"{ground}, {ending}"

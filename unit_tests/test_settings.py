@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from oslo_config import cfg
 
 from vmha import config_files
 from vmha.core.policy import LocalDisk, Policy
@@ -34,6 +35,8 @@ PARTS = (
 )
 # Fields of Settings itself that are options; `engine` is the option `host`.
 OWN = frozenset({"host", "state_path", "service_disable_reason"})
+# Fields that the fencing inventory fills.
+OF_THE_INVENTORY = frozenset({"detector_segments"})
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +63,7 @@ def test_every_option_has_a_user_and_every_field_an_option() -> None:
 
     assert len(set(names)) == len(names)
     assert len(set(fields)) == len(fields)
-    assert set(fields) | OWN == set(names)
+    assert set(fields) - OF_THE_INVENTORY | OWN == set(names)
 
 
 def test_defaults_of_the_table_are_the_defaults_of_the_policy() -> None:
@@ -242,6 +245,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A wrong --config-file is a message with its path."""
     with pytest.raises(ConfigurationError, match=r"there is no .*nowhere\.conf"):
         load(["--config-file", str(tmp_path / "nowhere.conf")], "masakari-engine")
+
+
+def test_an_empty_number_is_its_default(tmp_path: Path) -> None:
+    """A template whose variable was empty leaves the default standing, for numbers too."""
+    texts = "masakari_api_workers =\nosapi_max_limit =\n[fencing]\nfence_seconds =\nfence_attempts =\n[wsgi]\ntcp_keepidle =\n"
+    found, expected = read(tmp_path, f"[DEFAULT]\n{texts}"), load([], "masakari-engine")
+    assert (found.policy, found.api, found.server) == (expected.policy, expected.api, expected.server)
+
+
+def test_options_of_libraries_may_name_ours(tmp_path: Path) -> None:
+    """`$state_path` and `$host` stand for their values in options of libraries too, as in upstream's one namespace."""
+    text = "[DEFAULT]\nstate_path = /srv/masakari\nhost = ha-1\n[oslo_policy]\npolicy_file = ${state_path}/$host/policy.yaml\n"
+    loaded = read(tmp_path, f"{text}[database]\nconnection = sqlite:///$state_path/masakari.sqlite\n")
+    loaded.config.register_opt(cfg.StrOpt("policy_file"), group="oslo_policy")
+    assert loaded.config.oslo_policy.policy_file == "/srv/masakari/ha-1/policy.yaml"
+    assert loaded.database_url == "sqlite:////srv/masakari/masakari.sqlite"
 
 
 def test_an_empty_value_is_none(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ KEY = "inventory"
 
 _IPMI_KEYS = frozenset({"address", "password", "port", "system_guid", "user"})
 _SHARED_KEYS = frozenset({"password", "port", "user"})
+_POLICIES = ("proof", "detector")
+_NOTHING = (None, "", "null", "Null", "NULL", "~")
+"""What YAML calls nothing: the service reads it so, and here it is still a text."""
 _NEEDED = ("address", "user", "password")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
@@ -47,10 +50,13 @@ def _faults(content: object) -> Iterator[str]:
     if not isinstance(content, dict):
         yield "it must be a mapping with the key hosts"
         return
-    yield from _unknown(content, "the file", frozenset({"defaults", "hosts"}))
+    yield from _unknown(content, "the file", frozenset({"defaults", "hosts", "segments"}))
     shared, shared_faults = _section(content.get("defaults", {}), "defaults", _SHARED_KEYS)
     yield from shared_faults
+    yield from _segments(content.get("segments"))
     hosts = content.get("hosts")
+    if hosts in _NOTHING and content.get("segments") not in (*_NOTHING, {}):
+        return  # nothing but segments whose monitors are believed
     if not isinstance(hosts, dict) or not hosts:
         yield "hosts must be a mapping of hosts to their BMCs"
         return
@@ -60,6 +66,22 @@ def _faults(content: object) -> Iterator[str]:
         yield from found
         if not found:
             yield from _device(_name(host), {**shared, **entries}, taken)
+
+
+def _segments(segments: object) -> Iterator[str]:
+    if segments in _NOTHING:
+        return
+    if not isinstance(segments, dict):
+        yield "segments must be a mapping of segments to their policy"
+        return
+    for segment, entries in segments.items():
+        where = f"segment {_name(segment)}"
+        if not isinstance(entries, dict):
+            yield f"{where} must be a mapping with the key policy"
+            continue
+        yield from _unknown(entries, where, frozenset({"policy"}))
+        if entries.get("policy") not in _POLICIES:
+            yield f"{where}: policy must be {' or '.join(_POLICIES)}"
 
 
 def _section(methods: object, where: str, known: frozenset[str]) -> tuple[dict[str, Any], list[str]]:

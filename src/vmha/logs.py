@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 import time
 from pathlib import Path
@@ -92,6 +93,17 @@ def log_path(settings: LogSettings, program: str) -> Path | None:
     if settings.log_dir is not None:
         return Path(settings.log_dir, f"{program}.log")
     return None
+
+
+def check_log(settings: LogSettings, program: str) -> None:
+    """Raise `ConfigurationError` where the log could not be written, without making a file that then is the wrong user's."""
+    path = log_path(settings, program)
+    if path is None:
+        return
+    place = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(place, os.W_OK):
+        why = "this user cannot write there" if place.exists() and not path.is_dir() else "that is no place for a file"
+        raise ConfigurationError(f"cannot log to {path}: {why}; correct log_file or log_dir")
 
 
 def _utc(seconds: float) -> str:

@@ -177,6 +177,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _seconds(
         "fencing",
+        "detector_word_valid_seconds",
+        3600.0,
+        "Time for which a monitor's word is acted on in a segment with policy = detector, where there is no proof.",
+        low=60,
+    ),
+    _seconds(
+        "fencing",
         "power_call_seconds",
         8.0,
         "Hard deadline of one call to a BMC; its process is killed then.",
@@ -359,7 +366,7 @@ OPTIONS: tuple[Option, ...] = (
         "DEFAULT",
         "masakari_api_workers",
         0,
-        "Processes that serve the API, each with masakari_api_threads; 0 is one per processor, but not more than 8.",
+        "Processes that serve the API, each with masakari_api_threads; 0 is one per processor, but not more than 4.",
         low=0,
         high=1024,
     ),
@@ -374,7 +381,14 @@ OPTIONS: tuple[Option, ...] = (
     _text("wsgi", "ssl_cert_file", "File with the API's certificate, and those that lead to its CA."),
     _text("wsgi", "ssl_key_file", "File with the key of ssl_cert_file."),
     _text("wsgi", "ssl_ca_file", "CA file; with it only clients with a certificate of that CA are served."),
-    _count("wsgi", "max_header_line", 16384, "Most bytes of all headers of a request.", low=0, high=100_000_000),
+    _count(
+        "wsgi",
+        "max_header_line",
+        16384,
+        "Most bytes of one header of a request; all of them may have four times as many.",
+        low=0,
+        high=100_000_000,
+    ),
     _flag("wsgi", "keep_alive", True, "Keep a client's connection open for its next request."),
     _seconds("wsgi", "tcp_keepidle", 600, "Time before the kernel asks whether a silent client is still there.", low=1),
 )

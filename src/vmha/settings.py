@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # The engine's name goes into HTTP headers and into columns of 255 characters.
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+# Options that values of libraries may name, as in `policy_file = $state_path/policy.yaml`; no library has any of that name.
+NAMED_BY_OTHERS = ("state_path", "host")
 # Options that belong to oslo.db and oslo.messaging; we read these two and they read the rest.
 _DATABASE = Option(name="connection", group="database", kind="str", secret=True, help="URL of the database.")
 _TRANSPORT = Option(name="transport_url", group="DEFAULT", kind="str", secret=True, help="URL of the broker.")
@@ -165,6 +167,8 @@ def load(argv: list[str], prog: str) -> Settings:
     ours, config = open_config(argv, prog), open_config(argv, prog)
     for option in (*OPTIONS, _DATABASE, _TRANSPORT):
         ours.register_opt(_oslo_option(option), group=_group(option))
+    for option in (_BY_NAME[name] for name in NAMED_BY_OTHERS):
+        config.register_opt(_oslo_option(option))
     values = {option.name: _read(ours, option) for option in OPTIONS}
     for need in NEEDS:
         need.check(values, ours)
@@ -217,7 +221,8 @@ def _read(config: cfg.ConfigOpts, option: Option) -> object:
     # oslo.config lets NaN through every bound.
     if isinstance(value, float) and not math.isfinite(value):
         raise _unusable(config, option)
-    return option.default if value == "" else value
+    # What is left empty is as if it were not there: oslo.config makes a text of it, or None of a number.
+    return option.default if value in ("", None) else value
 
 
 def _unusable(config: cfg.ConfigOpts, option: Option) -> ConfigurationError:
@@ -352,9 +357,11 @@ def _checked(cloud: CloudSettings) -> CloudSettings:
 
 
 def _fill(part: type[Part], values: Mapping[str, object]) -> Part:
-    """Build a part of the settings from the options that its fields are named after."""
+    """Build a part of the settings from the options that its fields are named after; a field without an option has a default."""
     hints = get_type_hints(part)
-    return part(**{each.name: _typed(values[each.name], hints[each.name]) for each in fields(part)})
+    return part(
+        **{each.name: _typed(values[each.name], hints[each.name]) for each in fields(part) if each.name in values}
+    )
 
 
 def _typed(value: Any, hint: Any) -> object:

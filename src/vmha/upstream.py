@@ -1,9 +1,9 @@
-"""Every option of upstream Masakari 22.0.0, and what becomes of it here. Plain data; imports nothing of the service.
+"""Every option of upstream Masakari 14, 19 and 22, and what becomes of it here. Plain data; imports nothing of the service.
 
 Rules:
 1. An option is honoured (it means what it means upstream, here or in the library that reads it), mapped (an option of ours with
-   another name takes its value) or ignored, with the reason. `unit_tests/config/upstream.txt` is upstream's own list; a test
-   compares.
+   another name takes its value) or ignored, with the reason. `unit_tests/config/upstream-22.0.0.txt` and its siblings are
+   upstream's own lists; tests compare.
 2. What upstream takes for a value, ours takes too: a file that starts upstream starts this service.
 3. What a file sets and nobody reads is named in one line of the log at start.
 """
@@ -182,13 +182,40 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "logrotate may move the file away; it is opened again",
     ),
     # --- what libraries read
-    *_honoured("database", "*", "oslo.db"),
+    *_honoured(
+        "database",
+        "connection connection_recycle_time max_pool_size max_overflow pool_timeout mysql_wsrep_sync_wait connection_parameters",
+        "oslo.db",
+    ),
+    *_ignored("database", "slave_connection", "decisions need what was written last, and a replica may lag behind"),
+    *_ignored("database", "backend asyncio_connection asyncio_slave_connection", "the URL says which driver is used"),
+    *_ignored("database", "mysql_sql_mode", "the service relies on TRADITIONAL: a text that is cut in silence is none"),
+    *_ignored("database", "sqlite_synchronous", "a commit that was acknowledged has to outlive a power cut"),
+    *_ignored("database", "connection_debug connection_trace", "statements are not logged"),
+    *_ignored(
+        "database",
+        "mysql_enable_ndb synchronous_reader",
+        "the tables are those of InnoDB, and there is one kind of reader",
+    ),
+    *_ignored(
+        "database",
+        "sql_connection sql_max_retries reconnect_interval sqlalchemy_max_overflow sqlalchemy_pool_timeout",
+        "the name went out of use before 2015; write the one of today",
+    ),
+    *_ignored(
+        "database",
+        "max_retries retry_interval use_db_reconnect db_retry_interval db_inc_retry_interval db_max_retry_interval db_max_retries",
+        "a database that is away is asked again for ever by an engine, and told at once to a client of the API",
+    ),
     *_honoured(
         "DEFAULT",
-        "transport_url control_exchange executor_thread_pool_size rpc_thread_pool_size rpc_response_timeout "
-        "rpc_ping_enabled",
+        "transport_url control_exchange rpc_ping_enabled",
         "oslo.messaging",
     ),
+    *_ignored("DEFAULT", "executor_thread_pool_size rpc_thread_pool_size", "one thread hears the doorbell"),
+    *_ignored("DEFAULT", "rpc_response_timeout", "nothing waits for an answer over the broker"),
+    *_ignored("DEFAULT", "rpc_conn_pool_size conn_pool_min_size conn_pool_ttl", "one connection carries the doorbell"),
+    *_honoured("oslo_messaging_amqp", "*", "oslo.messaging"),
     *_honoured("oslo_messaging_rabbit", "*", "oslo.messaging"),
     *_honoured("oslo_messaging_kafka", "*", "oslo.messaging"),
     *_honoured("oslo_messaging_notifications", "*", "oslo.messaging"),

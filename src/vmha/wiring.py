@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +17,7 @@ from vmha.adapters.announcing import SilentAnnouncer
 from vmha.adapters.announcing_broker import open_announcer
 from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
+from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.store import SqlStore
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.engine import Engine as Database
 
+    from vmha.adapters.fencing.inventory import Inventory
     from vmha.ports import Doorbell, Nova, PowerDevices, Store
     from vmha.settings import Settings
 
@@ -71,7 +73,9 @@ def build_engine(
 ) -> EngineProcess:
     """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
-    bmcs = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
+    inventory = load_inventory(settings.fencing.inventory)
+    _name_detector_segments(inventory)
+    bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     kept = store or _store(settings, database)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
@@ -93,7 +97,7 @@ def build_engine(
         store=kept,
         executor=executor,
         clock=clock,
-        policy=settings.policy,
+        policy=replace(settings.policy, detector_segments=inventory.detector_segments),
         terms=limits.lease_terms,
         new_uuid=_new_uuid,
         poll_seconds=limits.poll_seconds,
@@ -106,6 +110,18 @@ def build_engine(
         bell=bell,
         close=bmcs.close,
     )
+
+
+def _name_detector_segments(inventory: Inventory) -> None:
+    """Warn of each start that there are segments in which no proof is asked for."""
+    if inventory.detector_segments:
+        log(
+            logger,
+            "policy-detector",
+            level=logging.WARNING,
+            segments=", ".join(sorted(inventory.detector_segments)),
+            says="hosts of these segments without a fence device are taken for off on their monitor's word, without a proof",
+        )
 
 
 def _store(settings: Settings, database: Database) -> SqlStore:
@@ -154,7 +170,7 @@ def build_database(settings: Settings) -> Database:
     try:
         url = make_url(settings.database_url)
         _check_folder(url)
-        return open_database(settings.database_url)
+        return open_database(settings.database_url, options=database_options.given(settings.config))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         # The error itself may carry the URL, and the URL the password.
         raise ConfigurationError(

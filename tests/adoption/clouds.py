@@ -62,9 +62,17 @@ class Cloud:
         """Let upstream make its tables and live through some failures; return what its API then shows."""
         return self._upstreams_api("fill")
 
+    def make_fleet(self, *hosts: str) -> Answers:
+        """Let upstream make its tables and a segment of these hosts, with a past; return what its API then shows."""
+        return self._upstreams_api("fleet", *hosts)
+
     def sync_upstream(self) -> None:
         """Run upstream's own `db sync`, as deployments do at each start."""
         self.upstream("masakari-manage", "--config-file", self.configuration, "db", "sync")
+
+    def read(self) -> Answers:
+        """Read everything through upstream's API."""
+        return self._upstreams_api("read")
 
     def go_on(self) -> Answers:
         """Let upstream's API and engine take over again, with failures of their own; return what its API then shows."""
@@ -88,9 +96,11 @@ class Cloud:
         """Name the configuration file."""
         return str(self.folder / "masakari.conf")
 
-    def _upstreams_api(self, task: str) -> Answers:
+    def _upstreams_api(self, task: str, *more: str) -> Answers:
         paste = environments.make(self.release) / "etc" / "masakari" / "api-paste.ini"
-        answers: Answers = json.loads(self.upstream("python", str(PROGRAM), task, self.configuration, str(paste)))
+        answers: Answers = json.loads(
+            self.upstream("python", str(PROGRAM), task, self.configuration, str(paste), *more)
+        )
         for body in answers.values():
             tasks = body.get("notification", {}).get("recovery_workflow_details", [])
             # Upstream reads the attempts of one notification in no order at all, within each the tasks in theirs.

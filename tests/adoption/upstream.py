@@ -1,6 +1,6 @@
 """Runs inside an environment of upstream Masakari: fills a database through upstream's own API and engine, and reads it back.
 
-`upstream.py fill CONFIG PASTE` and `upstream.py go_on CONFIG PASTE`; both print what the API then shows: one JSON object, path to answer.
+`upstream.py TASK CONFIG PASTE` does one of `TASKS` and prints what the API then shows: one JSON object, path to answer.
 It imports nothing of ours. Nova is a class of this file and the message bus a direct call; all else is upstream's: API, engine, task flows.
 """
 
@@ -170,6 +170,21 @@ def vm_events(cloud, host):
     cloud.report("VM", host, noise)
 
 
+def fleet(cloud, *hosts):
+    """Leave a small cloud as it is on the day before a takeover: one segment, and the last host has failed and was recovered once."""
+    migration.db_sync()
+    body = {"name": "racks", "recovery_method": "auto", "service_type": "COMPUTE"}
+    segment = cloud.call("POST", "/segments", {"segment": body})["segment"]["uuid"]
+    for host in hosts:
+        make_host(cloud, segment, host)
+    guest(hosts[-1], 1)
+    cloud.report("COMPUTE_HOST", hosts[-1], STOPPED)
+    for host in cloud.call("GET", f"/segments/{segment}/hosts")["hosts"]:
+        if host["on_maintenance"]:
+            where = "/segments/{}/hosts/{}".format(segment, host["uuid"])
+            cloud.call("PUT", where, {"host": {"on_maintenance": False}})
+
+
 def make_segment(cloud, method, name=None):
     """Make a segment with hosts, two of them reserved, and return its uuid."""
     name = name or method
@@ -210,7 +225,10 @@ def read(cloud):
     return seen
 
 
+TASKS = {"fill": fill, "fleet": fleet, "go_on": go_on, "read": lambda cloud: None}
+
+
 if __name__ == "__main__":
     upstream = Cloud(sys.argv[2], sys.argv[3])
-    {"fill": fill, "go_on": go_on}[sys.argv[1]](upstream)
+    TASKS[sys.argv[1]](upstream, *sys.argv[4:])
     print(json.dumps(read(upstream)))

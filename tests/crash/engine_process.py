@@ -24,7 +24,8 @@ from vmha.adapters.db.store import SqlStore  # noqa: E402
 from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices  # noqa: E402
 from vmha.adapters.nova import open_nova  # noqa: E402
-from vmha.cli.serving import run_engine, stop_on_signals  # noqa: E402
+from vmha.cli.serving import run_engine  # noqa: E402
+from vmha.cli.signals import Signals  # noqa: E402
 from vmha.logs import set_up_logging  # noqa: E402
 from vmha.settings import load  # noqa: E402
 from vmha.wiring import build_database, build_engine  # noqa: E402
@@ -71,7 +72,7 @@ def main() -> int:
         nova=FusedNova(open_nova(settings, clock=SystemClock()), fuse),
         power=FusedPower(devices, fuse),
     )
-    run_engine(process, settings, stop_on_signals())
+    run_engine(process, settings, Signals(check=None).stop)
     return 0
 
 

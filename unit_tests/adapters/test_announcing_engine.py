@@ -19,7 +19,7 @@ from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Rejected
 from vmha.errors import StoreUnavailable
-from vmha.ports import Announcement
+from vmha.ports import Announcement, Announcer
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
 from vmha.sim.world import Timing, World
@@ -46,9 +46,9 @@ class Recorder:
 
 
 class Story:
-    """A cloud with a dead host c1, engines on one database, and who hears what they announce."""
+    """A cloud with a dead host c1, engines on one database, and who hears what they announce; `announcer` instead of a recorder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, announcer: Announcer | None = None) -> None:
         self.world = World(3, timing=Timing(report_seconds=1.0, service_down_seconds=4.0, spawn_seconds=1.0))
         for name in ("c1", "c2", "c3"):
             self.world.add_host(name)
@@ -62,7 +62,7 @@ class Story:
         clock.world = self.world
         self.sql = SqlRig(url, clock)
         self.recorder = Recorder()
-        self.announcements = EngineAnnouncements(self.sql.open(), self.recorder)
+        self.announcements = EngineAnnouncements(self.sql.open(), announcer or self.recorder)
 
     def run(self, seconds: float = 60.0) -> None:
         """Let two engines work for so long."""

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oslo_config import cfg
 
 from vmha.api.call import Caller
+from vmha.api.middleware import CALLER, _bearers
 from vmha.api.policy import Policy
 from vmha.errors import ConfigurationError
 
@@ -57,6 +59,59 @@ def test_an_override_counts_and_the_rest_stays(config: cfg.ConfigOpts, write: Wr
     policy = Policy(config)
     assert policy.allows(READER, LIST)
     assert not policy.allows(READER, CREATE)
+
+
+TOKEN = {
+    "HTTP_X_USER_ID": "u",
+    "HTTP_X_USER_NAME": "ann",
+    "HTTP_X_USER_DOMAIN_ID": "heimat",
+    "HTTP_X_ROLES": "reader, member",
+    "HTTP_OPENSTACK_SYSTEM_SCOPE": "all",
+    "HTTP_X_SERVICE_USER_ID": "nova",
+    "HTTP_X_SERVICE_ROLES": "service",
+}
+"""What keystonemiddleware writes of a token with system scope, sent by a service."""
+
+
+@pytest.mark.parametrize(
+    ("check", "passes"),
+    [
+        ("role:reader and system_scope:all", True),
+        ("role:reader and system_scope:none", False),
+        ("user_domain_id:heimat", True),
+        ("user_domain_id:%(project_id)s", False),
+        ("service_user_id:nova", True),
+        ("is_admin_project:True", True),
+        ("rule:admin_api", False),
+    ],
+)
+def test_rules_may_ask_what_upstreams_may(check: str, passes: bool, config: cfg.ConfigOpts, write: Write) -> None:
+    """Scope, domains and the calling service are known to a rule under the names that oslo.context gives them."""
+    write(f'"os_masakari_api:segments:index": "{check}"\n')
+    policy = Policy(config)
+    assert policy.allows(bearer(policy, TOKEN), LIST) is passes
+
+
+def test_an_administrator_may_be_one_by_scope(config: cfg.ConfigOpts, write: Write) -> None:
+    """context_is_admin is asked with all of that, too, and a user's id is its own target."""
+    write('"context_is_admin": "role:admin and system_scope:all"\n')
+    policy = Policy(config)
+    assert bearer(policy, {**TOKEN, "HTTP_X_ROLES": "admin"}).is_admin
+    assert not bearer(policy, {**TOKEN, "HTTP_X_ROLES": "admin", "HTTP_OPENSTACK_SYSTEM_SCOPE": "none"}).is_admin
+    write('"context_is_admin": "user_id:%(user_id)s"\n')
+    assert bearer(policy, TOKEN).is_admin
+
+
+def bearer(policy: Policy, token: dict[str, str]) -> Caller:
+    """Return who a token says that its bearer is."""
+    seen: list[Caller] = []
+
+    def app(environ: dict[str, Any], _start: object) -> list[bytes]:
+        seen.append(environ[CALLER])
+        return []
+
+    _bearers(policy)(app)(dict(token), lambda *_: None)
+    return seen[0]
 
 
 def test_a_change_counts_from_the_next_request_on(config: cfg.ConfigOpts, write: Write) -> None:

@@ -158,3 +158,25 @@ def test_the_context_has_no_token(world: Told) -> None:
         assert each.context["request_id"] == answer.headers["x-openstack-request-id"]
         assert "a-secret-token" not in str(each)
     assert len(world.told) == 2
+
+
+@pytest.mark.parametrize(
+    "sent", [SEGMENT, {"segment": {**SEGMENT["segment"], "name": "taken"}}], ids=["stored", "refused"]
+)
+def test_a_defect_in_telling_changes_no_answer(
+    sent: Any, world: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was stored is answered so, and what could not be keeps its own error; the log has the defect, and the client nothing of it."""
+    assert (
+        world.call("POST", "/v1/segments", send={"segment": {**SEGMENT["segment"], "name": "taken"}}).status_int == 201
+    )
+
+    def broken(_: Announcement) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(world, "announce", broken)
+    answer = world.call("POST", "/v1/segments", send=sent)
+    assert answer.status_int == (201 if sent is SEGMENT else 409)
+    assert "a defect" not in answer.text
+    (record,) = [each for each in caplog.records if each.getMessage() == "announcement lost"]
+    assert record.exc_info is not None

@@ -141,8 +141,8 @@ def test_only_administrators_pass_by_default() -> None:
     config = cfg.ConfigOpts()
     config([], project="masakari", default_config_files=[], default_config_dirs=[])
     policy = Policy(config)
-    assert policy.is_admin(user_id="u", project_id="p", roles=("Admin",))
-    assert not policy.is_admin(user_id="u", project_id="p", roles=MEMBER.roles)
+    assert policy.is_admin({"user_id": "u", "project_id": "p", "roles": ["Admin"]})
+    assert not policy.is_admin({"user_id": "u", "project_id": "p", "roles": list(MEMBER.roles)})
     names = [rule.name.removeprefix("os_masakari_api:") for rule in list_rules() if ":" in rule.name]
     assert [name for name in names if policy.allows(MEMBER, name)] == ["versions:index", "versions:discoverable"]
 

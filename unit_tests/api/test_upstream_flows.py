@@ -99,9 +99,8 @@ def fill(world: World) -> None:
             moment = text("CURRENT_TIMESTAMP")
             values = {**row, "payload": payload, "generated_time": moment, "created_at": moment, **common}
             connection.execute(insert(schema.notifications).values(**values))
-        incidents.report_host(
-            connection, notification_uuid=OURS, host_uuid="c2", host_name="c2", segment_uuid="s1", method="auto"
-        )
+        report: dict[str, Any] = {"host_uuid": "c2", "host_name": "c2", "segment_uuid": "s1", "method": "auto"}
+        incidents.report_host(connection, incidents.HostReport(notification_uuid=OURS, **report, says_off=True))
     settled = leftovers.settle(world.engine, LEFT)
     assert settled is not None
     assert settled.verdict.opens_recovery

@@ -47,6 +47,10 @@ def text(hosts: Any, **more: Any) -> str:
             "defaults has the unknown key address",
         ),
         (text({"c1": {"ipmi": GOOD}}, default={}), "the file has the unknown key default"),
+        (text({"c1": {"ipmi": GOOD}}, segments="rack-1"), "segments must be a mapping"),
+        (text({"c1": {"ipmi": GOOD}}, segments={"rack-1": "detector"}), "segment rack-1 must be a mapping"),
+        (text({"c1": {"ipmi": GOOD}}, segments={"rack-1": {}}), "segment rack-1: policy must be proof or detector"),
+        (text({"c1": {"ipmi": GOOD}}, segments={"rack-1": {"polcy": "x"}}), "segment rack-1 has the unknown key polcy"),
     ],
 )
 def test_each_fault_is_named(content: str, words: str) -> None:
@@ -63,6 +67,9 @@ def test_a_right_one_has_no_fault() -> None:
         inventory.faults("hosts: {c1: {ipmi: {address: bmc-1.example, user: 0123, password: 007, port: 6230}}}") == ()
     )
     assert inventory.faults(text({"c1": {"ipmi": GOOD}}, defaults={})) == ()
+    believed = {"the rack in Zürich": {"policy": "detector"}, "rack-2": {"policy": "proof"}}
+    assert inventory.faults(text({"c1": {"ipmi": GOOD}}, segments=believed)) == ()
+    assert inventory.faults(yaml.safe_dump({"segments": believed})) == ()
 
 
 KEYS = st.sampled_from(["address", "user", "password", "port", "system_guid", "extra"])
@@ -73,7 +80,11 @@ HOSTS = st.dictionaries(
     st.fixed_dictionaries({"ipmi": SECTIONS}) | st.just({}) | st.just("text"),
     max_size=3,
 )
-FILES = st.fixed_dictionaries({}, optional={"hosts": HOSTS, "defaults": st.fixed_dictionaries({"ipmi": SECTIONS})})
+POLICIES = st.fixed_dictionaries({}, optional={"policy": st.sampled_from(["proof", "detector", "other", None, 1])})
+SEGMENTS = st.none() | st.dictionaries(st.sampled_from(["rack-1", "rack 2"]), POLICIES | st.just("text"), max_size=2)
+FILES = st.fixed_dictionaries(
+    {}, optional={"hosts": HOSTS, "defaults": st.fixed_dictionaries({"ipmi": SECTIONS}), "segments": SEGMENTS}
+)
 
 
 @given(content=FILES)
@@ -86,10 +97,10 @@ def test_what_the_service_takes_is_not_refused(
     file.write_text(written)
     file.chmod(0o600)
     try:
-        devices = load_inventory(Path(file)).devices
+        found = load_inventory(Path(file))
     except ConfigurationError:
         return
-    assert not devices or not inventory.faults(written)
+    assert not (found.devices or found.detector_segments) or not inventory.faults(written)
 
 
 @given(st.text(max_size=200))

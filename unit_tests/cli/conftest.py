@@ -47,7 +47,7 @@ def own_logging() -> Iterator[None]:
 @pytest.fixture
 def own_signals() -> Iterator[None]:
     """Put the handlers of signals back as they were."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -198,9 +199,16 @@ class Cloud:
         """Report c1 and return the uuid of its recovery."""
         return self._sql.report("c1").recovery
 
-    def run(self, seconds: float = 60.0) -> None:
-        """Let an engine work for so long, and then let it leave."""
-        rig = Rig(self.world, store=self._sql.store, policy=QUICK, poll_seconds=2.0)
+    def run(self, seconds: float = 60.0, *, believing: bool = False) -> None:
+        """Let an engine work for so long, and then let it leave; `believing` with policy = detector and no BMC at all."""
+        segments = frozenset({"segment"} if believing else ())
+        rig = Rig(
+            self.world,
+            store=self._sql.store,
+            policy=replace(QUICK, detector_segments=segments),
+            poll_seconds=2.0,
+            inventory=frozenset() if believing else None,
+        )
         self.world.advance(self.world.now + seconds)
         for actor in rig.actors.values():
             if actor.engine is not None:

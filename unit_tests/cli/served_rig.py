@@ -50,9 +50,11 @@ class ServedCloud:
         groups["keystone_authtoken"] = cloud | groups.get("keystone_authtoken", {})
         self._installed.configure(**groups)
 
-    def write_inventory(self, entries: dict[str, dict[str, Any]]) -> None:
-        """Write the inventory."""
-        self._installed.inventory.write_text(yaml.safe_dump({"hosts": {k: {"ipmi": v} for k, v in entries.items()}}))
+    def write_inventory(self, entries: dict[str, dict[str, Any]], *, believed: tuple[str, ...] = ()) -> None:
+        """Write the inventory, with policy = detector for some segments."""
+        hosts = {host: {"ipmi": entry} for host, entry in entries.items()}
+        segments = {segment: {"policy": "detector"} for segment in believed}
+        self._installed.inventory.write_text(yaml.safe_dump({"hosts": hosts, "segments": segments}))
 
     def inventory(self) -> dict[str, dict[str, Any]]:
         """Read what stands in the inventory."""

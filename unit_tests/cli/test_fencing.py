@@ -85,6 +85,21 @@ def test_a_host_without_a_bmc_is_unprotected(cloud: ServedCloud, manage: Manage)
     assert out.splitlines()[-1] == "2 of 2 BMCs answer, 1 host unprotected"
 
 
+def test_a_host_whose_monitor_is_believed(cloud: ServedCloud, manage: Manage) -> None:
+    """With policy = detector a host without a BMC is no longer unprotected, and not called safe either."""
+    entries = cloud.inventory()
+    del entries["c3"]
+    cloud.write_inventory(entries, believed=("az1",))
+    code, out, _ = manage("fencing", "check")
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("NO PROOF"))
+    assert line.split()[2] == "c3"
+    assert line.endswith("until then it is taken for off on its monitor's word, without a proof (policy = detector)")
+    assert out.splitlines()[-1] == "2 of 2 BMCs answer, 1 host believed without a proof"
+    shown = as_json(manage("fencing", "check", "--json")[1])
+    assert [host["state"] for host in shown["hosts"]] == ["ok", "ok", "no-proof"]
+
+
 def test_a_bmc_of_no_segment_is_told(installed: Installed, manage: Manage) -> None:
     """A host of the inventory that is in no segment is shown so: its name may be misspelt."""
     with serving(installed) as cloud:

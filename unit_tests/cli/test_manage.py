@@ -84,6 +84,18 @@ def test_show_tells_the_whole_story(cloud: Cloud, manage: Manage) -> None:
     assert out.splitlines()[-1].strip().endswith("proof: ipmi")
 
 
+def test_show_calls_no_proof_what_is_none(cloud: Cloud, manage: Manage) -> None:
+    """With policy = detector a recovery that went on by its monitor's word is never shown with a proof."""
+    uuid = cloud.report()
+    cloud.run(believing=True)
+    out = manage("recovery", "show", uuid)[1]
+    assert out.startswith(f"recovery {uuid} of c1: recovered\n")
+    assert "no proof: the monitor's word was taken (policy = detector), established " in out
+    assert "there is no proof that c1 is off" in out
+    assert out.splitlines()[-1].strip().endswith("proof: none, only the monitor's word (policy = detector)")
+    assert "proof by" not in out
+
+
 def test_show_is_json_too(cloud: Cloud, manage: Manage) -> None:
     """--json prints the same, for programs."""
     uuid = cloud.report()

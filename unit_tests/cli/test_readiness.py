@@ -77,6 +77,17 @@ def test_a_host_that_cannot_be_fenced_is_not_ok(cloud: ServedCloud, manage: Mana
     assert "c3" in says["fencing"]
 
 
+def test_a_monitor_that_is_believed_is_not_ok(cloud: ServedCloud, manage: Manage) -> None:
+    """With policy = detector a host without a BMC would be recovered, and the checklist still says what that is worth."""
+    cloud.register("c1", "c2", "c3")
+    entries = cloud.inventory()
+    del entries["c3"]
+    cloud.write_inventory(entries, believed=("az1",))
+    code, found, says = verdicts(manage)
+    assert (code, found["fencing"]) == (1, "not-ok")
+    assert says["fencing"].endswith("taken for off on its monitor's word, without a proof (policy = detector)")
+
+
 def test_the_reserve_must_hold_the_fullest_host(cloud: ServedCloud, manage: Manage) -> None:
     """Placement's own numbers are compared: two hosts that are more than half full cannot stand in for each other."""
     cloud.register("c1", "c2")

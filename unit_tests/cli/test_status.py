@@ -62,6 +62,20 @@ def test_hosts_without_a_fence_method_are_named(installed: Installed, programs: 
     assert "bare (s1)" in str(details)
 
 
+def test_hosts_whose_monitor_is_believed_are_named(installed: Installed, programs: Programs) -> None:
+    """With policy = detector the warning says what is believed, and where a segment of that name is missing."""
+    installed.sync()
+    add_host(installed, "bare", "s1")
+    add_host(installed, "waiting", "s2")
+    installed.inventory.write_text("segments: {s1: {policy: detector}, s2: {policy: proof}, s3: {policy: detector}}\n")
+    code, checks = checked(programs)
+    result, details = checks["Hosts Have a Fence Method"]
+    assert (code, result) == (1, 1)
+    assert "Hosts without a fence method: waiting (s2). When" in str(details)
+    assert "on their monitor's word, without a proof (policy = detector): bare (s1)." in str(details)
+    assert str(details).endswith("has a policy for segments that are not there: s3.")
+
+
 @pytest.mark.parametrize(
     ("text", "result", "says"),
     [

@@ -6,17 +6,25 @@ import logging
 from pathlib import Path
 
 import pytest
+from sqlalchemy.pool import QueuePool
 
 from vmha.cli.serving import name_paste_files, name_unread
 from vmha.config_files import unread
+from vmha.errors import ConfigurationError
 from vmha.settings import Settings, load
+from vmha.wiring import build_database
 
 FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.glob("*.conf"))
 IGNORED = {
-    "kolla": {"[coordination] backend_url", "[oslo_concurrency] lock_path"},
+    "kolla": {
+        "[database] max_retries",
+        "[coordination] backend_url",
+        "[oslo_concurrency] lock_path",
+    },
     "openstack-helm": {
         "[DEFAULT] host_failure_recovery_threads",
+        "[database] max_retries",
         "[wsgi] api_paste_config",
     },
     "charm": {
@@ -67,6 +75,38 @@ def test_kolla() -> None:
     assert settings.cloud.nova_ca_certificates_file == "/etc/ssl/certs/ca-certificates.crt"
     assert settings.cloud.os_privileged_user_name == "nova"
     assert str(settings.state_path) == "/var/lib/masakari"
+
+
+@pytest.mark.parametrize(
+    ("name", "recycle", "kept"), [("kolla", 10, 1), ("charm", 200, 20), ("openstack-helm", 600, 20)]
+)
+def test_connections_to_the_database(name: str, recycle: int, kept: int) -> None:
+    """What a deployer says of connections holds, since proxies and max_connections go by it; the rest is ours."""
+    database = build_database(read(name))
+    pool = database.pool
+    assert isinstance(pool, QueuePool)
+    assert (pool._recycle, pool.size(), pool._max_overflow) == (recycle, kept, 20)
+
+
+def test_other_options_of_the_database(tmp_path: Path) -> None:
+    """Overflow, the wait for a connection, and parameters that stand apart from the URL count; bounds of ours stay where none is given."""
+    path = tmp_path / "masakari.conf"
+    text = "[database]\nconnection = mysql+pymysql://u:p@db/masakari\nmax_overflow = 3\npool_timeout = 7\n"
+    path.write_text(f"{text}connection_parameters = ssl_ca=/etc/ca.pem&read_timeout=9\n")
+    database = build_database(load(["--config-file", str(path)], "masakari-api"))
+    pool = database.pool
+    assert isinstance(pool, QueuePool)
+    assert (pool._max_overflow, pool._timeout) == (3, 7)
+    assert database.url.query["ssl_ca"] == "/etc/ca.pem"
+    assert (database.url.query["read_timeout"], database.url.query["write_timeout"]) == ("9", "20")
+
+
+def test_a_number_of_connections_that_is_none(tmp_path: Path) -> None:
+    """It is named, and nothing starts."""
+    path = tmp_path / "masakari.conf"
+    path.write_text("[database]\nmax_pool_size = many\n[DEFAULT]\nstate_path = /tmp\n")
+    with pytest.raises(ConfigurationError, match=r"\[database\] max_pool_size cannot be used: .*many"):
+        build_database(load(["--config-file", str(path)], "masakari-api"))
 
 
 def test_openstack_ansible() -> None:

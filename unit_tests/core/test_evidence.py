@@ -258,7 +258,7 @@ def test_a_second_sign_of_life_blames_the_bmc() -> None:
     word = proof(rung=Rung.HUMAN, word=WORD, readings=())
     hand = Hand(state=moving(move(), proof=word, witness=replace(SILENT, advances=1)))
     hand.hear(Ticked())
-    assert hand.state.reason.code is Code.CONTRADICTED
+    assert hand.state.reason.code is Code.WORD_OVERTAKEN
 
 
 def test_a_proof_grows_old() -> None:

@@ -61,6 +61,7 @@ NO_AGE = edit(
 
 NO_P0 = unchecked("_two_witnesses(after, decision, now, policy)")
 NO_P1 = unchecked("_proof_before_orders(after, decision, now, policy)")
+NO_DETECTOR_CHECK = unchecked("_detectors_word(before, after, policy, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
@@ -155,6 +156,31 @@ NO_LEASE = (
         "        return row.lease == lease and row.lease_until > self.now()\n",
         "        return self.now() > 0\n",
     ),
+)
+DETECTOR_EVERYWHERE = (
+    edit(
+        "core/draft.py",
+        "        return self.around.segment_name in self.policy.detector_segments\n",
+        "        return bool(self.around.segment_name)\n",
+    ),
+)
+DETECTOR_ALONE = (
+    edit(
+        "core/detector.py",
+        "        and evidence.view(state.witness, draft.now, draft.policy) is View.SILENT\n",
+        "        and evidence.view(state.witness, draft.now, draft.policy) is not View.BLIND\n",
+    ),
+    edit(
+        "core/fencing.py",
+        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND:",
+        "    if seen is View.BLIND:",
+    ),
+    edit(
+        "core/fencing.py",
+        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND and",
+        "    if seen is View.BLIND and",
+    ),
+    edit("core/fencing.py", "    elif seen is View.SILENT:\n        _say_witness", "    else:\n        _say_witness"),
 )
 LOCAL_DISK_LOST = (
     edit(
@@ -262,6 +288,68 @@ MUTATIONS = (
         edits=(*TRUSTED_CODE, *NO_LAST_LOOK),
         scenarios=("bmc-stuck",),
         shows=VIOLATION,
+    ),
+    Mutation(
+        name="detector-believed-everywhere",
+        promise="P1",
+        why="a monitor's word stands for a proof although the operator chose nothing of the kind",
+        edits=DETECTOR_EVERYWHERE,
+        scenarios=("no-device",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="detector-believed-everywhere-unchecked",
+        promise="P1",
+        why="a monitor's word stands for a proof although the operator chose nothing of the kind",
+        edits=(*DETECTOR_EVERYWHERE, NO_DETECTOR_CHECK),
+        scenarios=("no-device",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="detector-against-nova",
+        promise="P0",
+        why="a monitor's word is taken while Nova hears the host",
+        edits=DETECTOR_ALONE,
+        scenarios=("detector-disputed",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="detector-against-nova-unchecked",
+        promise="P0",
+        why="a monitor's word is taken while Nova hears the host",
+        edits=(*DETECTOR_ALONE, NO_DETECTOR_CHECK),
+        scenarios=("detector-disputed",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="detector-overrules-a-bmc",
+        promise="P1",
+        why="a monitor's word is taken for a host whose BMC does not answer",
+        edits=(
+            edit(
+                "core/detector.py",
+                "        and fence.trouble is PowerTrouble.NO_DEVICE\n",
+                "        and fence.trouble is not None\n",
+            ),
+        ),
+        scenarios=("detector-bmc-silent",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="detector-word-taken-twice",
+        promise="P3",
+        why="a monitor's word is taken again after Nova heard the host since",
+        edits=(edit("core/detector.py", "        and fence.proofs == 0\n", ""),),
+        scenarios=("detector-heard-again",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="detector-beyond-the-brake",
+        promise="P6",
+        why="hosts beyond the brake are taken for off on their monitors' word",
+        edits=(*NO_BRAKE,),
+        scenarios=("detector-brake",),
+        shows=STOPPED,
     ),
     Mutation(
         name="order-beside-a-reading",

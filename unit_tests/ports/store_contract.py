@@ -66,8 +66,8 @@ class StoreRig(Protocol):
     def add_host(self, name: str, *, segment: str = "segment", reserved: bool = False) -> None:
         """Add a host to a segment."""
 
-    def report(self, host: str) -> Reported:
-        """Accept a notification that the host stopped, as the API does."""
+    def report(self, host: str, *, says_off: bool = True) -> Reported:
+        """Accept a notification that the host stopped, as the API does, with host_status NORMAL if `says_off`."""
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into a recovery's inbox, as the API does."""
@@ -784,12 +784,23 @@ class InboxContract:
         assert rig.store.inbox([owner.state.uuid]) == {}
 
     def test_a_second_notification_joins(self, rig: StoreRig) -> None:
-        """A notification of a host whose recovery is open joins it, and tells its engine."""
+        """A notification of a host whose recovery is open joins it, and tells its engine, with what it said of the power."""
         first = rig.report("c1")
-        second = rig.report("c1")
-        assert second.recovery == first.recovery
-        ((_, event),) = rig.store.inbox([first.recovery])[first.recovery]
-        assert event == Notified(notification=second.notification)
+        second, third = rig.report("c1"), rig.report("c1", says_off=False)
+        assert {second.recovery, third.recovery} == {first.recovery}
+        letters = [event for _, event in rig.store.inbox([first.recovery])[first.recovery]]
+        assert letters == [
+            Notified(notification=second.notification, says_off=True),
+            Notified(notification=third.notification, says_off=False),
+        ]
+
+    @pytest.mark.parametrize("says_off", [True, False])
+    def test_what_the_detector_said_is_kept(self, rig: StoreRig, says_off: bool) -> None:
+        """The recovery knows which notification called the host off, and none where it did not."""
+        reported = rig.report("c1", says_off=says_off)
+        (claimed,) = rig.store.claim("engine-1", TERMS, limit=8)
+        word = claimed.recovery.detector
+        assert (word.notification if word else None) == (reported.notification if says_off else None)
 
     def test_a_notification_after_the_end_opens_anew(self, rig: StoreRig) -> None:
         """A host that fails again after its recovery has ended gets a new one."""
@@ -887,6 +898,20 @@ class SurroundingsContract:
         assert owner.surroundings().proven_off == {"c2"}
         other.commit(proof=None, revoked=((known, "it reads ON"),))
         assert owner.surroundings().proven_off == frozenset()
+
+    def test_a_detectors_word_counts_within_its_segment(self, rig: StoreRig) -> None:
+        """A host that is off by its monitor's word alone is off for those whose operator chose to believe it, and for nobody else."""
+        rig.add_host("d1", segment="another")
+        owner, stranger, other = own(rig, "c1"), own(rig, "d1"), own(rig, "c2")
+        believed = replace(proof(other.state.uuid, "c2", other.now), rung=Rung.DETECTOR, readings=())
+        other.commit(proof=believed)
+        assert owner.surroundings().proven_off == {"c2"}
+        assert stranger.surroundings().proven_off == frozenset()
+
+    def test_the_segment_is_known_by_its_name(self, rig: StoreRig) -> None:
+        """The name is what a policy is written down for."""
+        rig.add_host("d1", segment="another")
+        assert [own(rig, host).surroundings().segment_name for host in ("c1", "d1")] == ["segment", "another"]
 
     def test_a_host_whose_proof_is_from_a_time_to_come_is_not_proven_off(self, rig: StoreRig) -> None:
         """After the clock was set back the other host's proof counts no more than one's own."""

@@ -31,10 +31,10 @@ class MemoryRig:
         """Add a host."""
         self.store.hosts[name] = host_on(segment, name, is_reserved=reserved)
 
-    def report(self, host: str) -> Reported:
+    def report(self, host: str, *, says_off: bool = True) -> Reported:
         """Accept a notification."""
         notification = str(uuid4())
-        return Reported(notification, self.store.report(host, notification))
+        return Reported(notification, self.store.report(host, notification, says_off=says_off))
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox."""

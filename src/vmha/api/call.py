@@ -19,13 +19,14 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. `is_admin` is the verdict of the policy `context_is_admin`."""
+    """Who asks. `is_admin` is the verdict of the policy `context_is_admin`, `more` what else rules may ask about, by oslo.context's names."""
 
     user_id: str | None
     user_name: str | None
     project_id: str | None
     roles: tuple[str, ...]
     is_admin: bool
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

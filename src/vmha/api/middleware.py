@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from keystonemiddleware.auth_token import AuthProtocol
+from oslo_context.context import RequestContext
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
 
 from vmha.api.call import Caller
@@ -189,20 +190,25 @@ def _bearers(policy: Policy) -> Layer:
                 length = str(len(_UNKNOWN_USER))
                 start_response("401 Unauthorized", [("Content-Type", PLAIN_TYPE), ("Content-Length", length)])
                 return [_UNKNOWN_USER]
-            project_id = environ.get("HTTP_X_PROJECT_ID")
-            roles = tuple(role.strip() for role in environ.get("HTTP_X_ROLES", "").split(",") if role.strip())
+            known = _credentials(environ)
             environ[CALLER] = Caller(
                 user_id=user_id,
                 user_name=environ.get("HTTP_X_USER_NAME"),
-                project_id=project_id,
-                roles=roles,
-                is_admin=policy.is_admin(user_id=user_id, project_id=project_id, roles=roles),
+                project_id=known["project_id"],
+                roles=tuple(known["roles"]),
+                is_admin=policy.is_admin(known),
+                more=known,
             )
             return app(environ, start_response)
 
         return layer
 
     return around
+
+
+def _credentials(environ: WSGIEnvironment) -> dict[str, Any]:
+    """Return what a rule may ask of the caller: scope, domains and the service that sent it too, under the names of oslo.context."""
+    return dict(RequestContext.from_environ(environ, overwrite=False).to_policy_values())
 
 
 def _anybody(app: WSGIApplication) -> WSGIApplication:

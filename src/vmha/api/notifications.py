@@ -248,14 +248,15 @@ def _repeats(sent: Mapping[str, Any], earlier: Earlier) -> bool:
 
 
 def _report(connection: Connection, row: Notification, host: Host, segment: Segment) -> None:
-    incidents.report_host(
-        connection,
+    report = incidents.HostReport(
         notification_uuid=row.notification_uuid,
         host_uuid=host.uuid,
         host_name=host.name,
         segment_uuid=segment.uuid,
         method=segment.recovery_method,
+        says_off=row.payload.get("host_status") == "NORMAL",
     )
+    incidents.report_host(connection, report)
 
 
 def _generated_since(query: Query) -> list[ColumnElement[bool]]:

@@ -88,15 +88,14 @@ class Policy:
             raise ConfigurationError(f"cannot use the policy file: {error}; correct it") from error
         self._judge.set_rules(dict(self._reader.rules), use_conf=False)
 
-    def is_admin(self, *, user_id: str | None, project_id: str | None, roles: tuple[str, ...]) -> bool:
-        """Tell whether a token with these roles makes its bearer an administrator."""
-        target = {"user_id": user_id, "project_id": project_id}
-        return self._enforce("context_is_admin", target, {**target, "roles": list(roles)})
+    def is_admin(self, credentials: Mapping[str, object]) -> bool:
+        """Tell whether a token that says this of its bearer, by oslo.context's names, makes it an administrator."""
+        return self._enforce("context_is_admin", credentials, credentials)
 
     def allows(self, caller: Caller, rule: str) -> bool:
         """Tell whether `caller` passes the rule, named without its prefix."""
         target = {"user_id": caller.user_id, "project_id": caller.project_id}
-        credentials = {**target, "roles": list(caller.roles), "is_admin": caller.is_admin}
+        credentials = {**caller.more, **target, "roles": list(caller.roles), "is_admin": caller.is_admin}
         return self._enforce(PREFIX + rule, target, credentials)
 
     def demand(self, caller: Caller, rule: str) -> None:

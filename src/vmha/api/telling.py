@@ -1,10 +1,13 @@
 """What the API announces of a change: a start and an end when it is stored, or a start and an error when it could not be.
 
-A refusal that the caller has earned (404, 409 because something is in use) is announced no more than upstream does.
+Rules:
+1. A refusal that the caller has earned (404, 409 because something is in use) is announced no more than upstream does.
+2. Nothing that goes wrong here changes the answer: the change is stored by then, or its error is what counts.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from vmha.api.call import Call
 
     Show = Callable[[dict[str, Any] | None], dict[str, Any]]
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -37,16 +42,25 @@ def telling(call: Call, action: str) -> Iterator[About]:
     except Fault:
         raise
     except Exception as error:
-        if about.show is not None:
-            _tell(call, f"{action}.start", about.show(None))
-            _tell(call, f"{action}.error", about.show(fault_of(error)), is_error=True)
+        _tell(call, action, about.show, error)
         raise
-    if about.show is not None:
-        _tell(call, f"{action}.start", about.show(None))
-        _tell(call, f"{action}.end", about.show(None))
+    _tell(call, action, about.show)
 
 
-def _tell(call: Call, event_type: str, payload: dict[str, Any], *, is_error: bool = False) -> None:
+def _tell(call: Call, action: str, show: Show | None, error: Exception | None = None) -> None:
+    if show is None:
+        return
+    try:
+        _announce(call, f"{action}.start", show(None))
+        if error is None:
+            _announce(call, f"{action}.end", show(None))
+        else:
+            _announce(call, f"{action}.error", show(fault_of(error)), is_error=True)
+    except Exception:  # (a defect in telling; it is logged with its traceback)
+        LOGGER.exception("announcement lost", extra={"fields": {"type": action, "request": call.request_id}})
+
+
+def _announce(call: Call, event_type: str, payload: dict[str, Any], *, is_error: bool = False) -> None:
     caller = call.caller
     context = {
         "user_id": caller.user_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from vmha.adapters.messaging import InProcessDoorbell
 from vmha.cli.webserver import tls_context
 from vmha.config_files import given, unread
 from vmha.errors import ConfigurationError
-from vmha.logs import log_path
+from vmha.logs import check_log
 from vmha.options import OPTIONS
 from vmha.settings import load
 from vmha.wiring import build_api, build_database, build_doorbell
@@ -74,7 +73,7 @@ def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
     yield lambda: build_doorbell(settings)
     yield lambda: load_inventory(settings.fencing.inventory)
     yield lambda: build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
-    yield from (partial(_check_log, settings, program) for program in LOGGING_PROGRAMS)
+    yield from (partial(check_log, settings.log, program) for program in LOGGING_PROGRAMS)
 
 
 def _fault(start: Callable[[], object]) -> ConfigurationError | None:
@@ -83,17 +82,6 @@ def _fault(start: Callable[[], object]) -> ConfigurationError | None:
     except ConfigurationError as error:
         return error
     return None
-
-
-def _check_log(settings: Settings, program: str) -> None:
-    """Raise `ConfigurationError` where the log could not be written, without making a file that then is the wrong user's."""
-    path = log_path(settings.log, program)
-    if path is None:
-        return
-    place = path if path.exists() else path.parent
-    if path.is_dir() or not os.access(place, os.W_OK):
-        why = "this user cannot write there" if place.exists() and not path.is_dir() else "that is no place for a file"
-        raise ConfigurationError(f"cannot log to {path}: {why}; correct log_file or log_dir")
 
 
 def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
@@ -108,6 +96,8 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
     yield f"fencing   {inventory.source}: {len(inventory.devices)} hosts{'' if inventory.devices else ', so none can be fenced'}"
     for host, device in sorted(inventory.devices.items()):
         yield f"          {host} by ipmi at {device.endpoint}"
+    for segment in sorted(inventory.detector_segments):
+        yield f"          segment {segment}: policy = detector, so hosts without a BMC are taken for off without a proof"
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():
         yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"

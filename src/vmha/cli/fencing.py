@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmha.adapters.clock import SystemClock
@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
+    from vmha.adapters.fencing.inventory import Inventory
     from vmha.ports import PowerDevices
     from vmha.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of asking the BMC of a host: its power, or what is wrong and what to do. `segment` is None for a host of none."""
+    """What came of asking the BMC of a host: its power, or what is wrong and what to do. `segment` is None for a host of none.
+
+    `is_believed`: it has no BMC, and its segment has policy = detector.
+    """
 
     host: str
     segment: str | None
     is_protected: bool
+    is_believed: bool = False
     power: str | None = None
     address: str = ""
     trouble: str = ""
@@ -51,9 +56,10 @@ def add_commands(categories: argparse._SubParsersAction[argparse.ArgumentParser]
 def _check(options: argparse.Namespace, settings: Settings, database: Engine) -> int:
     """Ask, print, and return the exit code."""
     segments, unread = _segments(database)
-    power = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
+    inventory = load_inventory(settings.fencing.inventory)
+    power = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     try:
-        answers = _answers(settings, power, options.host, segments)
+        answers = [_believed(each, inventory) for each in _answers(settings, power, options.host, segments)]
     finally:
         power.close()
     failed = [answer for answer in answers if answer.power is None and (answer.is_protected or options.host)]
@@ -107,6 +113,16 @@ def _answer(host: str, read: tuple[str, str] | PowerError, segment: str | None, 
     return Answer(host=host, segment=segment, is_protected=is_protected, power=power, address=address)
 
 
+def _believed(answer: Answer, inventory: Inventory) -> Answer:
+    """Say of a host without a BMC that its monitor is believed, where its segment has that policy."""
+    if answer.is_protected or answer.segment not in inventory.detector_segments:
+        return answer
+    return replace(answer, is_believed=True, trouble=f"{answer.trouble}; until then {BELIEVED}")
+
+
+BELIEVED = "it is taken for off on its monitor's word, without a proof (policy = detector)"
+
+
 def _plain(answer: Answer) -> dict[str, object]:
     return {
         "host": answer.host,
@@ -120,7 +136,7 @@ def _plain(answer: Answer) -> dict[str, object]:
 
 def _state(answer: Answer) -> str:
     if not answer.is_protected:
-        return "UNPROTECTED"
+        return "NO PROOF" if answer.is_believed else "UNPROTECTED"
     return "NOT OK" if answer.power is None else "OK"
 
 
@@ -132,9 +148,12 @@ def _lines(answers: list[Answer], unread: str | None) -> Iterable[str]:
         yield f"{_state(answer):<12} {answer.host:<20} {says}{where}"
     asked = [answer for answer in answers if answer.is_protected]
     answered = sum(answer.power is not None for answer in asked)
-    bare = len(answers) - len(asked)
-    yield f"{answered} of {len(asked)} BMCs answer" + (
-        f", {bare} host{'' if bare == 1 else 's'} unprotected" if bare else ""
+    bare = sum(not answer.is_protected and not answer.is_believed for answer in answers)
+    believed = sum(answer.is_believed for answer in answers)
+    yield f"{answered} of {len(asked)} BMCs answer" + "".join(
+        f", {number} host{'' if number == 1 else 's'} {what}"
+        for number, what in ((bare, "unprotected"), (believed, "believed without a proof"))
+        if number
     )
     if unread:
         yield f"the segments could not be read, so hosts without a BMC are not named: {unread}"

@@ -20,7 +20,7 @@ from vmha.cli import fencing, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
-from vmha.core.model import Phase  # noqa: E402
+from vmha.core.model import Phase, Rung  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
@@ -200,10 +200,17 @@ def _show(options: argparse.Namespace, _settings: Settings, database: Engine) ->
         print(f"  {move.name:<24} {move.status.value:<10} {move.destination or '-':<20}{why}")
     for proof in proofs:
         ending = f"revoked: {proof.revoked_because}" if proof.revoked_at else f"read last {_time(proof.read_at)}"
-        print(f"\n  proof by {proof.rung}, established {_time(proof.established_at)}, {ending}")
+        print(f"\n  {_ground(proof)}, established {_time(proof.established_at)}, {ending}")
     print()
     for line in lines:
         print(f"  {line.at - row.opened_at:8.1f} s  {line.sentence}")
+
+
+def _ground(proof: recovery_views.ProofView) -> str:
+    """Say what a proof stands on; a monitor's word that stood in its place is called no proof."""
+    if proof.rung == Rung.DETECTOR.value:
+        return "no proof: the monitor's word was taken (policy = detector)"
+    return f"proof by {proof.rung}"
 
 
 def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.adapters.clock import SystemClock
@@ -14,7 +15,7 @@ from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.keystone import READERS
 from vmha.adapters.nova import open_nova
-from vmha.cli.fencing import ask
+from vmha.cli.fencing import BELIEVED, ask
 from vmha.core.readiness import Facts, HostFacts, SegmentFacts, Verdict, judge
 from vmha.errors import NovaRefused, NovaUnavailable
 from vmha.ports import Deadline, PowerError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from vmha.adapters.db.fleet import Group, Member
+    from vmha.adapters.fencing.inventory import Inventory
     from vmha.core.capacity import Room
     from vmha.core.model import Instance, ServiceReading
     from vmha.core.readiness import Finding
@@ -70,7 +72,8 @@ def _collect(settings: Settings, database: Engine) -> Facts:
     clock = SystemClock()
     nova = open_nova(settings, clock=clock)
     services, trouble = _services(nova, _within(settings, clock))
-    power = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
+    inventory = load_inventory(settings.fencing.inventory)
+    power = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     try:
         fences = ask(settings, power, (member.name for group in groups for member in group.members))
     finally:
@@ -80,7 +83,7 @@ def _collect(settings: Settings, database: Engine) -> Facts:
         return _host(member, fences[member.name], services, nova if trouble is None else None, settings, clock)
 
     with ThreadPoolExecutor(READERS) as pool:
-        segments = tuple(_segment(group, tuple(pool.map(host, group.members))) for group in groups)
+        segments = tuple(_segment(group, tuple(pool.map(host, group.members)), inventory) for group in groups)
     return Facts(segments=segments, policy=settings.policy, durability=durability(database), cloud_trouble=trouble)
 
 
@@ -126,5 +129,12 @@ def _host(
     )
 
 
-def _segment(group: Group, hosts: tuple[HostFacts, ...]) -> SegmentFacts:
+def _segment(group: Group, hosts: tuple[HostFacts, ...], inventory: Inventory) -> SegmentFacts:
+    if group.name in inventory.detector_segments:
+        hosts = tuple(host if host.name in inventory.devices else _believed(host) for host in hosts)
     return SegmentFacts(name=group.name, method=group.method, is_enabled=group.is_enabled, hosts=hosts)
+
+
+def _believed(host: HostFacts) -> HostFacts:
+    """Say that the host would be recovered, and what is wrong with that."""
+    return replace(host, fence_trouble=f"{host.fence_trouble}; until then {BELIEVED}")

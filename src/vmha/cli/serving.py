@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from dataclasses import replace
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from vmha.adapters.db import migrate
@@ -46,13 +44,18 @@ def settings_or_exit(program: str, argv: list[str], *, on_terminal: bool = False
 def begin(program: str, argv: list[str], *, on_terminal: bool = False) -> Settings:
     """Read the settings and set up the log. Raises `ConfigurationError`."""
     settings = load(argv, program)
+    speak(settings, program, on_terminal=on_terminal)
+    return settings
+
+
+def speak(settings: Settings, program: str, *, on_terminal: bool = False) -> None:
+    """Set up the log, and name what nobody reads. Raises `ConfigurationError`."""
     place = replace(settings.log, log_file=None, log_dir=None) if on_terminal else settings.log
     set_up_logging(place, engine=settings.engine, program=program)
     # A traceback for each connection that breaks; that the database is away is told once, by whoever needed it.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     if not on_terminal:
         name_unread(settings)
-    return settings
 
 
 def name_unread(settings: Settings) -> None:
@@ -73,21 +76,6 @@ def name_paste_files(settings: Settings) -> None:
     """Say of each api-paste.ini that is there that it is not read."""
     for path in paste_files(settings.config):
         log(logger, "api-paste-ignored", path=path, why="the layers around the API are fixed")
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop, heard = threading.Event(), SimpleQueue[None]()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Not stop.set(): its lock may be held by the very code that the signal interrupts. A SimpleQueue has none.
-        signal.signal(number, lambda *_: heard.put(None))
-
-    def listen() -> None:
-        heard.get()
-        stop.set()
-
-    threading.Thread(target=listen, name="signals", daemon=True).start()
-    return stop
 
 
 def await_database(prepare: Callable[[], None], stop: threading.Event, *, every_seconds: float) -> bool:

@@ -11,6 +11,7 @@ from vmha.threads import choose_threads
 choose_threads()
 
 from vmha.adapters.db import migrate  # noqa: E402 - oslo comes after the choice of threads
+from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
 from vmha.adapters.messaging import InProcessDoorbell  # noqa: E402
 from vmha.cli.serving import (  # noqa: E402
     await_database,
@@ -18,10 +19,12 @@ from vmha.cli.serving import (  # noqa: E402
     name_paste_files,
     run_engine,
     settings_or_exit,
-    stop_on_signals,
 )
+from vmha.cli.signals import Signals, begin_anew, ignore_reload  # noqa: E402
 from vmha.cli.webserver import AddressTaken, listen, serve, tls_context  # noqa: E402
 from vmha.errors import ConfigurationError  # noqa: E402
+from vmha.logs import check_log  # noqa: E402
+from vmha.settings import load  # noqa: E402
 from vmha.wiring import build_api, build_database, build_engine  # noqa: E402
 
 if TYPE_CHECKING:
@@ -35,9 +38,11 @@ PROGRAM = "masakari-standalone"
 
 def main() -> int:
     """Bring the schema up and run both until SIGTERM; exit 1 where the address cannot be had, 2 with a configuration to correct."""
+    ignore_reload()
     settings = settings_or_exit(PROGRAM, sys.argv[1:])
     name_paste_files(settings)
-    stop = stop_on_signals()
+    signals = Signals(_check)
+    stop = signals.stop
     try:
         database = build_database(settings)
         process = build_engine(settings, database)
@@ -62,7 +67,18 @@ def main() -> int:
         # Whatever ended the engine ends the API too: one without the other would take reports that nobody reads.
         stop.set()
         server.join()
+    if signals.begins_anew:
+        begin_anew()
     return leave(0, all_ended=all_ended)
+
+
+def _check() -> None:
+    """Raise `ConfigurationError` for what API or engine could not begin with."""
+    settings = load(sys.argv[1:], PROGRAM)
+    load_inventory(settings.fencing.inventory)
+    build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
+    tls_context(settings.server)
+    check_log(settings.log, PROGRAM)
 
 
 def _run(process: EngineProcess, settings: Settings, database: Database, stop: threading.Event) -> bool:

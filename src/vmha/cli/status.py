@@ -176,18 +176,28 @@ def _check_fence_methods(settings: Settings) -> Result:
     except (ConfigurationError, StoreUnavailable) as error:
         return Result(Code.FAILURE, str(error))
     bare = [
-        f"{member.name} ({group.name})"
+        (group.name, f"{member.name} ({group.name})")
         for group in groups
         for member in group.members
         if member.name not in inventory.devices
     ]
-    if not bare:
-        return Result(Code.SUCCESS)
-    return Result(
-        Code.WARNING,
-        f"Hosts without a fence method: {', '.join(bare)}. When one of them fails, its recovery waits for a human; add their BMCs to "
-        f"{settings.fencing.inventory}.",
-    )
+    waits = [host for segment, host in bare if segment not in inventory.detector_segments]
+    believed = [host for segment, host in bare if segment in inventory.detector_segments]
+    unknown = sorted(inventory.detector_segments - {group.name for group in groups})
+    said = []
+    if waits:
+        said.append(
+            f"Hosts without a fence method: {', '.join(waits)}. When one of them fails, its recovery waits for a human; add their BMCs to "
+            f"{settings.fencing.inventory}."
+        )
+    if believed:
+        said.append(
+            f"Hosts without a fence method that are taken for off on their monitor's word, without a proof (policy = detector): "
+            f"{', '.join(believed)}."
+        )
+    if unknown:
+        said.append(f"{settings.fencing.inventory} has a policy for segments that are not there: {', '.join(unknown)}.")
+    return Result(Code.WARNING, " ".join(said)) if said else Result(Code.SUCCESS)
 
 
 def _check_leftovers(settings: Settings) -> Result:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 BACKLOG = 128
 """Connections that wait to be accepted; more than a balancer opens at once."""
+HEADERS = 4
+"""How many of the longest headers a request may have: a token may be one of them, and upstream's server counts lines of that length."""
 
 
 class AddressTaken(VmhaError):
@@ -125,7 +127,7 @@ class _OurServer(Server):
         )
         # Cheroot counts in floats, whatever its types say, and takes None for no end.
         self.shutdown_timeout: float | None = own.graceful_shutdown_timeout or None
-        self.max_request_header_size = own.max_header_line
+        self.max_request_header_size = HEADERS * own.max_header_line
         if not own.keep_alive:
             self.keep_alive_conn_limit = 0
         context = tls_context(own)

@@ -41,6 +41,11 @@ class Draft:
     reasons: list[Reason] = field(default_factory=list)
     revoked: list[tuple[Proof, str]] = field(default_factory=list)
 
+    @property
+    def trusts_detector(self) -> bool:
+        """Tell whether the operator of the segment chose that its monitors' word is acted on."""
+        return self.around.segment_name in self.policy.detector_segments
+
     def change(self, **fields: Any) -> None:
         """Replace fields of the state."""
         self.state = replace(self.state, **fields)

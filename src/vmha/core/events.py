@@ -14,9 +14,13 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """A monitor said that the host stopped. The first one opened the recovery, later ones joined it."""
+    """A monitor said that the host stopped. The first one opened the recovery, later ones joined it.
+
+    `says_off`: with host_status NORMAL, which is that it is off.
+    """
 
     notification: str
+    says_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ PEERS = 8
 """Other services watched beside the host's: enough to tell one dead host from a deaf Nova, few enough to store with each reading."""
 
 
+WHOSE = {Rung.HUMAN: "a human's", Rung.DETECTOR: "its monitor's"}
+
+
 class View(Enum):
     """Nova's heartbeat of the host as a witness."""
 
@@ -180,7 +183,7 @@ def unreadable(draft: Draft, trouble: PowerTrouble, detail: str, address: str) -
     """Take in that the BMC gave no reading: the run is broken, an older proof only ages."""
     draft.change(fence=replace(draft.state.fence, readings=(), trouble=trouble, detail=detail, address=address))
     proof = draft.state.proof
-    if proof is None or proof.rung is Rung.HUMAN:
+    if proof is None or proof.rung is not Rung.IPMI:
         draft.change(checks=draft.state.checks - {"power"})
 
 
@@ -211,7 +214,7 @@ def _is_young(fence: Fence, draft: Draft) -> bool:
 
 
 def prove_by_power(draft: Draft) -> None:
-    """Write the proof that the readings give; from here on every heartbeat that changes is a sign of life."""
+    """Write the proof that the readings give."""
     state, fence = draft.state, draft.state.fence
     first, last = fence.readings[0], fence.readings[-1]
     was_ordered = fence.orders > 0
@@ -231,7 +234,7 @@ def prove_by_power(draft: Draft) -> None:
         read_at=last.at,
         valid_until=last.at + draft.policy.proof_valid_seconds,
     )
-    _establish(draft, proof)
+    establish(draft, proof)
 
 
 def prove_by_word(draft: Draft, word: HumanWord) -> None:
@@ -249,10 +252,11 @@ def prove_by_word(draft: Draft, word: HumanWord) -> None:
         valid_until=now + draft.policy.human_word_valid_seconds,
         word=word,
     )
-    _establish(draft, proof)
+    establish(draft, proof)
 
 
-def _establish(draft: Draft, proof: Proof) -> None:
+def establish(draft: Draft, proof: Proof) -> None:
+    """Let a proof stand; from here on every heartbeat that changes is a sign of life."""
     fence = draft.state.fence
     draft.change(
         proof=proof,
@@ -276,6 +280,8 @@ def judge_anew(draft: Draft) -> None:
         return
     if proof.rung is Rung.HUMAN:
         until = proof.established_at + policy.human_word_valid_seconds
+    elif proof.rung is Rung.DETECTOR:
+        until = proof.established_at + policy.detector_word_valid_seconds if draft.trusts_detector else draft.now
     elif proof.readings[-1].at - proof.readings[0].at < policy.power_read_spacing_seconds:
         until = draft.now
     else:
@@ -296,7 +302,8 @@ def guard_proof(draft: Draft) -> None:
         _contradicted(draft)
     elif not proof.holds(draft.now):
         age = draft.now - proof.read_at
-        reason = because(Code.PROOF_EXPIRED, host=state.host, seconds=age)
+        code = Code.PROOF_EXPIRED if proof.rung is Rung.IPMI else Code.WORD_EXPIRED
+        reason = because(code, host=state.host, seconds=age)
         draft.revoke(reason)
         draft.enter(Phase.UNPROVEN, reason)
 
@@ -312,9 +319,11 @@ def _contradicted(draft: Draft) -> None:
     """Suspend the proof: power is read twice anew, and Nova must fall silent again."""
     state = draft.state
     again = replace(state.fence, readings=(), contradictions=state.fence.contradictions + 1)
-    persistent = again.contradictions > 1 or (state.proof is not None and state.proof.rung is Rung.HUMAN)
-    code = Code.CONTRADICTED if persistent else Code.SIGN_OF_LIFE
-    reason = because(code, host=state.host, address=state.fence.address or "unknown")
+    if state.proof is not None and state.proof.rung is not Rung.IPMI:
+        reason = because(Code.WORD_OVERTAKEN, host=state.host, whose=WHOSE[state.proof.rung])
+    else:
+        code = Code.CONTRADICTED if again.contradictions > 1 else Code.SIGN_OF_LIFE
+        reason = because(code, host=state.host, address=state.fence.address or "unknown")
     draft.revoke(reason)
     draft.change(fence=again, power_due=draft.now)
     draft.enter(Phase.UNPROVEN, reason)

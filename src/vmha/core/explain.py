@@ -48,6 +48,11 @@ class Code(Enum):
     FENCED = "{host} is proven off: its BMC {address} read OFF twice, {seconds} s apart, after the order"
     FOUND_OFF = "{host} is proven off without an order: its BMC {address} read OFF twice, {seconds} s apart, and Nova does not hear it"
     HUMAN_PROOF = "{host} is taken for off on the word of {by}: {why}"
+    DETECTOR_BELIEVED = (
+        "there is no proof that {host} is off: it has no fence device, and its instances are evacuated on the word of its monitor alone "
+        "(notification {notification}, host_status NORMAL), as segment {segment} has policy = detector; Nova has not heard it for "
+        "{seconds} s; what still runs on it will run twice"
+    )
     NO_DEVICE = (
         "cannot prove {host} off: it has no fence device; add it to the fencing inventory and restart the engine, or make sure "
         "yourself that it is off and confirm"
@@ -94,6 +99,10 @@ class Code(Enum):
         "another machine; nothing more is evacuated; check the inventory; reject if the host is well, or power it off by hand and "
         "confirm once Nova hears it no more"
     )
+    WORD_OVERTAKEN = (
+        "Nova heard {host} after it was taken for off on {whose} word, which counts no more: nothing more is evacuated; see whether its "
+        "instances run twice; reject if the host is well, or power it off by hand and confirm once Nova hears it no more"
+    )
     BMC_BACK = "the BMC of {host} reads ON, and Nova does not hear the host: fencing goes on"
     SIGN_OF_LIFE = "Nova heard {host} after the proof: the proof is suspended and power is read again"
     HOST_RETURNED = (
@@ -103,6 +112,10 @@ class Code(Enum):
     )
     PROOF_EXPIRED = (
         "the proof for {host} is too old ({seconds} s): no more instances are moved until its BMC reads OFF again"
+    )
+    WORD_EXPIRED = (
+        "the word on which {host} was taken for off is too old ({seconds} s): no more instances are moved; make sure yourself that it is off "
+        "and confirm, or reject"
     )
     CLOCK_SET_BACK = (
         "the proof for {host} was read {seconds} s in the future: the database's clock was set back; no more instances are moved until "

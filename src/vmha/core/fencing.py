@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core import evidence
+from vmha.core import detector, evidence
 from vmha.core.effects import PowerOff
 from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
@@ -107,6 +107,8 @@ def fencing(draft: Draft) -> None:
         draft.enter(Phase.UNWITNESSED, _why_blind(draft))
     elif fence.round_orders == 0 and _braked_without_word(draft):
         _brake(draft)
+    elif detector.may_be_believed(draft):
+        _believe_detector(draft)
     elif fence.trouble in HOPELESS or _round_is_over(draft):
         draft.enter(Phase.UNPROVEN, _why_unproven(draft))
     elif _order_is_due(draft):
@@ -132,6 +134,8 @@ def unproven(draft: Draft) -> None:
         _dispute(draft)
     elif _may_fence_again(draft):
         _fence_again(draft)
+    elif detector.may_be_believed(draft) and not _braked_without_word(draft):
+        _believe_detector(draft)
     elif state.fence.last is Power.ON and state.fence.proofs and state.reason.code is not Code.HOST_RETURNED:
         draft.enter(Phase.UNPROVEN, evidence.why_returned(state))
     elif _is_explained_anew(draft):
@@ -159,6 +163,8 @@ def _is_explained_anew(draft: Draft) -> bool:
     waits_for_second = fence.last is Power.OFF and not evidence.proven_by(fence, draft.policy)
     if waits_for_second or (fence.last is None and fence.trouble is None):
         return False
+    if state.reason.code in (Code.WORD_OVERTAKEN, Code.WORD_EXPIRED) and fence.last is None:
+        return False  # no reading has anything to say to it
     keeps_living = state.reason.code is Code.SIGN_OF_LIFE and state.witness.advances >= SIGNS_OF_A_LIAR
     return state.reason.code in RESUMABLE or keeps_living or fence.trouble is not None
 
@@ -223,6 +229,12 @@ def _proven(draft: Draft) -> bool:
     evidence.prove_by_power(draft)
     draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
     return True
+
+
+def _believe_detector(draft: Draft) -> None:
+    """Go on without a proof."""
+    detector.believe(draft)
+    draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
 
 
 def _dispute(draft: Draft) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
-from vmha.core.model import MoveStatus, Phase, Power, RecoveryMethod, Rung
+from vmha.core.model import MoveStatus, Phase, Power, PowerTrouble, RecoveryMethod, Rung
 from vmha.core.policy import LocalDisk
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def check(before: Recovery, decision: Decision, now: float, policy: Policy, arou
     broken = [
         *_two_witnesses(after, decision, now, policy),
         *_proof_before_orders(after, decision, now, policy),
+        *_detectors_word(before, after, policy, around),
         *_one_run(after, decision, around),
         *_proofs_die(after),
         *_nothing_lost(after),
@@ -111,6 +112,35 @@ def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:
         yield "P1: a proof by word although the last reading was ON"
 
 
+def _detectors_word(before: Recovery, after: Recovery, policy: Policy, around: Surroundings) -> Iterator[str]:
+    """P1: a monitor's word stands for a proof only where the operator chose that, there is no fence device, and Nova is silent too (P0)."""
+    proof = after.proof
+    if (
+        proof is None
+        or proof.rung is not Rung.DETECTOR
+        or (before.proof is not None and before.proof.uuid == proof.uuid)
+    ):
+        return
+    if around.segment_name not in policy.detector_segments:
+        yield "P1: the monitor's word is taken in a segment without policy = detector"
+    if after.detector is None:
+        yield "P1: the monitor's word is taken although it did not say that the host is off"
+    if after.fence.trouble is not PowerTrouble.NO_DEVICE or after.fence.known is not None:
+        yield "P1: the monitor's word is taken for a host with a fence device"
+    if before.fence.proofs:
+        yield "P1: the monitor's word is taken once more after it was overtaken"
+    if proof.silent_seconds < policy.heartbeat_silence_seconds or after.witness.trouble is not None:
+        yield f"P0: the monitor's word is taken after {proof.silent_seconds:g} s of Nova's silence"
+    if after.word is None and (
+        after.was_braked or around.segment_braked or around.segment_failures > _allowed(policy, around)
+    ):
+        yield f"P6: the monitor's word is taken beyond the brake ({around.segment_failures} of {around.segment_hosts} hosts failed)"
+
+
+def _allowed(policy: Policy, around: Surroundings) -> int:
+    return max(policy.brake_hosts, around.segment_hosts * policy.brake_percent // 100)
+
+
 def _one_run(after: Recovery, decision: Decision, around: Surroundings) -> Iterator[str]:
     """P2: an instance is ordered only where no other host that is not proven off may hold a guest of it."""
     moves = {move.instance: move for move in after.moves}
@@ -153,8 +183,7 @@ def _nothing_lost(after: Recovery) -> Iterator[str]:
 def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: Surroundings) -> Iterator[str]:
     """P6: no power-off beyond the brake without a human, no more orders than allowed."""
     orders = [effect for effect in decision.effects if isinstance(effect, PowerOff)]
-    allowed = max(policy.brake_hosts, around.segment_hosts * policy.brake_percent // 100)
-    braked = after.was_braked or around.segment_braked or around.segment_failures > allowed
+    braked = after.was_braked or around.segment_braked or around.segment_failures > _allowed(policy, around)
     if orders and after.word is None and braked:
         yield f"P6: a power-off beyond the brake ({around.segment_failures} of {around.segment_hosts} hosts failed)"
     if after.fence.round_orders > policy.fence_attempts:

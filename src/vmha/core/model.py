@@ -75,10 +75,11 @@ class PowerTrouble(Enum):
 
 
 class Rung(Enum):
-    """What a proof stands on."""
+    """What a proof stands on. DETECTOR is none: the operator of the segment chose that its monitors' word is acted on (policy = detector)."""
 
     IPMI = "ipmi"
     HUMAN = "human"
+    DETECTOR = "detector"
 
 
 CLOCK_TOLERANCE_SECONDS = 2.0
@@ -97,7 +98,8 @@ class PowerReading:
 class Proof:
     """The fact that this host is off, for this recovery alone.
 
-    `read_at` is the youngest reading, `valid_until` the end of its validity; both move on with each new OFF.
+    `read_at` is the youngest reading, `valid_until` the end of its validity; both move on with each new OFF. `silent_seconds` is for how
+    long Nova had not heard the host when a detector's word was taken.
     """
 
     uuid: str
@@ -109,6 +111,7 @@ class Proof:
     read_at: float
     valid_until: float
     word: HumanWord | None = None
+    silent_seconds: float = 0.0
 
     def holds(self, now: float) -> bool:
         """Tell whether the proof is young enough at `now`, and not read at a time to come: then the clock was set back since."""
@@ -121,6 +124,14 @@ class HumanWord:
 
     by: str
     why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorWord:
+    """A monitor said with its notification that the host is off (host_status NORMAL): a text that nothing backs."""
+
+    notification: str
     at: float
 
 
@@ -348,6 +359,7 @@ class Recovery:
     proof: Proof | None = None
     was_braked: bool = False
     word: HumanWord | None = None
+    detector: DetectorWord | None = None
     unweighed: HumanWord | None = None
     prior: ServicePrior | None = None
     surveyed: bool = False
@@ -380,6 +392,7 @@ class Surroundings:
     segment_hosts: int
     segment_failures: int
     segment_braked: bool = False
+    segment_name: str = ""
     reserved_hosts: tuple[str, ...] = ()
     neighbours: tuple[str, ...] = ()
     proven_off: frozenset[str] = frozenset()

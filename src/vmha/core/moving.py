@@ -13,7 +13,7 @@ from vmha.core import following
 from vmha.core.effects import Evacuate, ForceDown, ReadProgress, SurveyHost
 from vmha.core.events import EvacuationUnanswered
 from vmha.core.explain import Code, because
-from vmha.core.model import MoveStatus, Outcome, Phase
+from vmha.core.model import MoveStatus, Outcome, Phase, Rung
 from vmha.core.targets import TERMINAL, NoTarget, choose, holds_room, must_wait_for_disk, plan_move, rule
 
 LOCATED_AT_ONCE = 50
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from vmha.core.events import HostSurveyed
     from vmha.core.explain import Reason
     from vmha.core.model import Move
+
+GROUNDS = {
+    Rung.IPMI: "ipmi",
+    Rung.HUMAN: "human",
+    Rung.DETECTOR: "none, only the monitor's word (policy = detector)",
+}
+"""What the last sentence of a recovery says that it stood on."""
 
 ANSWER_SECONDS = 120.0
 """Twice the longest `[engine] order_seconds`: an order that waited longer does not leave, and one that left has ended by then."""
@@ -316,7 +323,7 @@ def _finish(draft: Draft) -> None:
     elif not state.moves:
         draft.end(Outcome.NOTHING_TO_MOVE, because(Code.NOTHING_TO_MOVE, host=state.host))
     else:
-        proof = state.proof.rung.value if state.proof else "gone before the end"
+        proof = GROUNDS[state.proof.rung] if state.proof else "gone before the end"
         total = len(state.moves)
         facts = {"moved": moved, "total": total, "others": total - moved, "proof": proof}
         draft.end(Outcome.RECOVERED, because(Code.RECOVERED, host=state.host, seconds=seconds, **facts))

@@ -1,4 +1,8 @@
-"""The numbers by which `decide()` decides. Every field is an option of `vmha.options`; seconds unless the name says otherwise."""
+"""The numbers by which `decide()` decides. Seconds unless the name says otherwise.
+
+Every field is an option of `vmha.options`, but `detector_segments`: the names of the segments for which the fencing inventory says
+`policy: detector`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,8 @@ class Policy:
     proof_valid_seconds: float = 30.0
     proof_refresh_seconds: float = 10.0
     human_word_valid_seconds: float = 3600.0
+    detector_word_valid_seconds: float = 3600.0
+    detector_segments: frozenset[str] = frozenset()
 
     brake_hosts: int = 2
     brake_percent: int = 30

@@ -16,6 +16,7 @@ from vmha.core import effects, events, evidence, fencing, following, moving, ste
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
 from vmha.core.model import (
+    DetectorWord,
     HumanWord,
     MoveStatus,
     Phase,
@@ -57,9 +58,16 @@ STEPS: dict[Phase, Callable[[Draft], None]] = {
 
 
 def open_recovery(
-    *, uuid: str, host: str, host_uuid: str, segment: str, method: RecoveryMethod, now: float
+    *,
+    uuid: str,
+    host: str,
+    host_uuid: str,
+    segment: str,
+    method: RecoveryMethod,
+    now: float,
+    detector: DetectorWord | None = None,
 ) -> tuple[Recovery, Decision]:
-    """Open the recovery of a host that was reported stopped."""
+    """Open the recovery of a host that was reported stopped, and off where there is a word of the detector."""
     reason = because(Code.OPENED, host=host)
     state = Recovery(
         uuid=uuid,
@@ -71,6 +79,7 @@ def open_recovery(
         opened_at=now,
         phase_since=now,
         reason=reason,
+        detector=detector,
         heartbeat_due=now,
         power_due=now,
         nova_due=now,
@@ -140,6 +149,8 @@ def _ticked(_draft: Draft, _event: events.Ticked) -> None:
 
 def _notified(draft: Draft, event: events.Notified) -> None:
     draft.say(Code.REPORTED_AGAIN, host=draft.state.host, notification=event.notification)
+    if event.says_off and draft.state.detector is None:
+        draft.change(detector=DetectorWord(event.notification, draft.now))
 
 
 def _taken_over(draft: Draft, event: events.TakenOver) -> None:

@@ -11,11 +11,12 @@
     ---
     (recorded)
 
-A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `confirm HOST
-BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set
-OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason: then it happens when that reason first
-reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image,
-ephemeral) and `vcpus=` for all, and `vm1.state=` and so on for one.
+A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
+(a report with host_status UNKNOWN), `confirm HOST BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away
+SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason:
+then it happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`,
+`task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a
+BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -92,7 +93,7 @@ def parse(text: str) -> Scenario:
         name, colon, rest = stripped.partition(":")
         if not stripped:
             continue
-        if colon and name in ("why", "cloud", "policy", "instances", "unprotected"):
+        if colon and name in ("why", "cloud", "policy", "instances", "unprotected", "detector"):
             heads[name] = rest.strip()
         else:
             commands.append(_command(number, stripped))
@@ -103,7 +104,9 @@ def parse(text: str) -> Scenario:
         cloud=CLOUD | {key: int(value) for key, value in _pairs(heads.get("cloud", "")).items()},
         server=_pairs(heads.get("instances", "")),
         unprotected=frozenset(heads.get("unprotected", "").split()),
-        policy=_policy(_pairs(heads.get("policy", "")), Policy()),
+        policy=_policy(
+            _pairs(heads.get("policy", "")), Policy(detector_segments=frozenset(heads.get("detector", "").split()))
+        ),
         commands=tuple(commands),
         script=script,
         expected=expected,
@@ -240,10 +243,15 @@ class Player:
             given[key] = float(value) if key in ("seconds", "factor") else int(value) if key == "times" else value
         return given
 
-    def report(self, host: str, method: str = "auto") -> None:
-        """Let a monitor report the host stopped."""
+    def report(self, host: str, method: str = "auto", *, says_off: bool = True) -> None:
+        """Let a monitor report the host stopped; to believe it is the operator's word, where the policy says so."""
         self.notifications += 1
-        self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method))
+        if (
+            host in self.scenario.unprotected
+            and self.store.hosts[host].segment in self.scenario.policy.detector_segments
+        ):
+            self.world.note_word(host, by="operator", why="policy = detector")
+        self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method), says_off=says_off)
 
     def confirm(self, host: str, by: str, *why: str) -> None:
         """Let a human confirm."""
@@ -311,6 +319,7 @@ class Player:
 
 VERBS: dict[str, Callable[..., None]] = {
     "report": Player.report,
+    "suspect": lambda player, host: player.report(host, says_off=False),
     "confirm": Player.confirm,
     "reject": Player.reject,
     "kill": lambda player, name: player.engine("kill", name),

@@ -154,20 +154,20 @@ class Stage:
         """Start masakari-standalone, or where there are several engines an API and each of them."""
         if len(self.engines) == 1:
             self.say("starting masakari-standalone: API and engine on SQLite")
-            self._start(self.engines[0], "vmha.cli.standalone", *self._config(self.engines[0]))
+            self._start(self.engines[0], "vmha.cli.standalone", *self.configure(self.engines[0]))
         else:
             self.say(f"starting masakari-api and {len(self.engines)} engines on one SQLite database")
-            manage = [sys.executable, "-m", "vmha.cli.manage", *self._config("manage"), "db", "sync"]
+            manage = [sys.executable, "-m", "vmha.cli.manage", *self.configure("manage"), "db", "sync"]
             done = subprocess.run(manage, check=False, timeout=START_SECONDS, capture_output=True, env=_environment())
             if done.returncode != 0:
                 raise StageError(f"masakari-manage db sync failed: {done.stderr.decode(errors='replace')}")
-            self._start("api", "vmha.cli.api", *self._config("api"))
+            self._start("api", "vmha.cli.api", *self.configure("api"))
             for engine in self.engines:
-                self._start(engine, "vmha.cli.engine", *self._config(engine))
+                self._start(engine, "vmha.cli.engine", *self.configure(engine))
         self._await(self._api_process, self._answers)
 
-    def _config(self, name: str) -> list[str]:
-        """Write a masakari.conf for one process."""
+    def configure(self, name: str) -> list[str]:
+        """Write a masakari.conf for one process; return the words that name it."""
         cloud = self.cloud
         groups: dict[str, dict[str, str]] = {
             "DEFAULT": {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmha.adapters.db import records
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.events import Notified
-from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Surroundings
+from vmha.core.model import DetectorWord, Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
 from vmha.core.recovery import open_recovery
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
@@ -74,13 +74,15 @@ class MemoryStore:
 
     # What the API does
 
-    def report(self, host: str, notification: str, method: RecoveryMethod = RecoveryMethod.AUTO) -> str:
-        """Open the recovery of `host` or join the open one, as an accepted notification does."""
-        stored = self.hosts[host]
+    def report(
+        self, host: str, notification: str, method: RecoveryMethod = RecoveryMethod.AUTO, *, says_off: bool = True
+    ) -> str:
+        """Open the recovery of `host` or join the open one, as an accepted notification does, with host_status NORMAL if `says_off`."""
+        stored, word = self.hosts[host], DetectorWord(notification, self.clock())
         for row in self.rows.values():
             if row.state.host == host and row.state.phase is not Phase.ENDED:
                 row.notifications.append(notification)
-                self.say(row.state.uuid, Notified(notification=notification))
+                self.say(row.state.uuid, Notified(notification=notification, says_off=says_off))
                 return row.state.uuid
         state, decision = open_recovery(
             uuid=self.new_uuid(),
@@ -89,6 +91,7 @@ class MemoryStore:
             segment=stored.segment,
             method=method,
             now=self.clock(),
+            detector=word if says_off else None,
         )
         row = Row(state, notifications=[notification])
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
@@ -178,6 +181,7 @@ class MemoryStore:
         return Surroundings(
             segment_hosts=sum(host.segment == recovery.segment for host in self.hosts.values()),
             segment_failures=max(opened, 1 + slots),
+            segment_name=recovery.segment,
             segment_braked=any(s.phase is Phase.BRAKED and s.uuid != recovery.uuid for s in mine),
             reserved_hosts=self._free_reserves(recovery),
             neighbours=tuple(
@@ -190,6 +194,7 @@ class MemoryStore:
                 and row.state.phase is not Phase.ENDED
                 and row.state.proof is not None
                 and row.state.proof.holds(now)
+                and (row.state.proof.rung is not Rung.DETECTOR or row.state.segment == recovery.segment)
             ),
         )
 

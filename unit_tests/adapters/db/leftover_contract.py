@@ -83,11 +83,15 @@ class LeftoverContract:
 
     @pytest.mark.parametrize("status", UNFINISHED)
     def test_a_young_report_opens_a_recovery(self, rig: SqlRig, status: str) -> None:
-        """A host that upstream's engine did not get to, or not through with, is recovered from the start: with a second witness."""
+        """A host that upstream's engine did not get to, or not through with, is recovered from the start: with a second witness.
+
+        What its monitor said then of its power is no word of now, also where a segment believes its monitors.
+        """
         uuid = leave(rig, status)
         look(rig)
         (recovery,) = recoveries(rig)
         assert (recovery["host_name"], recovery["phase"]) == ("c1", Phase.WITNESSING.value)
+        assert json.loads(recovery["state"])["detector"] is None
         assert rig.status(uuid) == "running"
         (link,) = rig.read(select(schema.recovery_notifications))
         assert (link["notification_uuid"], link["recovery_uuid"], bool(link["is_first"])) == (

@@ -133,8 +133,8 @@ class SqlRig:
                 )
             )
 
-    def report(self, host: str, engine: Engine | None = None) -> Reported:
-        """Accept a notification in one transaction, as the API does."""
+    def report(self, host: str, engine: Engine | None = None, *, says_off: bool = True) -> Reported:
+        """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`."""
         uuid = str(uuid4())
         with transaction(engine or self.engine) as connection:
             row = connection.execute(select(schema.hosts).where(schema.hosts.c.name == host)).mappings().one()
@@ -149,14 +149,15 @@ class SqlRig:
                     deleted=0,
                 )
             )
-            recovery = incidents.report_host(
-                connection,
+            report = incidents.HostReport(
                 notification_uuid=uuid,
                 host_uuid=row["uuid"],
                 host_name=host,
                 segment_uuid=row["failover_segment_id"],
                 method="auto",
+                says_off=says_off,
             )
+            recovery = incidents.report_host(connection, report)
         return Reported(uuid, recovery)
 
     def say(self, recovery: str, event: Event) -> None:

@@ -122,6 +122,13 @@ def test_defaults_fill_what_a_host_leaves_out(write: Write) -> None:
     ]
 
 
+def test_segments_may_have_a_policy(write: Write) -> None:
+    """Segments with policy = detector are named, by names with spaces too; others, and files without any, ask for a proof."""
+    text = "segments:\n  rack-1:\n    policy: detector\n  rack-2:\n    policy: proof\n  'the third, in Zürich':\n    policy: detector\n"
+    assert load_inventory(write(text)).detector_segments == {"rack-1", "the third, in Zürich"}
+    assert load_inventory(write(f"segments:\n{C1}      address: 10.0.0.7\n{LOGIN}")).detector_segments == frozenset()
+
+
 @pytest.mark.parametrize("text", ["", "# nobody yet\n", "hosts:\n", "hosts: {}\n"])
 def test_an_inventory_may_be_empty(write: Write, text: str) -> None:
     """A file without hosts is right."""
@@ -195,7 +202,7 @@ def test_bytes_that_are_no_text(write: Write) -> None:
     ("text", "line", "fault"),
     [
         ("- c1\n", 1, "the file: must be a mapping of keys to values"),
-        ("host:\n  c1:\n", 1, 'the file: unknown key "host"; known keys are defaults, hosts'),
+        ("host:\n  c1:\n", 1, 'the file: unknown key "host"; known keys are defaults, hosts, segments'),
         ("hosts:\n- c1\n", 2, "hosts: must be a mapping of keys to values"),
         ("hosts:\n  c1: 10.0.0.7\n", 2, "host c1: must be a mapping of keys to values"),
         ("hosts:\n  c1: {}\n", 2, "host c1: has no ipmi section; add one with address, user and password"),
@@ -296,6 +303,19 @@ def test_bytes_that_are_no_text(write: Write) -> None:
             f"{C1}      address: 10.0.0.7\n{LOGIN}  c1:\n    ipmi:\n      address: 10.0.0.8\n{LOGIN}",
             7,
             'hosts: "c1" stands here twice; remove one',
+        ),
+        ("segments: rack-1\n", 1, "segments: must be a mapping of keys to values"),
+        ("segments:\n  rack-1: detector\n", 2, "segment rack-1: must be a mapping of keys to values"),
+        ("segments:\n  rack-1: {}\n", 2, "segment rack-1: policy is missing; add it"),
+        (
+            "segments:\n  rack-1:\n    policy: detectr\n",
+            3,
+            'segment rack-1: policy "detectr" is none; write proof or detector',
+        ),
+        (
+            "segments:\n  rack-1:\n    policy: proof\n    polcy: detector\n",
+            4,
+            'segment rack-1: unknown key "polcy"; known keys are policy',
         ),
         (
             "defaults:\n  ipmi:\n    address: 10.0.0.7\n",

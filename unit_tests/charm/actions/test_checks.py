@@ -66,6 +66,16 @@ def test_an_unprotected_host_is_named(unit: Acting, served: ServedCloud) -> None
     assert "UNPROTECTED  c3  " in shown.results["hosts"]
 
 
+def test_a_host_whose_monitor_is_believed_is_named(unit: Acting, served: ServedCloud) -> None:
+    """With policy = detector a host without a BMC is counted apart."""
+    entries = served.inventory()
+    del entries["c3"]
+    served.write_inventory(entries, believed=("az1",))
+    shown = unit.act("fencing-check")
+    assert (shown.failure, shown.outcome) == (None, "2 of 2 BMCs answer, 1 host believed without a proof")
+    assert "NO PROOF  c3  " in shown.results["hosts"]
+
+
 def test_ready(unit: Acting, served: ServedCloud) -> None:
     """Each point is a result of its own, and what nobody can know does not fail it."""
     shown = unit.act("check-readiness")

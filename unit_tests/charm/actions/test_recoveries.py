@@ -56,6 +56,15 @@ def test_the_whole_story_is_shown(unit: Acting, cloud: Cloud) -> None:
     assert shown.json["outcome"] == "recovered"
 
 
+def test_a_monitors_word_is_shown_as_no_proof(unit: Acting, cloud: Cloud) -> None:
+    """With policy = detector what stood in the place of a proof is called what it is."""
+    uuid = cloud.report()
+    cloud.run(believing=True)
+    shown = unit.act("show-recovery", recovery=uuid)
+    assert shown.json["outcome"] == "recovered"
+    assert shown.results["proofs"].startswith("no proof: the monitor's word was taken (policy = detector), read last ")
+
+
 @pytest.mark.parametrize("uuid", ["00000000-0000-4000-8000-000000000000", "--help"])
 def test_a_recovery_that_is_none_fails(uuid: str, unit: Acting, cloud: Cloud) -> None:
     """An unknown uuid, and what is none, fail with where to look."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from oslo_db import exception as db_exception
@@ -20,7 +21,7 @@ from sqlalchemy.sql.functions import GenericFunction
 from vmha.errors import StoreUnavailable, Unstorable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import URL
     from sqlalchemy.engine import Connection, Engine
@@ -65,17 +66,23 @@ def _postgresql_now(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
 
 
-def open_database(url: str, *, answer_seconds: int = ANSWER_SECONDS) -> Engine:
-    """Open `url` with oslo.db's listeners (error translation, dead connections); no statement is sent yet."""
+def open_database(
+    url: str, *, answer_seconds: int = ANSWER_SECONDS, options: Mapping[str, Any] = MappingProxyType({})
+) -> Engine:
+    """Open `url` with oslo.db's listeners (error translation, dead connections); no statement is sent yet.
+
+    `options` are those of `vmha.adapters.db.options` that a deployer gave.
+    """
     facade = enginefacade.transaction_context()
+    pool = {"connection_recycle_time": 600, "max_pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
+    chosen = {**pool, **options}
+    parameters = chosen.pop("connection_parameters", "")
     facade.configure(
-        connection=_complete(url, answer_seconds),
+        connection=_complete(url, answer_seconds, parameters),
         sqlite_fk=False,
         max_retries=0,
-        connection_recycle_time=600,
-        max_pool_size=POOL_SIZE,
-        max_overflow=POOL_SIZE,
         thread_checkin=False,  # a sleep for eventlet's sake after each transaction; here are threads
+        **chosen,
     )
     engine: Engine = facade.writer.get_engine()
     if engine.dialect.name == "sqlite":
@@ -85,12 +92,12 @@ def open_database(url: str, *, answer_seconds: int = ANSWER_SECONDS) -> Engine:
     return engine
 
 
-def _complete(url: str, answer_seconds: int) -> str:
-    """Add to the URL what deployers leave out: bounds of time, and on MySQL all of Unicode.
+def _complete(url: str, answer_seconds: int, parameters: str) -> str:
+    """Add to the URL what deployers write apart, and what they leave out: bounds of time, and on MySQL all of Unicode.
 
     It overrides `charset=utf8`, as deployers write: an instance may be called by an emoji.
     """
-    parsed = make_url(url)
+    parsed = make_url(url).update_query_string(parameters)
     seconds, connect_seconds = str(answer_seconds), str(min(answer_seconds, CONNECT_SECONDS))
     match parsed.get_backend_name():
         case "mysql" | "mariadb":

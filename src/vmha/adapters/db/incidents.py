@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import sentence
 from vmha.core.events import Notified
-from vmha.core.model import RecoveryMethod
+from vmha.core.model import DetectorWord, RecoveryMethod
 from vmha.core.plain import event_to_plain, to_plain
 from vmha.core.recovery import open_recovery
 
@@ -26,24 +27,38 @@ if TYPE_CHECKING:
 recoveries = schema.recoveries
 
 
-def report_host(
-    connection: Connection, *, notification_uuid: str, host_uuid: str, host_name: str, segment_uuid: str, method: str
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """An accepted notification that a host stopped; `says_off` with host_status NORMAL, which is that it is off."""
+
+    notification_uuid: str
+    host_uuid: str
+    host_name: str
+    segment_uuid: str
+    method: str
+    says_off: bool
+
+    @property
+    def open_key(self) -> str:
+        """Return the key that no two open recoveries may share."""
+        return f"host:{self.host_uuid}"
+
+
+def report_host(connection: Connection, report: HostReport) -> str:
     """Open the recovery of the host, or join the one that is open; return its uuid.
 
     Joining touches the recovery's row, so that it and the commit that ends the recovery cannot pass each other unseen.
     """
-    key = f"host:{host_uuid}"
-    known = _join(connection, key, notification_uuid)
+    known = _join(connection, report)
     if known is not None:
         return known
     try:
         with connection.begin_nested():
-            return _open(connection, key, notification_uuid, host_uuid, host_name, segment_uuid, method)
+            return _open(connection, report)
     except (IntegrityError, DBDuplicateEntry):
-        known = _join(connection, key, notification_uuid)
+        known = _join(connection, report)
         if known is None:  # opened by another API process and ended since: open our own
-            return _open(connection, key, notification_uuid, host_uuid, host_name, segment_uuid, method)
+            return _open(connection, report)
         return known
 
 
@@ -71,41 +86,38 @@ def tell(connection: Connection, recovery_uuid: str, reason: Reason, *, at: floa
     )
 
 
-def _join(connection: Connection, key: str, notification_uuid: str) -> str | None:
-    touched = connection.execute(
-        update(recoveries).where(recoveries.c.open_key == key).values(wake_at=func.database_now())
-    )
+def _join(connection: Connection, report: HostReport) -> str | None:
+    mine = recoveries.c.open_key == report.open_key
+    touched = connection.execute(update(recoveries).where(mine).values(wake_at=func.database_now()))
     if touched.rowcount == 0:
         return None
-    uuid: str = connection.execute(select(recoveries.c.uuid).where(recoveries.c.open_key == key)).scalar_one()
-    _attach(connection, uuid, notification_uuid, is_first=False)
-    say(connection, uuid, Notified(notification=notification_uuid))
+    uuid: str = connection.execute(select(recoveries.c.uuid).where(mine)).scalar_one()
+    _attach(connection, uuid, report.notification_uuid, is_first=False)
+    say(connection, uuid, Notified(notification=report.notification_uuid, says_off=report.says_off))
     return uuid
 
 
-def _open(
-    connection: Connection,
-    key: str,
-    notification_uuid: str,
-    host_uuid: str,
-    host_name: str,
-    segment_uuid: str,
-    method: str,
-) -> str:
+def _open(connection: Connection, report: HostReport) -> str:
     now = float(connection.execute(select(func.database_now())).scalar_one())
     uuid = str(uuid4())
     state, decision = open_recovery(
-        uuid=uuid, host=host_name, host_uuid=host_uuid, segment=segment_uuid, method=RecoveryMethod(method), now=now
+        uuid=uuid,
+        host=report.host_name,
+        host_uuid=report.host_uuid,
+        segment=report.segment_uuid,
+        method=RecoveryMethod(report.method),
+        now=now,
+        detector=DetectorWord(report.notification_uuid, now) if report.says_off else None,
     )
     connection.execute(
         insert(recoveries).values(
             uuid=uuid,
             kind="host",
-            open_key=key,
-            host_uuid=host_uuid,
-            host_name=host_name,
-            segment_uuid=segment_uuid,
-            method=method,
+            open_key=report.open_key,
+            host_uuid=report.host_uuid,
+            host_name=report.host_name,
+            segment_uuid=report.segment_uuid,
+            method=report.method,
             phase=state.phase.value,
             message=sentence(state.reason.sentence),
             state=json.dumps(to_plain(state)),
@@ -115,7 +127,7 @@ def _open(
             epoch=0,
         )
     )
-    _attach(connection, uuid, notification_uuid, is_first=True)
+    _attach(connection, uuid, report.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
     return uuid

@@ -136,14 +136,16 @@ def settle(engine: Engine, uuid: str) -> Leftover | None:
         leftover = _leftover(row, now)
         _store(connection, leftover, _moment(now).replace(microsecond=0))
         if leftover.verdict.opens_recovery:
-            recovery = incidents.report_host(
-                connection,
+            report = incidents.HostReport(
                 notification_uuid=uuid,
                 host_uuid=row.source_host_uuid,
                 host_name=leftover.host,
                 segment_uuid=row.segment_uuid,
                 method=row.recovery_method,
+                # What a monitor said up to an hour ago takes nobody's power for off now.
+                says_off=False,
             )
+            recovery = incidents.report_host(connection, report)
             said = because(Code.LEFT_BEHIND, host=leftover.host, notification=uuid, status=leftover.status)
             incidents.tell(connection, recovery, said, at=now)
         return leftover

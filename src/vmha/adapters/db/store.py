@@ -18,7 +18,7 @@ from vmha.adapters.db import schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
-from vmha.core.model import Move, Phase, Recovery, Surroundings
+from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
 from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused
 from vmha.logs import log
@@ -136,6 +136,7 @@ class SqlStore:
                 segment_hosts=1 + len(neighbours),
                 segment_failures=_count_failures(connection, recovery, brake_window_seconds),
                 segment_braked=_is_braked(connection, recovery),
+                segment_name=_segment_name(connection, recovery),
                 neighbours=neighbours,
                 reserved_hosts=_free_reserves(connection, recovery),
                 proven_off=_proven_off(connection, recovery),
@@ -281,6 +282,12 @@ def _count_failures(connection: Connection, recovery: Recovery, window_seconds: 
     return max(failed, 1 + int(connection.execute(slots).scalar_one()))
 
 
+def _segment_name(connection: Connection, recovery: Recovery) -> str:
+    table = schema.failover_segments
+    name = select(table.c.name).where(table.c.uuid == recovery.segment, table.c.deleted == 0)
+    return connection.execute(name).scalar() or ""
+
+
 def _is_braked(connection: Connection, recovery: Recovery) -> bool:
     braked = select(func.count()).where(
         recoveries.c.open_key.is_not(None),
@@ -320,6 +327,8 @@ def _proven_off(connection: Connection, recovery: Recovery) -> frozenset[str]:
         .where(
             recoveries.c.open_key.is_not(None),
             proofs.c.recovery_uuid != recovery.uuid,
+            # What segment's operator chose to believe counts for its own instances.
+            or_(proofs.c.rung != Rung.DETECTOR.value, recoveries.c.segment_uuid == recovery.segment),
             *is_valid(),
         )
     ).scalars()

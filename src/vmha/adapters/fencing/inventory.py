@@ -14,6 +14,9 @@ The file, by default /etc/masakari/fencing.yaml, must be readable by its owner a
           user: admin
           password: secret        # the password itself, or file:/absolute/path, or env:NAME
           system_guid: a1234567-89ab-cdef-a123-456789abcdef     # optional, as ipmitool or dmidecode prints it
+    segments:                     # optional
+      rack-1:                     # the segment by its name
+        policy: detector          # or proof, as without this entry
 
 Rules
 1. A file with a fault is not used at all. Every fault is reported, with file, line, host and what to do.
@@ -24,6 +27,7 @@ Rules
    and port, or with the same GUID, are refused.
 5. A password stands in no message and no repr. What `file:` and `env:` name is read once, here.
 6. No file means no BMC: that is allowed, and said in a warning, because every host is then unprotected.
+7. `policy: detector` lets a monitor's word stand where a host of that segment has no BMC. A host with one is fenced as everywhere.
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 IPMI_PORT = 623
+DETECTOR = "detector"
+POLICIES = ("proof", DETECTOR)
 _SHARED_KEYS = ("password", "port", "user")
 _IPMI_KEYS = ("address", "password", "port", "system_guid", "user")
 _YAML_TAG = "tag:yaml.org,2002:"
@@ -77,10 +83,11 @@ class IpmiDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """All BMCs by host, and the file that they stand in."""
+    """All BMCs by host, the segments with policy = detector, and the file that they stand in."""
 
     source: str
     devices: Mapping[str, IpmiDevice]
+    detector_segments: frozenset[str] = frozenset()
 
 
 def load_inventory(path: Path, *, environ: Mapping[str, str] = os.environ) -> Inventory:
@@ -96,7 +103,7 @@ def load_inventory(path: Path, *, environ: Mapping[str, str] = os.environ) -> In
     devices = reader.read(text)
     if reader.faults:
         raise ConfigurationError(reader.complaint())
-    return Inventory(source=str(path), devices=MappingProxyType(devices))
+    return Inventory(source=str(path), devices=MappingProxyType(devices), detector_segments=reader.detector_segments)
 
 
 class _Unreadable(Exception):
@@ -124,6 +131,7 @@ class _Reader:
 
     def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
         self.faults: set[tuple[int, str]] = set()
+        self.detector_segments: frozenset[str] = frozenset()
         self._path = path
         self._environ = environ
         self._shared: dict[str, yaml.Node] = {}
@@ -135,15 +143,31 @@ class _Reader:
         root = self._compose(text)
         if root is None:
             return {}
-        top = self._keys(root, "the file", known=("defaults", "hosts"))
+        top = self._keys(root, "the file", known=("defaults", "hosts", "segments"))
         if "defaults" in top:
             shared = self._keys(top["defaults"], "defaults", known=("ipmi",))
             if "ipmi" in shared:
                 self._shared = self._keys(shared["ipmi"], "defaults: ipmi", known=_SHARED_KEYS)
+        if "segments" in top and not _is_null(top["segments"]):
+            self.detector_segments = self._detector_segments(top["segments"])
         if "hosts" not in top or _is_null(top["hosts"]):
             return {}
         devices = [self._device(host, node) for host, node in self._keys(top["hosts"], "hosts", known=None).items()]
         return {device.host: device for device in devices if device is not None}
+
+    def _detector_segments(self, node: yaml.Node) -> frozenset[str]:
+        found = {name: self._policy(name, entry) for name, entry in self._keys(node, "segments", known=None).items()}
+        return frozenset(name for name, policy in found.items() if policy == DETECTOR)
+
+    def _policy(self, segment: str, node: yaml.Node) -> str | None:
+        where = f"segment {segment}"
+        entries = self._keys(node, where, known=("policy",))
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        policy = self._text(node, entries, "policy", where)
+        if policy is not None and policy not in POLICIES:
+            self._fault(entries["policy"], where, f'policy "{policy}" is none; write {" or ".join(POLICIES)}')
+        return policy
 
     def complaint(self) -> str:
         """Return every fault in the order of the file, one per line."""
