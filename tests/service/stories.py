@@ -5,6 +5,7 @@ Each story is played once, a few at a time, since most of it is waiting; the tes
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -172,16 +173,41 @@ def restarted_while_nova_hangs(folder: Path) -> Outcomes:
 
 
 def broker_away(folder: Path) -> Outcomes:
-    """API and engines are told of a broker that is not there, neither at their start nor later."""
-    with told(folder, engines=2, options=(("DEFAULT", "transport_url", NOWHERE),)) as story:
+    """API and engines are told of a broker that is not there, neither at their start nor later, and announce to one that says nothing."""
+    with silent_server() as silent, told(folder, engines=2, options=two_brokers(silent)) as story:
         story.set_up()
         story.stage.inject("host_crashes", host=VICTIM)
         began = time.monotonic()
         story.stage.report(VICTIM)
         story.result.notes["report_seconds"] = time.monotonic() - began
         story.wait_until_recovered()
+        story.result.notes["announced"] = has_callers(silent)
         story.result.notes["leave"] = [leave(story.stage, name) for name in ("engine-1", "engine-2", "api")]
         return story.finish()
+
+
+@contextmanager
+def silent_server() -> Iterator[socket.socket]:
+    """Listen on a port, let clients connect, and never say a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        server.setblocking(False)
+        yield server
+
+
+def two_brokers(silent: socket.socket) -> tuple[Option, ...]:
+    """Name one that is not there for the doorbell, and one that says nothing for announcements."""
+    url = NOWHERE.replace(":1/", f":{silent.getsockname()[1]}/")
+    announces = ("oslo_messaging_notifications", "driver", "messagingv2")
+    return ("DEFAULT", "transport_url", NOWHERE), announces, ("oslo_messaging_notifications", "transport_url", url)
+
+
+def has_callers(server: socket.socket) -> bool:
+    """Tell whether anybody has connected."""
+    try:
+        server.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
 
 
 def leave(stage: Stage, name: str) -> tuple[int, float]:

@@ -86,9 +86,13 @@ def test_sigterm_does_not_wait_for_what_hangs(story: str, tell: Tell) -> None:
 
 @pytest.mark.parametrize("story", ["broker_away"])
 def test_a_broker_is_not_needed(story: str, tell: Tell) -> None:
-    """Without its broker the API accepts at once and engines find the work by themselves; each says once that it is away."""
+    """Without its broker the API accepts at once and engines find the work by themselves; each says once that it is away.
+
+    What they announce goes to another one, which takes connections and says nothing: that holds up nobody either.
+    """
     told = tell(story)
     assert told.notes["report_seconds"] < PROMPT_SECONDS
+    assert told.notes["announced"]
     for name in ("api", "engine-1", "engine-2"):
         assert sum("broker is away" in line for line in told.logs[name].splitlines()) <= 1
     assert told.log_lines("broker is away")

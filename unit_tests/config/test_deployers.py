@@ -28,6 +28,7 @@ IGNORED = {
         "[wsgi] api_paste_config",
     },
     "charm": {
+        "[DEFAULT] notification_driver",
         "[DEFAULT] wait_period_after_service_update",
         "[DEFAULT] check_expired_notifications_interval",
         "[DEFAULT] notifications_expired_interval",
@@ -118,8 +119,10 @@ def test_openstack_ansible() -> None:
 
 
 def test_openstack_helm() -> None:
-    """One worker, five seconds to stop, and domains by their name."""
+    """One worker, five seconds to stop, domains by their name, and a database over TLS."""
     settings = read("openstack-helm")
+    assert settings.cloud.os_region_name == "RegionOne"
+    assert build_database(settings).url.query["ssl_key"] == "/etc/mysql/certs/tls.key"
     assert settings.server.masakari_api_workers == 1
     assert settings.server.graceful_shutdown_timeout == 5
     assert settings.cloud.os_user_domain_name == "service"

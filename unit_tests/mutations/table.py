@@ -530,7 +530,11 @@ MUTATIONS = (
         promise="P4",
         why="a notification that joins an open recovery is answered and forgotten",
         edits=(
-            edit("sim/store.py", "                self.say(row.state.uuid, Notified(notification=notification))\n", ""),
+            edit(
+                "sim/store.py",
+                "                self.say(row.state.uuid, Notified(notification=notification, says_off=says_off))\n",
+                "",
+            ),
         ),
         scenarios=("duplicate-notifications",),
         shows=DIFFERS,
