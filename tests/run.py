@@ -101,7 +101,7 @@ SUITES = (
     ),
     Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
     Suite(name="demo", minutes=5, commands=(pytest("tests/demo"),)),
-    Suite(name="sql", minutes=4, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="sql", minutes=5, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(
         name="adoption",
         # One on two idle cores; the rest is for the first making of three releases' environments.

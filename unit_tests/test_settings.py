@@ -22,13 +22,17 @@ from vmha.settings import (
     LogSettings,
     ServerSettings,
     Settings,
+    TaskflowSettings,
     load,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = (Policy, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings, ServerSettings)
+PARTS = (
+    *(Policy, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings, ServerSettings),
+    TaskflowSettings,
+)
 # Fields of Settings itself that are options; `engine` is the option `host`.
 OWN = frozenset({"host", "state_path", "service_disable_reason"})
 # Fields that the fencing inventory fills.

@@ -56,6 +56,7 @@ SET_BY_CHARM = frozenset(
         ("oslo_middleware", "enable_proxy_headers_parsing"),
         ("oslo_messaging_rabbit", "ssl"),
         ("oslo_messaging_rabbit", "ssl_ca_file"),
+        ("taskflow", "connection"),
     }
 )
 """What the charm itself or a relation sets."""

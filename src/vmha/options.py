@@ -288,6 +288,15 @@ OPTIONS: tuple[Option, ...] = (
         default=False,
         help="The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
     ),
+    # --- what upstream left
+    Option(
+        name="connection",
+        group="taskflow",
+        kind="str",
+        secret=True,
+        help="URL of the database in which upstream's engine kept its task flows, where that is not [database] connection; the progress "
+        "of its old recoveries is read there, and nothing written.",
+    ),
     # --- guards
     _count(
         "guards",

@@ -132,6 +132,13 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskflowSettings:
+    """Where upstream's engine kept its task flows; None: where everything else is."""
+
+    connection: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that one process was told. `config` is for libraries that read options of their own."""
 
@@ -145,6 +152,7 @@ class Settings:
     fencing: FencingSettings
     engine_settings: EngineSettings
     log: LogSettings
+    taskflow: TaskflowSettings
     database_url: str = field(repr=False)
     transport_url: str | None = field(repr=False)
     config: cfg.ConfigOpts = field(repr=False)
@@ -323,6 +331,7 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         fencing=_fill(FencingSettings, values),
         engine_settings=_fill(EngineSettings, values),
         log=_fill(LogSettings, values),
+        taskflow=_fill(TaskflowSettings, values),
         database_url=str(database or f"sqlite:///{state_path}/masakari.sqlite"),
         transport_url=None if transport is None else str(transport),
         config=config,

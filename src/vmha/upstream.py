@@ -111,7 +111,11 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "notifications of type VM end as ignored",
     ),
     *_ignored("process_failure", "service_disable_reason", "notifications of type PROCESS end as ignored"),
-    *_ignored("DEFAULT", "masakari_topic", "an order on upstream's topic would be acted on by an engine of upstream's"),
+    *_ignored(
+        "DEFAULT",
+        "masakari_topic",
+        "an order on upstream's topic would be acted on by an engine of upstream's; only masakari-status asks there whether one lives",
+    ),
     *_ignored("DEFAULT", "notification_driver engine_manager", "there is one engine"),
     *_ignored(
         "DEFAULT",
@@ -145,7 +149,7 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "run_external_periodic_tasks",
         "engines need no periodic tasks: they hold leases in the database",
     ),
-    *_ignored("taskflow", "connection", "what a recovery does and did is in [database] connection"),
+    *_honoured("taskflow", "connection"),
     *_ignored(
         "taskflow_driver_recovery_flows",
         "host_auto_failure_recovery_tasks host_rh_failure_recovery_tasks instance_failure_recovery_tasks "

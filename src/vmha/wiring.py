@@ -19,7 +19,9 @@ from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.store import SqlStore
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
@@ -49,9 +51,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineProcess:
-    """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it."""
+    """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
+
+    `look_for_leftovers` is called after each round of the engine.
+    """
 
     engine: Engine
+    look_for_leftovers: Callable[[], None]
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
@@ -97,7 +103,13 @@ def build_engine(
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
     )
-    return EngineProcess(engine=engine, executor=executor, bell=bell, close=bmcs.close)
+    return EngineProcess(
+        engine=engine,
+        look_for_leftovers=LeftoverWatch(database, clock).look,
+        executor=executor,
+        bell=bell,
+        close=bmcs.close,
+    )
 
 
 def _name_detector_segments(inventory: Inventory) -> None:
@@ -133,6 +145,7 @@ def build_api(
             auth_strategy=api.auth_strategy,
             compute_hosts=_compute_hosts(cloud),
             hypervisors=_hypervisors(cloud),
+            task_flows=_task_flows(settings, database).tasks_of,
             doorbell=doorbell,
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
@@ -164,6 +177,37 @@ def build_database(settings: Settings) -> Database:
             f"[database] connection cannot be used ({type(error).__name__}): it must be like "
             "mysql+pymysql://user:password@host/masakari"
         ) from None
+
+
+def open_task_flows(settings: Settings, database: Database) -> UpstreamFlows:
+    """Open what upstream kept of its recoveries, most often beside all else. Raises `ConfigurationError` for what is no SQL database."""
+    try:
+        named = make_url(settings.taskflow.connection or settings.database_url)
+        if _place(named) == _place(make_url(settings.database_url)):
+            return UpstreamFlows(database)
+        if named.get_backend_name() == "sqlite" and not Path(named.database or "").is_file():
+            raise ConfigurationError(f"[taskflow] connection cannot be read: there is no file {named.database}")
+        return UpstreamFlows(open_database(settings.taskflow.connection or settings.database_url))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"[taskflow] connection cannot be read ({type(error).__name__}): it must be like "
+            "mysql+pymysql://user:password@host/masakari"
+        ) from None
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    """Name a database, whoever reaches it and by which driver."""
+    return url.get_backend_name(), url.host, url.port, url.database
+
+
+def _task_flows(settings: Settings, database: Database) -> UpstreamFlows:
+    """Open them for the API. What cannot be read is told; it stopped nothing upstream, and old progress is no reason to stop here."""
+    try:
+        return open_task_flows(settings, database)
+    except ConfigurationError as error:
+        says = f"{error}; the progress of upstream's old recoveries is not shown"
+        log(logger, "task-flows-unread", level=logging.WARNING, says=says)
+        return UpstreamFlows(database)
 
 
 def _check_folder(url: URL) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from tests.adoption import environments
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 
@@ -72,6 +74,10 @@ class Cloud:
         """Read everything through upstream's API."""
         return self._upstreams_api("read")
 
+    def go_on(self) -> Answers:
+        """Let upstream's API and engine take over again, with failures of their own; return what its API then shows."""
+        return self._upstreams_api("go_on")
+
     def version(self) -> str:
         """Return what upstream's own `db version` prints last; earlier lines are its log."""
         return self.upstream("masakari-manage", "--config-file", self.configuration, "db", "version").splitlines()[-1]
@@ -115,6 +121,7 @@ class Ours:
             auth_strategy="noauth2",
             compute_hosts=frozenset,
             hypervisors=lambda _part: {},
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=self,
             max_limit=1000,
             link_prefix=None,
@@ -124,6 +131,24 @@ class Ours:
 
     def ring(self) -> None:
         """Wake no engine: there is none."""
+
+    def read(self, paths: Iterable[str]) -> Answers:
+        """Read what upstream's API showed under these paths; each must be there."""
+        answers = {path: self.call("GET", path) for path in paths}
+        assert {path: answer.status_int for path, answer in answers.items() if answer.status_int != 200} == {}
+        return {path: answer.json for path, answer in answers.items()}
+
+    def report(self, host: str) -> str:
+        """Report that a host has stopped, and again; return the uuid of the one that is accepted."""
+        report = {
+            "type": "COMPUTE_HOST",
+            "hostname": host,
+            "generated_time": "2026-11-20T03:00:00",
+            "payload": {"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"},
+        }
+        answer, again = (self.call("POST", "/notifications", {"notification": report}) for _ in range(2))
+        assert (answer.status_int, again.status_int) == (202, 409)
+        return str(answer.json["notification"]["notification_uuid"])
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request with the newest microversion and return webob's response."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.adoption import environments
 from tests.adoption.clouds import Answers, Cloud, Ours
+from tests.adoption.living import live
 from tests.sql.servers import MariaDb, PostgreSql, Server, running
 
 
@@ -48,24 +49,45 @@ PLACES: tuple[Place, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """A database after our `db sync`: what upstream showed before and after, and our API on it."""
+    """A database that went from upstream to us and back: what each API showed of it, and when.
+
+    `before` and `shown` are upstream's and ours before anything else happened, `lived` what ours shows after it has recovered hosts,
+    `after` what upstream's shows when it has gone on with that. `reported` are the notifications that our API took.
+    """
 
     cloud: Cloud
     before: Answers
-    after: Answers
+    shown: Answers
+    reported: list[str]
+    lived: Answers
     version_after: str
+    after: Answers
     ours: Ours
 
 
 def adopt(cloud: Cloud) -> Adopted:
-    """Let upstream fill a database, bring it over, and let upstream look at it again."""
+    """Let upstream fill a database, bring it over, let our service live on it, and then upstream again."""
     cloud.configure()
     before = cloud.fill()
     cloud.manage("db", "sync")
-    after, version = cloud.read(), cloud.version()
+    ours = Ours(cloud)
+    shown = ours.read(before)
+    hosts = [body["host"]["name"] for body in before.values() if "host" in body]
+    reported = live(ours, cloud.url, hosts)
+    lived = ours.read(before)
+    version = cloud.version()
     if cloud.release in KNOW_THE_HEAD:
         cloud.sync_upstream()
-    return Adopted(cloud=cloud, before=before, after=after, version_after=version, ours=Ours(cloud))
+    return Adopted(
+        cloud=cloud,
+        before=before,
+        shown=shown,
+        reported=reported,
+        lived=lived,
+        version_after=version,
+        after=cloud.go_on(),
+        ours=ours,
+    )
 
 
 @pytest.fixture(scope="session")

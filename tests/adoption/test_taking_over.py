@@ -89,7 +89,7 @@ def test_what_is_said_before_the_swap(nothing: Told) -> None:
     assert "Result: Failure" not in others
     assert nothing.codes["Before", "masakari-manage config check"] == 0
     config = nothing.said["Before", "masakari-manage config check"]
-    assert "[taskflow] connection is ignored: " in config
+    assert "[DEFAULT] notification_delay_max is ignored: " in config
     assert "[host_failure] evacuate_all_instances is ignored: all instances of a host are evacuated" in config
 
 

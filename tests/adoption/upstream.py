@@ -1,7 +1,6 @@
 """Runs inside an environment of upstream Masakari: fills a database through upstream's own API and engine, and reads it back.
 
-`upstream.py fill CONFIG PASTE`, `upstream.py fleet CONFIG PASTE HOST ...` and `upstream.py read CONFIG PASTE`; all print what the API then
-shows: one JSON object, path to answer.
+`upstream.py TASK CONFIG PASTE` does one of `TASKS` and prints what the API then shows: one JSON object, path to answer.
 It imports nothing of ours. Nova is a class of this file and the message bus a direct call; all else is upstream's: API, engine, task flows.
 """
 
@@ -20,7 +19,7 @@ from masakari.engine.drivers.taskflow import base, driver  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from paste import deploy  # noqa: E402
 
-from masakari import config, exception, objects, rpc  # noqa: E402
+from masakari import config, context, exception, objects, rpc  # noqa: E402
 
 METHODS = ("auto", "reserved_host", "auto_priority", "rh_priority")
 NEWEST = {"OpenStack-API-Version": "instance-ha latest"}
@@ -153,6 +152,14 @@ def fill(cloud):
     cloud.call("DELETE", "/segments/" + gone)
 
 
+def go_on(cloud):
+    """Be upstream again, on a database that another service has used: sweep what is unfinished, and recover another host."""
+    cloud.engine._process_unfinished_notifications(context.get_admin_context())
+    make_segment(cloud, "auto", "again")
+    guest("c-again", 1)
+    cloud.report("COMPUTE_HOST", "c-again", STOPPED)
+
+
 def vm_events(cloud, host):
     """Report guests: one that is restarted, one that is left alone, one that stands still, and noise."""
     crash = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED"}
@@ -163,7 +170,7 @@ def vm_events(cloud, host):
     cloud.report("VM", host, noise)
 
 
-def fleet(cloud, hosts):
+def fleet(cloud, *hosts):
     """Leave a small cloud as it is on the day before a takeover: one segment, and the last host has failed and was recovered once."""
     migration.db_sync()
     body = {"name": "racks", "recovery_method": "auto", "service_type": "COMPUTE"}
@@ -218,10 +225,10 @@ def read(cloud):
     return seen
 
 
+TASKS = {"fill": fill, "fleet": fleet, "go_on": go_on, "read": lambda cloud: None}
+
+
 if __name__ == "__main__":
     upstream = Cloud(sys.argv[2], sys.argv[3])
-    if sys.argv[1] == "fill":
-        fill(upstream)
-    if sys.argv[1] == "fleet":
-        fleet(upstream, sys.argv[4:])
+    TASKS[sys.argv[1]](upstream, *sys.argv[4:])
     print(json.dumps(read(upstream)))

@@ -24,6 +24,7 @@ CONFIGURATION = """
 [DEFAULT]
 transport_url = {broker}
 host = upstream-1
+{more}
 state_path = {folder}
 [database]
 connection = sqlite:///{folder}/masakari.sqlite
@@ -35,12 +36,14 @@ driver = noop
 SECONDS = 60.0
 
 
-def test_an_engine_of_upstreams_is_noticed(broker: Broker, tmp_path: Path) -> None:
-    """Without an engine of upstream's nobody answers; while one runs it answers; when it has stopped, nobody does again."""
+@pytest.mark.parametrize("more", ["", "masakari_topic = ha_elsewhere\ncontrol_exchange = openstack"])
+def test_an_engine_of_upstreams_is_noticed(broker: Broker, tmp_path: Path, more: str) -> None:
+    """Without an engine of upstream's nobody answers; while one runs it answers, wherever it listens; when it has stopped, nobody does."""
     if not broker.daemon().alive():
         broker.start()
     path = tmp_path / "masakari.conf"
-    path.write_text(CONFIGURATION.format(broker=layout.broker_url(broker.settings, broker.name), folder=tmp_path))
+    url = layout.broker_url(broker.settings, broker.name)
+    path.write_text(CONFIGURATION.format(broker=url, folder=tmp_path, more=more))
     config = load(["--config-file", str(path)], "test").config
     assert not upstream_engine.answers(config, seconds=1.0)
     with upstreams_engine(path):
@@ -53,7 +56,7 @@ def test_an_engine_of_upstreams_is_noticed(broker: Broker, tmp_path: Path) -> No
 def test_a_broker_that_is_away_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that the broker did not take is told apart from one that nobody answered."""
     path = tmp_path / "masakari.conf"
-    path.write_text(CONFIGURATION.format(broker="rabbit://nobody:nothing@127.0.0.1:1/", folder=tmp_path))
+    path.write_text(CONFIGURATION.format(broker="rabbit://nobody:nothing@127.0.0.1:1/", folder=tmp_path, more=""))
     config = load(["--config-file", str(path)], "test").config
     monkeypatch.setattr(upstream_engine, "CONNECT_SECONDS", 1.0)
     with pytest.raises(upstream_engine.BrokerSilent, match="could not be reached within 2 s"):

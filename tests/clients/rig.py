@@ -17,6 +17,7 @@ from tests.clients.used import Used, Watched
 from tests.cloud.rig.settings import REGION
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 
@@ -124,6 +125,7 @@ class Rig:
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,
             hypervisors=lambda _: {},
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=SilentBell(),
             max_limit=self._max_limit,
             link_prefix=None,

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from tests.clients.rig import SilentBell
 from tests.openapi import rows
 from unit_tests.api.world import make_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.sim.http import App, HttpServer, LiveWorld
@@ -97,6 +98,7 @@ def rig(folder: Path) -> Iterator[Rig]:
                 auth_strategy="keystone",
                 compute_hosts=lambda: frozenset(rows.HOSTS),
                 hypervisors=lambda part: {name: host for name, host in rows.HYPERVISORS.items() if part in name},
+                task_flows=UpstreamFlows(engine).tasks_of,
                 doorbell=SilentBell(),
                 max_limit=MAX_LIMIT,
                 link_prefix=None,

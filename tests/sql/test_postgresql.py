@@ -8,6 +8,7 @@ import pytest
 
 from tests.sql.conftest import fresh_databases, rig_on
 from tests.sql.servers import Server
+from unit_tests.adapters.db.leftover_contract import LeftoverContract
 from unit_tests.adapters.db.migration_contract import Fresh, MigrationContract
 from unit_tests.adapters.db.purge_contract import PurgeContract
 from unit_tests.adapters.db.rig import SqlRig
@@ -36,3 +37,7 @@ class TestPostgreSqlMigrations(MigrationContract):
 
 class TestPostgreSqlPurge(PurgeContract):
     """The purge on PostgreSQL."""
+
+
+class TestPostgreSqlLeftovers(LeftoverContract):
+    """What upstream left unfinished on PostgreSQL."""

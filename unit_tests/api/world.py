@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from unit_tests.api import described
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.errors import NovaRefused, NovaUnavailable
@@ -120,6 +121,7 @@ class World:
             auth_strategy="noauth2" if self.authtoken is None else "keystone",
             compute_hosts=self.compute_hosts,
             hypervisors=self.hypervisors,
+            task_flows=UpstreamFlows(self.engine).tasks_of,
             doorbell=self.bell,
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,

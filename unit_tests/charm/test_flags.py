@@ -124,6 +124,7 @@ def test_what_the_charm_sets_exists() -> None:
 )
 def test_the_service_agrees_with_what_is_taken(option: Option, value: str) -> None:
     """A value is taken exactly where the service's own reading takes it; an empty one is refused, since it would set nothing."""
+    value = value.strip()  # as every value of a flag is
     try:
         found = _oslo_option(option).type(value)
     except ValueError:

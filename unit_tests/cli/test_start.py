@@ -8,12 +8,16 @@ import signal
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import insert, select
 
 from unit_tests.cli.rig import Installed, Programs
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import open_database, transaction
 from vmha.cli import api, serving
 from vmha.cli.serving import await_database
 from vmha.cli.signals import Signals
@@ -135,6 +139,25 @@ def test_an_engine_waits_for_its_tables(installed: Installed) -> None:
     away = [line for line in process.said if "database-away" in line]
     assert len(away) == 1
     assert "run: masakari-manage db sync" in away[0]
+
+
+@pytest.mark.slow
+def test_an_engine_settles_what_upstream_left(installed: Installed) -> None:
+    """A notification that upstream's engine left unfinished is settled as soon as ours runs, and the log says so."""
+    installed.sync()
+    engine = open_database(installed.url)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    row = {"notification_uuid": "n1", "source_host_uuid": "gone", "type": "VM", "status": "new", "deleted": 0}
+    with transaction(engine) as connection:
+        connection.execute(insert(schema.notifications).values(**row, generated_time=now, created_at=now))
+    with installed.running("engine") as process:
+        process.until("leftover-settled")
+        assert process.stop()[0] == 0
+    (settled,) = [line for line in process.said if "leftover-settled" in line]
+    assert "was=new now=failed" in settled
+    with transaction(engine) as connection:
+        assert connection.execute(select(schema.notifications.c.status)).scalar_one() == "failed"
+    engine.dispose()
 
 
 @pytest.mark.slow

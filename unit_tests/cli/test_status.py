@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from unit_tests.cli.rig import Installed, Programs
 from vmha.adapters import upstream_engine
 from vmha.adapters.db import schema
+from vmha.adapters.db.adoption import bring_to_head
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.leftovers import settle
 from vmha.cli import status
 
 
@@ -26,7 +29,7 @@ def test_a_cloud_that_is_ready(installed: Installed, programs: Programs) -> None
     installed.sync()
     code, checks = checked(programs)
     assert code == 0
-    assert [result for result, _ in checks.values()] == [0] * 5
+    assert [result for result, _ in checks.values()] == [0] * 7
     assert checks["Database Revision"][1] == "Our tables stand at step 0002, upstream's at revision 13adff5efb9a."
 
 
@@ -38,7 +41,7 @@ def test_the_table_is_that_of_upgradecheck(installed: Installed, programs: Progr
     assert code == 0
     assert len(set(map(len, lines))) == 1
     assert lines[1].strip("| ") == "Upgrade Check Results"
-    assert [line.strip("| ") for line in lines if "Result: " in line] == ["Result: Success"] * 5
+    assert [line.strip("| ") for line in lines if "Result: " in line] == ["Result: Success"] * 7
 
 
 def test_a_database_before_db_sync(programs: Programs) -> None:
@@ -131,6 +134,72 @@ def test_upstreams_distribution_in_the_same_environment(
     result, details = checks["Upstream Distribution Absent"]
     assert result == 2
     assert "masakari 19.0.0" in str(details)
+
+
+def test_what_upstream_left_is_named(installed: Installed, programs: Programs) -> None:
+    """Unfinished notifications are a warning that says what becomes of them, before `db sync` has run too; settled, they are none."""
+    name = "No Notification Left Unfinished"
+    assert checked(programs)[1][name] == (0, None)
+    engine = open_database(installed.url)
+    with transaction(engine) as connection:
+        bring_to_head(connection)
+    add_host(installed, "c1", "s1")
+    add_host(installed, "c2", "s2")
+    for number, (kind, host) in enumerate([("COMPUTE_HOST", "c1"), ("COMPUTE_HOST", "gone"), ("VM", "c2")]):
+        add_notification(installed, f"n{number}", kind, host)
+    result, details = checked(programs)[1][name]
+    assert result == 1
+    assert details is not None
+    assert details.startswith("3 notifications of upstream's are unfinished")
+    assert "if a second witness agrees: c1. Ended: 1 as failed, 1 as ignored." in details
+    installed.sync()
+    assert checked(programs)[1][name] == (result, details)
+    for number in range(3):
+        assert settle(engine, f"n{number}") is not None
+    assert checked(programs)[1][name] == (0, None)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("connection", "result", "says"),
+    [
+        (None, 0, ""),
+        ("sqlite:///{folder}/masakari.sqlite?timeout=5", 0, ""),
+        ("sqlite:///{folder}/flows.sqlite", 0, ""),
+        ("sqlite:///{folder}/empty.sqlite", 1, "has no task flows"),
+        ("sqlite:///{folder}/none.sqlite", 1, "there is no file"),
+        ("memory://", 1, "NoSuchModuleError"),
+        ("mysql+pymysql://u:not-a-secret@127.0.0.1:1/flows", 1, "did not answer"),
+    ],
+)
+def test_where_upstreams_progress_is(
+    installed: Installed, programs: Programs, connection: str | None, result: int, says: str
+) -> None:
+    """Progress of old recoveries is where all else is, or where [taskflow] connection says; what cannot be read is a warning."""
+    installed.sync()
+    for name in ("flows", "empty"):
+        with transaction(open_database(f"sqlite:///{installed.folder}/{name}.sqlite")) as opened:
+            opened.execute(text(f"CREATE TABLE {'atomdetails' if name == 'flows' else 'x'} (uuid VARCHAR(64))"))
+    if connection is not None:
+        installed.configure(taskflow={"connection": connection.format(folder=installed.folder)})
+    found, details = checked(programs)[1]["Progress of Old Recoveries Readable"]
+    assert found == result
+    assert says in (details or "")
+    assert "not-a-secret" not in (details or "")
+    assert not (installed.folder / "none.sqlite").exists()
+
+
+def add_notification(installed: Installed, uuid: str, kind: str, host: str) -> None:
+    """Leave a notification unfinished, a moment ago."""
+    payload = {"event": "STOPPED", "host_status": "NORMAL"}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    row = {"notification_uuid": uuid, "source_host_uuid": host, "type": kind, "payload": json.dumps(payload)}
+    engine = open_database(installed.url)
+    with transaction(engine) as connection:
+        connection.execute(
+            insert(schema.notifications).values(**row, generated_time=now, created_at=now, status="running", deleted=0)
+        )
+    engine.dispose()
 
 
 def add_host(installed: Installed, name: str, segment: str) -> None:

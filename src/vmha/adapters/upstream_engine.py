@@ -8,21 +8,19 @@ from __future__ import annotations
 import threading
 import uuid
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from oslo_config import cfg
 
 from vmha.adapters.messaging import EXCHANGE, open_transport
 
 import oslo_messaging  # isort: skip - the doorbell's module has chosen threads before
 
-if TYPE_CHECKING:
-    from oslo_config import cfg
-
-TOPIC = "ha_engine"
-"""Upstream's default of [DEFAULT] masakari_topic."""
+TOPIC = cfg.StrOpt("masakari_topic", default="ha_engine")
+"""Upstream's option: where its engine listens, and we ask, and nothing else of ours goes."""
 
 ANSWER_SECONDS = 5.0
 """An idle engine answers in milliseconds; its 64 threads are never all busy with calls."""
-
 
 CONNECT_SECONDS = 10.0
 """How long the broker may take to let us in."""
@@ -33,12 +31,15 @@ class BrokerSilent(Exception):
 
 
 def answers(config: cfg.ConfigOpts, *, seconds: float = ANSWER_SECONDS) -> bool:
-    """Tell whether somebody on upstream's topic answers. Raises `BrokerSilent` and `ConfigurationError`.
+    """Tell whether somebody answers where the configuration lets upstream listen. Raises `BrokerSilent` and `ConfigurationError`.
 
     What is called exists in no engine, so that nothing happens there: the answer is a refusal, and an answer all the same.
     """
-    target = oslo_messaging.Target(exchange=EXCHANGE, topic=TOPIC, version="1.0")
-    client = oslo_messaging.get_rpc_client(open_transport(config), target, timeout=seconds, retry=1)
+    transport = open_transport(config)
+    config.register_opt(TOPIC)
+    config.set_default("control_exchange", EXCHANGE)  # as upstream does
+    target = oslo_messaging.Target(exchange=config.control_exchange, topic=config.masakari_topic, version="1.0")
+    client = oslo_messaging.get_rpc_client(transport, target, timeout=seconds, retry=1)
     heard: SimpleQueue[bool | Exception] = SimpleQueue()
     # In a thread that is left behind: oslo.messaging tries to reach a broker that is away for ever, whatever its timeout.
     threading.Thread(target=lambda: heard.put(_call(client)), name="upstream-engine", daemon=True).start()

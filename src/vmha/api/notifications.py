@@ -13,32 +13,34 @@ from oslo_db.exception import DBDeadlock
 
 from vmha.adapters.announcing import notification_payload
 from vmha.adapters.db import hosts as stored_hosts
-from vmha.adapters.db import incidents, recovery_views, upstream_flows
+from vmha.adapters.db import incidents, recovery_views
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
-from vmha.api.acceptance import ON_MAINTENANCE, judge
 from vmha.api.call import Answer
 from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
 from vmha.api.telling import telling
+from vmha.core.acceptance import ON_MAINTENANCE, judge
+from vmha.core.explain import Code
 from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
     from vmha.adapters.db.hosts import Host
     from vmha.adapters.db.notifications import Earlier, Notification
+    from vmha.adapters.db.recovery_views import TimelineLine
     from vmha.adapters.db.segments import Segment
-    from vmha.api.acceptance import Verdict
     from vmha.api.call import Call, JsonObject
     from vmha.api.params import Query
+    from vmha.core.acceptance import Verdict
 
 
 LOG = logging.getLogger(__name__)
@@ -102,10 +104,27 @@ def index(call: Call) -> Answer:
 
 def show(call: Call) -> Answer:
     """Show a notification, from 1.1 on with the steps of its recovery."""
+    uuid, with_details = call.path["notification"], call.version >= HAS_WORKFLOW_DETAILS
     with transaction(call.parts.engine) as connection:
-        row = existing(connection, call.path["notification"])
-        details = _details(connection, row) if call.version >= HAS_WORKFLOW_DETAILS else None
+        row = existing(connection, uuid)
+        recovery = recovery_views.find_by_notification(connection, row.notification_uuid) if with_details else None
+        timeline = [] if recovery is None else recovery_views.timeline_of(connection, recovery.uuid)
+    details = None
+    if with_details:
+        # After the transaction: upstream may have kept its task flows in another database.
+        details = _upstreams_part(call, row) if recovery is None or _was_left(row, timeline) else []
+        details += [] if recovery is None else progress.workflow_details(recovery, timeline)
     return Answer({"notification": views.notification(row, details)})
+
+
+def _upstreams_part(call: Call, row: Notification) -> list[JsonObject]:
+    return [progress.upstream_task(task) for task in call.parts.task_flows(row.notification_uuid)]
+
+
+def _was_left(row: Notification, timeline: Sequence[TimelineLine]) -> bool:
+    """Tell whether upstream's engine had begun with it."""
+    left = Code.LEFT_BEHIND.name
+    return any(line.code == left and line.facts["notification"] == row.notification_uuid for line in timeline)
 
 
 def existing(connection: Connection, uuid: str) -> Notification:
@@ -254,14 +273,6 @@ def _report(connection: Connection, row: Notification, host: Host, segment: Segm
         says_off=row.payload.get("host_status") == "NORMAL",
     )
     incidents.report_host(connection, report)
-
-
-def _details(connection: Connection, row: Notification) -> list[JsonObject]:
-    recovery = recovery_views.find_by_notification(connection, row.notification_uuid)
-    if recovery is None:
-        return [progress.upstream_task(task) for task in upstream_flows.tasks_of(connection, row.notification_uuid)]
-    timeline = recovery_views.timeline_of(connection, recovery.uuid)
-    return progress.workflow_details(recovery, timeline)
 
 
 def _generated_since(query: Query) -> list[ColumnElement[bool]]:

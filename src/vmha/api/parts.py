@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 from vmha.adapters.announcing import SilentAnnouncer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from oslo_config import cfg
     from sqlalchemy.engine import Engine
 
+    from vmha.adapters.db.upstream_flows import Task
     from vmha.ports import Announcer, Doorbell
 
 HEALTHCHECK_DISABLED_BY: Final = "/etc/masakari/healthcheck_disable"
@@ -24,7 +25,7 @@ class ApiParts:
     """The world around the API.
 
     `compute_hosts` names the hosts that have a nova-compute service. `hypervisors` gives the host of each hypervisor whose name
-    contains a text. Both raise `NovaUnavailable` and `NovaRefused`.
+    contains a text. Both raise `NovaUnavailable` and `NovaRefused`. `task_flows` reads what upstream's engine did about a notification.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
     """
@@ -34,6 +35,7 @@ class ApiParts:
     auth_strategy: str
     compute_hosts: Callable[[], frozenset[str]]
     hypervisors: Callable[[str], Mapping[str, str]]
+    task_flows: Callable[[str], Sequence[Task]]
     doorbell: Doorbell
     max_limit: int
     link_prefix: str | None

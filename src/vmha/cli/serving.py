@@ -128,6 +128,8 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     log(logger, "engine-started", takeover_seconds=settings.engine_settings.takeover_seconds)
     while not stop.is_set():
         pause = process.engine.run_once()
+        if process.engine.away_since is None:
+            process.look_for_leftovers()
         process.bell.wait(min(pause, settings.engine_settings.poll_seconds))
         process.bell.clear()
     if listener is not None:

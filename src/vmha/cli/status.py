@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -25,11 +26,12 @@ from vmha.adapters import upstream_engine  # noqa: E402
 from vmha.adapters.db import migrate  # noqa: E402
 from vmha.adapters.db.connection import transaction  # noqa: E402
 from vmha.adapters.db.fleet import segments_with_hosts  # noqa: E402
+from vmha.adapters.db.leftovers import unfinished  # noqa: E402
 from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
 from vmha.api.policy import Policy, list_rules  # noqa: E402
 from vmha.cli.serving import SYNC, settings_or_exit  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
-from vmha.wiring import build_database  # noqa: E402
+from vmha.wiring import build_database, open_task_flows  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +148,7 @@ def _check_upstream_engine(settings: Settings) -> Result:
     if lives:
         return Result(
             Code.FAILURE,
-            f"An engine of upstream's answers on {upstream_engine.TOPIC}: it would evacuate what ours evacuates, without a fence. "
+            "An engine of upstream's answers on the broker: it would evacuate what ours evacuates, without a fence. "
             "Stop masakari-engine of upstream on every machine.",
         )
     return Result(Code.SUCCESS)
@@ -198,12 +200,54 @@ def _check_fence_methods(settings: Settings) -> Result:
     return Result(Code.WARNING, " ".join(said)) if said else Result(Code.SUCCESS)
 
 
+def _check_leftovers(settings: Settings) -> Result:
+    """Name what upstream's engine left unfinished, with what an engine of ours will do about it when it starts."""
+    try:
+        with transaction(build_database(settings)) as connection:
+            left = unfinished(connection, limit=MOST_LEFTOVERS)
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.FAILURE, str(error))
+    if not left:
+        return Result(Code.SUCCESS)
+    recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens_recovery})
+    ended = Counter(leftover.verdict.status for leftover in left if not leftover.verdict.opens_recovery)
+    hosts = f" Recovered, if a second witness agrees: {', '.join(recovered)}." if recovered else ""
+    others = f" Ended: {', '.join(f'{count} as {status}' for status, count in sorted(ended.items()))}." if ended else ""
+    more = f"{len(left)} or more" if len(left) == MOST_LEFTOVERS else len(left)
+    return Result(
+        Code.WARNING,
+        f"{more} notifications of upstream's are unfinished; an engine of this service settles what is left of them when it starts."
+        f"{hosts}{others} Look at each: openstack notification list.",
+    )
+
+
+MOST_LEFTOVERS = 1000
+
+
+def _check_task_flows(settings: Settings) -> Result:
+    """Look whether the progress of upstream's old recoveries can be shown, where it is in a database of its own."""
+    try:
+        database = build_database(settings)
+        flows = open_task_flows(settings, database)
+        if settings.taskflow.connection is None or flows.is_of(database) or flows.are_there():
+            return Result(Code.SUCCESS)
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.WARNING, f"The progress of upstream's old recoveries will not be shown: {error}")
+    return Result(
+        Code.WARNING,
+        "The progress of upstream's old recoveries will not be shown: the database that [taskflow] connection names has no "
+        "task flows.",
+    )
+
+
 CHECKS: tuple[tuple[str, Callable[[Settings], Result]], ...] = (
     ("Database Revision", _check_database),
     ("Policy File JSON to YAML Migration", _check_policy),
     ("Upstream Engine Stopped", _check_upstream_engine),
     ("Upstream Distribution Absent", _check_distribution),
     ("Hosts Have a Fence Method", _check_fence_methods),
+    ("No Notification Left Unfinished", _check_leftovers),
+    ("Progress of Old Recoveries Readable", _check_task_flows),
 )
 """The second is upstream's own, by its name."""
 

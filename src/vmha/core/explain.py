@@ -10,6 +10,10 @@ class Code(Enum):
     """Why something was done, or was not. The value is the sentence; names in braces are its facts."""
 
     OPENED = "{host} was reported stopped; looking for a second witness before anything is ordered"
+    LEFT_BEHIND = (
+        "upstream's engine left the report of {host} unfinished (notification {notification}, {status}): it counts as one that is "
+        "made now"
+    )
     REPORTED_AGAIN = "{host} was reported stopped again; notification {notification} joins this recovery"
     TAKEN_OVER = (
         "engine {engine} took this recovery over from {before}; power and migration records are read before any order"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,12 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Table, event, func, insert, select, text
 from sqlalchemy.engine import Engine
 
 from vmha.adapters.db import migrate, schema
+from vmha.adapters.db import purge as purging
 from vmha.adapters.db.connection import open_database, transaction
-from vmha.adapters.db.purge import purge
+from vmha.adapters.db.purge import AT_ONCE, purge
 
 DAY = 86_400.0
 NOW = 1_900_000_000.0
@@ -122,6 +126,42 @@ class Past:
                 left.update({table.name: count} if count else {})
         return left
 
+    def of_recovery(self, uuid: str) -> dict[str, int]:
+        """Count the rows of a recovery, table by table."""
+        with transaction(self.engine) as connection:
+            return {
+                table.name: connection.execute(
+                    select(func.count()).select_from(table).where(table.c.recovery_uuid == uuid)
+                ).scalar_one()
+                for table in OF_RECOVERY
+            }
+
+    def move_count(self, notification: str) -> int:
+        """Count the moves that clients see of a notification."""
+        table = schema.vmoves
+        with transaction(self.engine) as connection:
+            query = select(func.count()).select_from(table).where(table.c.notification_uuid == notification)
+            return int(connection.execute(query).scalar_one())
+
+    def orphans(self) -> list[str]:
+        """Name the tables with rows whose parent is gone."""
+        pairs = [(table.name, "recovery_uuid", "recoveries", "uuid") for table in OF_RECOVERY]
+        pairs.append(("vmoves", "notification_uuid", "notifications", "notification_uuid"))
+        pairs.append(("logbooks", "uuid", "notifications", "notification_uuid"))
+        pairs += [
+            ("flowdetails", "parent_uuid", "logbooks", "uuid"),
+            ("atomdetails", "parent_uuid", "flowdetails", "uuid"),
+        ]
+        found = []
+        with transaction(self.engine) as connection:
+            for table, key, parent, theirs in pairs:
+                query = f"SELECT COUNT(*) FROM {table} WHERE {key} NOT IN (SELECT {theirs} FROM {parent})"
+                found += [table] * (connection.execute(text(query)).scalar_one() > 0)
+        return found
+
+
+OF_RECOVERY = [table for table in schema.ours.sorted_tables if "recovery_uuid" in table.c]
+
 
 def moment(at: float) -> datetime:
     """Turn seconds since the epoch into upstream's time."""
@@ -196,11 +236,89 @@ class PurgeContract:
             assert sum(past.rows().values()) == whole - sum(counts)
         assert counts == [max_rows] * (whole // max_rows) + ([whole % max_rows] if whole % max_rows else [])
 
-    def test_many_rows_go_in_batches(self, fresh: Callable[[], str]) -> None:
-        """More rows than a batch holds go in as many transactions."""
+    def test_many_rows_go_in_small_transactions(self, fresh: Callable[[], str]) -> None:
+        """However many rows there are, and however many of them hang on one recovery, no transaction removes more than its share."""
         past = Past(fresh())
+        uuid = past.recovery(past.notification(OLD), OLD)
+        line = {"recovery_uuid": uuid, "at": OLD, "engine": "e", "code": "C", "facts": "{}", "sentence": "s"}
         row = {"generated_time": moment(OLD), "source_host_uuid": "h", "type": "VM", "status": "ignored", "deleted": 0}
         rows = [{**row, "notification_uuid": str(uuid4()), "created_at": moment(OLD)} for _ in range(450)]
         with transaction(past.engine) as connection:
+            connection.execute(insert(schema.timeline), [line] * (2 * AT_ONCE))
             connection.execute(insert(schema.notifications), rows)
-        assert past.purge() == {"notifications": 450}
+        whole = sum(past.rows().values())
+        sizes = removing(past.engine)
+        removed = past.purge()
+        assert (removed["notifications"], removed["timeline"], removed.total()) == (451, 2 * AT_ONCE + 1, whole)
+        assert (max(sizes), sum(sizes)) == (AT_ONCE, whole)
+
+    @pytest.mark.slow
+    def test_one_that_is_killed_leaves_nothing_half(self, fresh: Callable[[], str]) -> None:
+        """A purge that is killed in the middle of a transaction, again and again, leaves no row without what it hangs on.
+
+        What must stay has stayed each time, an open recovery with all of its rows first of all, and the last purge finishes the rest.
+        """
+        url = fresh()
+        past = Past(url, with_flows=True)
+        for _ in range(3):
+            old = past.notification(OLD, moves=3)
+            past.recovery(old, OLD)
+            past.flow(old, OLD)
+        past.host("old", OLD)
+        mine = past.notification(OLD, "running", moves=2)
+        stays = past.recovery(mine, None)
+        past.recovery(past.notification(NEW, moves=1), NEW)
+        past.host("live", None)
+        kept, deletes = past.of_recovery(stays), 0
+        for _ in range(60):
+            assert past.orphans() == []
+            assert (past.of_recovery(stays), past.move_count(mine)) == (kept, 2)
+            deletes += 1
+            if not is_killed(url, deletes):
+                break
+        assert deletes > 5
+        assert past.purge() == {}
+        assert past.rows() == {
+            **dict.fromkeys(("recoveries", "recovery_notifications", "inbox", "effects", "moves"), 2),
+            **dict.fromkeys(("claims", "fence_proofs", "timeline", "notifications"), 2),
+            "vmoves": 3,
+            "hosts": 1,
+            "failover_segments": 1,
+        }
+
+
+def removing(engine: Engine) -> list[int]:
+    """Give the numbers of rows that each transaction from now on removes."""
+    sizes: list[int] = []
+    event.listen(engine, "begin", lambda _connection: sizes.append(0))
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _count(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("DELETE"):
+            sizes[-1] += cursor.rowcount
+
+    return sizes
+
+
+def is_killed(url: str, deletes: int) -> bool:
+    """Purge in a process of its own that is killed right after so many DELETEs; False where it came to its end before."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_purge_until_killed, args=(url, deletes), daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+def _purge_until_killed(url: str, deletes: int) -> None:
+    purging.AT_ONCE = 4  # so that a family takes several transactions
+    engine, left = open_database(url), [deletes]
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        left[0] -= statement.startswith("DELETE")
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    purge(engine, age_seconds=MONTH, max_rows=None, now=NOW)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from vmha.core.events import Event
+    from vmha.core.explain import Reason
 
 recoveries = schema.recoveries
 
@@ -71,6 +72,20 @@ def say(connection: Connection, recovery_uuid: str, event: Event) -> None:
     connection.execute(update(recoveries).where(recoveries.c.uuid == recovery_uuid).values(wake_at=func.database_now()))
 
 
+def tell(connection: Connection, recovery_uuid: str, reason: Reason, *, at: float) -> None:
+    """Add a line to the timeline of the recovery."""
+    connection.execute(
+        insert(schema.timeline).values(
+            recovery_uuid=recovery_uuid,
+            at=at,
+            engine="api",
+            code=reason.code.name,
+            facts=json.dumps(dict(reason.facts)),
+            sentence=sentence(reason.sentence),
+        )
+    )
+
+
 def _join(connection: Connection, report: HostReport) -> str | None:
     mine = recoveries.c.open_key == report.open_key
     touched = connection.execute(update(recoveries).where(mine).values(wake_at=func.database_now()))
@@ -114,16 +129,7 @@ def _open(connection: Connection, report: HostReport) -> str:
     )
     _attach(connection, uuid, report.notification_uuid, is_first=True)
     for reason in decision.reasons:
-        connection.execute(
-            insert(schema.timeline).values(
-                recovery_uuid=uuid,
-                at=now,
-                engine="api",
-                code=reason.code.name,
-                facts=json.dumps(dict(reason.facts)),
-                sentence=sentence(reason.sentence),
-            )
-        )
+        tell(connection, uuid, reason, at=now)
     return uuid
 
 

@@ -2,10 +2,12 @@
 
 Rules:
 1. A notification goes with its moves and its task flow, a recovery with all that hangs on it, children first. Whoever stops a purge in
-   the middle leaves nothing that the next one does not find.
+   the middle, by whatever signal, leaves nothing that the next one does not find.
 2. A recovery that is open is never touched, nor is one that ended within `KEPT_SECONDS`: the engine counts failures that far back.
    While a recovery is there, so are its notifications.
 3. Moves and task flows whose notification went before, by upstream's purge, go by their own age.
+4. No transaction removes more than `AT_ONCE` rows, of however many tables: an engine on SQLite must get its turn to renew its leases,
+   and a cluster applies each transaction as a whole.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
-BATCH = 200
-"""Parents of one transaction; with their children that is some thousand rows, which other writers do not notice."""
+AT_ONCE = 1_000
+"""Rows of one transaction; each is named in a statement. A recovery of many instances has more, and takes several."""
 
-CHILDREN = 5_000
-"""Children of one statement: each is named in it."""
+PARENTS = 200
+"""Parents of one transaction, which are looked for in tables of any size."""
 
 KEPT_SECONDS = 86_400.0
 """The longest window that a segment's brake may be set to."""
@@ -67,14 +69,12 @@ def purge(engine: Engine, *, age_seconds: float, max_rows: int | None, now: floa
     with transaction(engine) as connection:
         has_flows = inspect(connection).has_table(logbooks.name)
     for family in _families(now - age_seconds, min(now - age_seconds, now - KEPT_SECONDS), has_flows=has_flows):
-        left = None if max_rows is None else max_rows - removed.total()
-        while left != 0:
+        while most := AT_ONCE if max_rows is None else min(AT_ONCE, max_rows - removed.total()):
             with transaction(engine) as connection:
-                found = _purge_batch(connection, family, left)
-            removed += found
-            left = None if max_rows is None else max_rows - removed.total()
+                found = _purge_some(connection, family, most)
             if not found:
                 break
+            removed += found
     return removed
 
 
@@ -138,27 +138,24 @@ def _is_noted(uuid: Column[Any]) -> ColumnElement[bool]:
     return select(_n.id).where(_n.notification_uuid == uuid).exists()
 
 
-def _purge_batch(connection: Connection, family: Family, left: int | None) -> Counter[str]:
-    """Remove some parents with their children; with too few rows left, some of the children only."""
+def _purge_some(connection: Connection, family: Family, most: int) -> Counter[str]:
+    """Remove up to `most` rows: some parents with their children, or children only where there are so many."""
     removed: Counter[str] = Counter()
-
-    def rest() -> int:
-        return BATCH if left is None else min(BATCH, left - removed.total())
-
-    parents = connection.scalars(select(family.key).where(*family.over).order_by(family.key).limit(rest())).all()
+    parents = connection.scalars(
+        select(family.key).where(*family.over).order_by(family.key).limit(min(PARENTS, most))
+    ).all()
     for children in family.children if parents else ():
-        while True:
-            most = CHILDREN if left is None else min(CHILDREN, left - removed.total())
-            keys = connection.scalars(select(children.key).where(children.of(parents)).limit(most)).all()
-            if not keys:
-                break
-            removed += _remove(connection, children.key, keys)
-    if parents and rest():
-        removed += _remove(connection, family.key, parents[: rest()])
+        if left := most - removed.total():
+            mine = select(children.key).where(children.of(parents)).limit(left)
+            removed += _remove(connection, children.key, connection.scalars(mine).all())
+    if left := most - removed.total():
+        removed += _remove(connection, family.key, parents[:left])
     return removed
 
 
 def _remove(connection: Connection, key: Column[Any], keys: Sequence[Any]) -> Counter[str]:
+    if not keys:
+        return Counter()
     table = key.table
     gone = connection.execute(delete(table).where(key.in_(keys))).rowcount
     return Counter({str(table.name): gone}) if gone else Counter()

@@ -1,7 +1,8 @@
 """What upstream's engine did about a notification before the database became ours, from the tables of its task flow.
 
-They are there where an engine of upstream's ran on this database, and only ever read. A flow is one attempt, an atom of it one task,
-and the task's steps stand in its `meta`. Tasks and attempts are told in the order in which they began, by the time of their first step.
+They are in the database that [taskflow] connection names, which deployers let be the one of all else, and only ever read. A flow is
+one attempt, an atom of it one task, and the task's steps stand in its `meta`. Tasks and attempts are told in the order in which they
+began, by the time of their first step.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Column, MetaData, String, Table, inspect, select
 
+from vmha.adapters.db.connection import transaction
+
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 _tables = MetaData()
 flowdetails = Table("flowdetails", _tables, Column("uuid", String(64)), Column("parent_uuid", String(64)))
@@ -46,10 +49,33 @@ class Task:
     steps: tuple[Step, ...]
 
 
-def tasks_of(connection: Connection, notification_uuid: str) -> list[Task]:
-    """Return the tasks that have begun, none where upstream never ran on this database."""
-    if not inspect(connection).has_table(atomdetails.name):
-        return []
+class UpstreamFlows:
+    """Reads the task flows of one database. Whether there are any is looked up once: nothing of ours makes such tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._are_there: bool | None = None
+
+    def is_of(self, engine: Engine) -> bool:
+        """Tell whether they are read through this engine, as where upstream kept all in one database."""
+        return self._engine is engine
+
+    def are_there(self) -> bool:
+        """Tell whether an engine of upstream's ever kept its task flows here. Raises `StoreUnavailable`."""
+        if self._are_there is None:
+            with transaction(self._engine) as connection:
+                self._are_there = inspect(connection).has_table(atomdetails.name)
+        return self._are_there
+
+    def tasks_of(self, notification_uuid: str) -> list[Task]:
+        """Return the tasks that have begun. Raises `StoreUnavailable`."""
+        if not self.are_there():
+            return []
+        with transaction(self._engine) as connection:
+            return _tasks_of(connection, notification_uuid)
+
+
+def _tasks_of(connection: Connection, notification_uuid: str) -> list[Task]:
     query = select(flowdetails.c.uuid, atomdetails.c.name, atomdetails.c.state, atomdetails.c.meta).where(
         flowdetails.c.parent_uuid == notification_uuid, atomdetails.c.parent_uuid == flowdetails.c.uuid
     )
