@@ -82,6 +82,8 @@ def test_hosts_whose_monitor_is_believed_are_named(installed: Installed, program
         ('"os_masakari_api:segments:index": "rule:admin_api"\n', 0, ""),
         ('"os_masakari_api:segments:bogus": "!"\n', 1, "os_masakari_api:segments:bogus"),
         ('"os_masakari_api:segments:index": "rule:nobody"\n', 2, "not there"),
+        ('"os_masakari_api:segments:index": "((("\n', 2, "refuse everybody: os_masakari_api:segments:index."),
+        ('"os_masakari_api:segments:index": "!"\n', 0, ""),
         ("[not: yaml\n", 2, "cannot use the policy file"),
     ],
 )

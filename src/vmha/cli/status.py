@@ -123,6 +123,12 @@ def _check_policy(settings: Settings) -> Result:
         return Result(
             Code.FAILURE, "A rule of the policy file refers to one that is not there, or to itself. Correct the file."
         )
+    unreadable = sorted(name for name, rule in enforcer.file_rules.items() if _is_unreadable(rule))
+    if unreadable:
+        return Result(
+            Code.FAILURE,
+            f"The policy file has rules that cannot be read, and so refuse everybody: {', '.join(unreadable)}. Correct the file.",
+        )
     unknown = sorted(set(enforcer.file_rules) - {rule.name for rule in list_rules()})
     if unknown:
         return Result(
@@ -130,6 +136,11 @@ def _check_policy(settings: Settings) -> Result:
             f"The policy file has rules that nothing asks for, unless others refer to them: {', '.join(unknown)}.",
         )
     return Result(Code.SUCCESS)
+
+
+def _is_unreadable(rule: oslo_policy.RuleDefault) -> bool:
+    """Tell whether oslo.policy made "nobody" of a rule that does not say so."""
+    return str(rule.check) == "!" and str(rule.check_str).strip() != "!"
 
 
 def _check_upstream_engine(settings: Settings) -> Result:
