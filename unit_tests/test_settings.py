@@ -56,6 +56,21 @@ def read(folder: Path, *texts: str) -> Settings:
     return load(argv, "masakari-engine")
 
 
+@pytest.mark.parametrize("word", ["--log-file={}", "--logfile={}"])
+def test_the_log_may_be_set_on_the_command_line(tmp_path: Path, word: str) -> None:
+    """Debian's and Ubuntu's services start upstream with --log-file: it goes before the file, as --debug does, and other words are refused."""
+    path = tmp_path / "masakari.conf"
+    path.write_text("[DEFAULT]\nlog_file = /var/log/other.log\nlog_dir = /var/log\ndebug = false\n")
+    words = ["--config-file", str(path)]
+    spoken = load([*words, word.format("/var/log/api.log"), "--log-dir=/srv", "-d"], "masakari-api").log
+    assert spoken == LogSettings(debug=True, log_file="/var/log/api.log", log_dir="/srv")
+    assert load(words, "masakari-api").log == LogSettings(
+        debug=False, log_file="/var/log/other.log", log_dir="/var/log"
+    )
+    with pytest.raises(SystemExit):
+        load([*words, "--host=other"], "masakari-api")
+
+
 def test_every_option_has_a_user_and_every_field_an_option() -> None:
     """The fields of all parts and the table of options name the same things, each once."""
     fields = [field.name for part in PARTS for field in dataclasses.fields(part)]

@@ -13,16 +13,20 @@ from vmha.options import OPTIONS, Option
 from vmha.upstream import UPSTREAM, Fate, UpstreamOption, fate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CONFIG_FILE = Path("/etc/masakari/masakari.conf")
 CONFIG_FOLDER = Path("/etc/masakari/masakari.conf.d")
 NOWHERE = "the environment"
 
 
-def open_config(argv: list[str], prog: str) -> cfg.ConfigOpts:
-    """Read the files that `argv` names, or masakari.conf in its usual place. Raises `ConfigurationError`."""
+def open_config(argv: list[str], prog: str, *, words: Iterable[cfg.Opt] = ()) -> cfg.ConfigOpts:
+    """Read the files that `argv` names, or masakari.conf in its usual place; `argv` may set the options `words` too.
+
+    Raises `ConfigurationError`.
+    """
     config = cfg.ConfigOpts()
+    config.register_cli_opts(words)
     try:
         config(
             argv,

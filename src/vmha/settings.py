@@ -161,10 +161,11 @@ class Settings:
 def load(argv: list[str], prog: str) -> Settings:
     """Read the files that `argv` names with --config-file and --config-dir, or masakari.conf in its usual place.
 
-    Raises `ConfigurationError`.
+    `argv` may also set the options of `SPOKEN`. Raises `ConfigurationError`.
     """
     # Two readings of the same files: libraries register options on `config` that have names of ours.
-    ours, config = open_config(argv, prog), open_config(argv, prog)
+    words = [_oslo_option(_BY_NAME[name]) for name in SPOKEN]
+    ours, config = open_config(argv, prog, words=words), open_config(argv, prog, words=words)
     for option in (*OPTIONS, _DATABASE, _TRANSPORT):
         ours.register_opt(_oslo_option(option), group=_group(option))
     for option in (_BY_NAME[name] for name in NAMED_BY_OTHERS):
@@ -173,6 +174,10 @@ def load(argv: list[str], prog: str) -> Settings:
     for need in NEEDS:
         need.check(values, ours)
     return _settings(values, ours, config)
+
+
+SPOKEN = ("debug", "log_file", "log_dir")
+"""Options that may stand on the command line, as with oslo.log: Debian's and Ubuntu's services start upstream's with --log-file."""
 
 
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
@@ -196,7 +201,7 @@ def _oslo_option(option: Option) -> cfg.Opt:
         case "float":
             return cfg.FloatOpt(option.name, **bounds, **common)
         case "bool":
-            return cfg.BoolOpt(option.name, **common)
+            return cfg.BoolOpt(option.name, short=option.name[0] if option.name in SPOKEN else None, **common)
         case "port":
             return cfg.PortOpt(option.name, **common)
         case "list":
@@ -204,7 +209,9 @@ def _oslo_option(option: Option) -> cfg.Opt:
         case "choice":
             return cfg.StrOpt(option.name, choices=option.choices, **common)
         case _:
-            return cfg.StrOpt(option.name, **common)
+            # Words of a command line have hyphens; in a file the name is the same either way.
+            name = option.name.replace("_", "-") if option.name in SPOKEN else option.name
+            return cfg.StrOpt(name, **common)
 
 
 def _read(config: cfg.ConfigOpts, option: Option) -> object:
