@@ -15,6 +15,7 @@ from unit_tests.api.world import World
 from unit_tests.ports.store_contract import TERMS, ViewsContract, move, own
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.fleet import segments_with_hosts
 
 OLDER = {
     "utf8mb3": "CHARACTER SET utf8mb3",
@@ -96,6 +97,23 @@ def test_the_api_says_what_cannot_be_stored(mariadb: Server, tmp_path: Path, sen
     assert why in answer.json["badRequest"]["message"]
     assert world.call("GET", "/v1/segments").json == before
     world.engine.dispose()
+
+
+def test_a_segment_that_is_named_in_capitals(mariadb: Server, tmp_path: Path) -> None:
+    """A host whose segment was named in capitals belongs to it for those too who compare uuids by themselves, as `upgrade check` does."""
+    world = World(tmp_path, database=make_database(mariadb, "capitals"))
+    segment = world.call("POST", "/v1/segments", send={"segment": SEGMENT}).json["segment"]
+    host = {"name": "c1", "type": "x", "control_attributes": "y"}
+    answer = world.call("POST", f"/v1/segments/{segment['uuid'].upper()}/hosts", send={"host": host})
+    assert answer.status_int == 201
+    assert answer.json["host"]["failover_segment_id"] == segment["uuid"]
+    with transaction(world.engine) as connection:
+        (group,) = segments_with_hosts(connection)
+    assert [member.name for member in group.members] == ["c1"]
+    world.engine.dispose()
+
+
+SEGMENT = {"name": "az1", "recovery_method": "auto", "service_type": "compute"}
 
 
 def test_the_hour_that_autumn_repeats(mariadb_url: str) -> None:

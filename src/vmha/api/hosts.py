@@ -67,7 +67,8 @@ def create(call: Call) -> Answer:
             segment = segments.existing(connection, segment_uuid)
             flags = {"reserved": False, "on_maintenance": False}
             about.show = partial(host_payload, {**flags, **values}, asdict(segment))
-            uuid = stored.insert(connection, values, segment_uuid=segment_uuid, now=times.now())
+            # MariaDB and MySQL find a uuid in capitals too, and others compare it as it is stored.
+            uuid = stored.insert(connection, values, segment_uuid=segment.uuid, now=times.now())
             row, segment = _existing(connection, uuid, segment_uuid)
             about.show = partial(host_payload, asdict(row), asdict(segment))
     except stored_segments.NameTaken:
