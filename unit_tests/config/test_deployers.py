@@ -14,7 +14,7 @@ from vmha.errors import ConfigurationError
 from vmha.settings import Settings, load
 from vmha.wiring import build_database
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[2] / "tests" / "config"
 FILES = sorted(FOLDER.glob("*.conf"))
 IGNORED = {
     "kolla": {
