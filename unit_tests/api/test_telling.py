@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from unit_tests.api.world import World
+from vmha.adapters.announcing import API, ENGINE
 from vmha.api.app import create_app
 from vmha.ports import Announcement
 
@@ -180,3 +181,36 @@ def test_a_defect_in_telling_changes_no_answer(
     assert "a defect" not in answer.text
     (record,) = [each for each in caplog.records if each.getMessage() == "announcement lost"]
     assert record.exc_info is not None
+
+
+@pytest.mark.parametrize(
+    ("payload", "status"),
+    [
+        ({"event": "STARTED", "cluster_status": "ONLINE", "host_status": "NORMAL"}, "finished"),
+        ({"event": "STOPPED"}, "ignored"),
+    ],
+)
+def test_what_ends_at_once_is_told_as_processed(world: Told, payload: dict[str, str], status: str) -> None:
+    """One start and one end in the engine's name, as upstream's engine would, with the status before and after."""
+    made(world)
+    world.call("POST", "/v1/notifications", send={"notification": {**REPORT["notification"], "payload": payload}})
+    publishers = [each.binary for each in world.told]
+    told = [(kind, data["status"]) for kind, data in world.heard()]
+    assert told == [
+        ("notification.create.start", "new"),
+        ("notification.create.end", "new"),
+        ("notification.process.start", "new"),
+        ("notification.process.end", status),
+    ]
+    assert publishers == [API, API, ENGINE, ENGINE]
+
+
+def test_a_disabled_segment_processes_nothing(world: Told) -> None:
+    """Upstream's engine is not asked then, and announces nothing."""
+    segment, _ = made(world)
+    world.call(
+        "PUT", segment, send={"segment": {"enabled": False}}, headers={"OpenStack-API-Version": "instance-ha 1.2"}
+    )
+    world.told.clear()
+    world.call("POST", "/v1/notifications", send=REPORT)
+    assert [kind for kind, _ in world.heard()] == ["notification.create.start", "notification.create.end"]

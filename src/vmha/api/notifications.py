@@ -22,8 +22,8 @@ from vmha.api import naming, paging, params, progress, schemas, times, validatio
 from vmha.api.call import Answer
 from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
-from vmha.api.telling import telling
-from vmha.core.acceptance import ON_MAINTENANCE, judge
+from vmha.api.telling import tell_processed, telling
+from vmha.core.acceptance import DISABLED, ON_MAINTENANCE, RECOVER, judge
 from vmha.core.explain import Code
 from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
@@ -72,6 +72,8 @@ def create(call: Call) -> Answer:
             row = _accepted(call, {**sent, "hostname": _host_of_hypervisor(call, sent["hostname"])})
         shown = replace(row, status="new", message=None, updated_at=None)
         about.show = partial(notification_payload, asdict(shown))
+    if row.status != RECOVER.status and row.message != DISABLED.message:
+        tell_processed(call, notification_payload(asdict(shown)), notification_payload(asdict(row)))
     call.parts.doorbell.ring()
     log(
         LOG,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmha.adapters.announcing import API, fault_of
+from vmha.adapters.announcing import API, ENGINE, fault_of
 from vmha.api.faults import Fault
 from vmha.ports import Announcement
 
@@ -47,6 +47,15 @@ def telling(call: Call, action: str) -> Iterator[About]:
     _tell(call, action, about.show)
 
 
+def tell_processed(call: Call, begun: dict[str, Any], ended: dict[str, Any]) -> None:
+    """Announce that a notification was processed at once, in the name of the engine, whose word listeners of upstream's wait for."""
+    try:
+        for phase, payload in (("start", begun), ("end", ended)):
+            _announce(call, f"notification.process.{phase}", payload, binary=ENGINE)
+    except Exception:  # (a defect in telling; it is logged with its traceback)
+        LOGGER.exception("announcement lost", extra={"fields": {"type": "process", "request": call.request_id}})
+
+
 def _tell(call: Call, action: str, show: Show | None, error: Exception | None = None) -> None:
     if show is None:
         return
@@ -60,7 +69,9 @@ def _tell(call: Call, action: str, show: Show | None, error: Exception | None = 
         LOGGER.exception("announcement lost", extra={"fields": {"type": action, "request": call.request_id}})
 
 
-def _announce(call: Call, event_type: str, payload: dict[str, Any], *, is_error: bool = False) -> None:
+def _announce(
+    call: Call, event_type: str, payload: dict[str, Any], *, is_error: bool = False, binary: str = API
+) -> None:
     caller = call.caller
     context = {
         "user_id": caller.user_id,
@@ -71,5 +82,5 @@ def _announce(call: Call, event_type: str, payload: dict[str, Any], *, is_error:
         "request_id": call.request_id,
     }
     call.parts.announcer.announce(
-        Announcement(binary=API, event_type=event_type, payload=payload, is_error=is_error, context=context)
+        Announcement(binary=binary, event_type=event_type, payload=payload, is_error=is_error, context=context)
     )
