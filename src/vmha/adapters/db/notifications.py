@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ from sqlalchemy import select
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import notifications
+from vmha.logs import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from vmha.adapters.db.listing import Page
 
 Payload = dict[str, Any]
+LOG = logging.getLogger(__name__)
 
 _FINAL = ("finished", "failed", "ignored")
 
@@ -125,9 +129,23 @@ def insert(
 
 def _notification(row: Row[Any]) -> Notification:
     values = dict(row._mapping)
-    return Notification(**{**values, "payload": _payload(values["payload"])})
+    payload = _payload(values["payload"])
+    if payload is None:
+        _tell_unreadable(row.notification_uuid)
+    return Notification(**{**values, "payload": payload or {}})
 
 
-def _payload(text: str | None) -> Payload:
-    payload: Payload = json.loads(text or "{}")
-    return payload
+def _payload(text: str | None) -> Payload | None:
+    """Read a payload, None where what something else stored there is no JSON object."""
+    try:
+        payload = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+@cache
+def _tell_unreadable(uuid: str) -> None:
+    """Warn once in a process: one row that something else wrote may not take the whole list with it."""
+    says = "its stored payload is no JSON object, and is shown as an empty one"
+    log(LOG, "payload-unreadable", level=logging.WARNING, notification=uuid, says=says)
