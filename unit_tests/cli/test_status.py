@@ -100,6 +100,23 @@ def test_the_policy_is_read_as_the_api_reads_it(
     assert says in str(details)
 
 
+def test_a_policy_file_that_is_not_there_is_a_warning(installed: Installed, programs: Programs) -> None:
+    """Where an operator named it: the default rules hold then. Nobody has to have the file of the default name."""
+    installed.sync()
+    assert checked(programs)[1]["Policy File JSON to YAML Migration"][0] == 0
+    installed.configure(oslo_policy={"policy_file": installed.folder / "rules.yaml"})
+    found, details = checked(programs)[1]["Policy File JSON to YAML Migration"]
+    assert found == 1
+    assert "rules.yaml, which is not there" in " ".join(str(details).split())
+
+
+def test_an_error_of_the_database_is_one_line(installed: Installed, programs: Programs) -> None:
+    """No statement of SQL stands in the table."""
+    details = checked(programs)[1]["Hosts Have a Fence Method"][1]
+    assert "no such table" in str(details)
+    assert "SELECT" not in str(details)
+
+
 def test_a_policy_in_json_is_a_failure(installed: Installed, programs: Programs) -> None:
     """As with upstream's own check, a JSON policy has to be converted first."""
     installed.sync()

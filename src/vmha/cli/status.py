@@ -93,7 +93,7 @@ def _check_database(settings: Settings) -> Result:
         database = build_database(settings)
         found, theirs = migrate.standing(database), migrate.upstream_version(database)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, str(error))
+        return Result(Code.FAILURE, _first_line(error))
     if not found.is_behind:
         return Result(Code.SUCCESS, f"Our tables stand at step {found.at}, upstream's at revision {theirs}.")
     return Result(
@@ -116,7 +116,7 @@ def _check_policy(settings: Settings) -> Result:
     try:
         Policy(settings.config)
     except ConfigurationError as error:
-        return Result(Code.FAILURE, str(error))
+        return Result(Code.FAILURE, _first_line(error))
     enforcer.register_defaults(list_rules())
     enforcer.load_rules()
     if not enforcer.check_rules():  # the API would start, and refuse whoever needs that rule
@@ -129,6 +129,8 @@ def _check_policy(settings: Settings) -> Result:
             Code.FAILURE,
             f"The policy file has rules that cannot be read, and so refuse everybody: {', '.join(unreadable)}. Correct the file.",
         )
+    if _is_named_in_vain(settings, path):
+        return Result(Code.WARNING, f"[oslo_policy] policy_file is {path}, which is not there: the default rules hold.")
     unknown = sorted(set(enforcer.file_rules) - {rule.name for rule in list_rules()})
     if unknown:
         return Result(
@@ -136,6 +138,18 @@ def _check_policy(settings: Settings) -> Result:
             f"The policy file has rules that nothing asks for, unless others refer to them: {', '.join(unknown)}.",
         )
     return Result(Code.SUCCESS)
+
+
+def _first_line(error: Exception) -> str:
+    """Say what went wrong without the statement that SQLAlchemy adds below."""
+    return str(error).partition("\n")[0]
+
+
+def _is_named_in_vain(settings: Settings, path: Path) -> bool:
+    """Tell whether an operator named a policy file that is not there: then the defaults hold, and nobody says so."""
+    location = settings.config.get_location("policy_file", "oslo_policy")
+    is_named = location is not None and location.location.is_user_controlled
+    return is_named and settings.config.find_file(str(path)) is None
 
 
 def _is_unreadable(rule: oslo_policy.RuleDefault) -> bool:
@@ -150,7 +164,7 @@ def _check_upstream_engine(settings: Settings) -> Result:
     try:
         lives = upstream_engine.answers(settings.config)
     except ConfigurationError as error:
-        return Result(Code.FAILURE, str(error))
+        return Result(Code.FAILURE, _first_line(error))
     except upstream_engine.BrokerSilent as error:
         return Result(
             Code.WARNING,
@@ -185,7 +199,7 @@ def _check_fence_methods(settings: Settings) -> Result:
         with transaction(build_database(settings)) as connection:
             groups = segments_with_hosts(connection)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, str(error))
+        return Result(Code.FAILURE, _first_line(error))
     bare = [
         (group.name, f"{member.name} ({group.name})")
         for group in groups
@@ -217,7 +231,7 @@ def _check_leftovers(settings: Settings) -> Result:
         with transaction(build_database(settings)) as connection:
             left = unfinished(connection, limit=MOST_LEFTOVERS)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, str(error))
+        return Result(Code.FAILURE, _first_line(error))
     if not left:
         return Result(Code.SUCCESS)
     recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens_recovery})
