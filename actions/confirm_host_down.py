@@ -47,6 +47,7 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
 
 def _waiting(rows: list[dict[str, Any]], host: str, uuid: str) -> dict[str, Any]:
     """Return the recovery that is meant. Raises `Trouble` where there is none, or it does not ask this."""
+    rows = [row for row in rows if row.get("kind", "host") == "host"]  # a release from before has no other kind
     found = [row for row in rows if (row["host"] == host if host else row["uuid"] == uuid)]
     if not found:
         asking = sorted(row["host"] for row in rows if row["phase"] in ASKING)

@@ -281,11 +281,12 @@ def test_architecture_has_the_phases_and_tables() -> None:
 
 
 def test_the_waits_and_endings_are_described() -> None:
-    """docs/operate/fencing.md has a part for each wait, the right status for each outcome, and each key of the inventory."""
+    """docs/operate/fencing.md has a part for each wait and each key of the inventory, and with instances.md the status of each outcome."""
     fencing = ROOT / "docs" / "operate" / "fencing.md"
     parts = set(re.findall(r"^### (\w+)$", fencing.read_text(), flags=re.MULTILINE))
     assert parts == {phase.value for phase in Phase if phase.is_wait}
-    table = {cells[0]: cells[1].strip("`") for cells in rows(fencing, columns=3)}
+    cells = rows(fencing, columns=3) + rows(fencing.with_name("instances.md"), columns=3)
+    table = {name: status.strip("`") for name, status, _ in reversed(cells)}
     assert {outcome.value: table.get(outcome.value) for outcome in OUTCOMES} == {
         outcome.value: status for outcome, status in OUTCOMES.items()
     }
@@ -321,14 +322,14 @@ def test_the_example_of_the_configuration_can_be_loaded(tmp_path: Path) -> None:
 
 
 def test_every_decision_is_recorded_in_its_form() -> None:
-    """Each ADR is short, has its four parts in order, and stands in the index under its own title."""
+    """Each ADR is short, has a number of its own and its four parts in order, and stands in the index under its own title."""
     folder = ROOT / "docs" / "adr"
     index = (folder / "README.md").read_text()
     records = sorted(folder.glob("[0-9]*.md"))
     assert records
-    for number, path in enumerate(records, start=1):
-        lines = path.read_text().splitlines()
-        assert path.name.startswith(f"{number:04d}-")
+    assert len({path.name[:5] for path in records}) == len(records)
+    for path in records:
+        number, lines = int(path.name[:4]), path.read_text().splitlines()
         assert len(lines) <= ADR_LINES
         assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == ADR_PARTS
         title = lines[0].removeprefix(f"# {number}. ")

@@ -74,7 +74,7 @@ def test_the_log_may_be_set_on_the_command_line(tmp_path: Path, word: str) -> No
 def test_every_option_has_a_user_and_every_field_an_option() -> None:
     """The fields of all parts and the table of options name the same things, each once."""
     fields = [field.name for part in PARTS for field in dataclasses.fields(part)]
-    names = [option.name for option in OPTIONS]
+    names = [option.field for option in OPTIONS]
 
     assert len(set(names)) == len(names)
     assert len(set(fields)) == len(fields)
@@ -205,7 +205,7 @@ def test_values_that_contradict_each_other_are_refused(tmp_path: Path, text: str
 
 def test_every_bound_between_options_holds_for_the_defaults() -> None:
     """The product as it ships passes its own checks, and each check names options that exist."""
-    names = {option.name for option in OPTIONS}
+    names = {option.field for option in OPTIONS}
 
     assert all({need.option, *need.parts} <= names for need in NEEDS)
     load([], "masakari-engine")

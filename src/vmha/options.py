@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option. `kind` is one of str, int, float, bool, port, choice, list; `low` and `high` are inclusive bounds."""
+    """One option. `kind` is one of str, int, float, bool, port, choice, list; `low` and `high` are inclusive bounds.
+
+    `known_as` is what the service calls its value where another group has an option of the same name.
+    """
 
     name: str
     group: str
@@ -22,6 +25,12 @@ class Option:
     high: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False
+    known_as: str = ""
+
+    @property
+    def field(self) -> str:
+        """Return the name of its value in the settings."""
+        return self.known_as or self.name
 
 
 def _seconds(group: str, name: str, default: float, help: str, *, low: float = 0.1, high: float = 86400) -> Option:
@@ -32,8 +41,10 @@ def _count(group: str, name: str, default: int, help: str, *, low: int = 1, high
     return Option(name=name, group=group, kind="int", default=default, low=low, high=high, help=help)
 
 
-def _text(group: str, name: str, help: str, *, default: str | None = None, secret: bool = False) -> Option:
-    return Option(name=name, group=group, kind="str", default=default, secret=secret, help=help)
+def _text(
+    group: str, name: str, help: str, *, default: str | None = None, secret: bool = False, known_as: str = ""
+) -> Option:
+    return Option(name=name, group=group, kind="str", default=default, secret=secret, help=help, known_as=known_as)
 
 
 def _flag(group: str, name: str, default: bool, help: str) -> Option:
@@ -62,11 +73,10 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _count("DEFAULT", "masakari_api_threads", 16, "Threads that serve API requests.", high=512),
     _count("DEFAULT", "osapi_max_limit", 1000, "Most rows that one list answers with."),
-    Option(
-        name="osapi_masakari_link_prefix",
-        group="DEFAULT",
-        kind="str",
-        help="Base URL for links in answers, where it differs from what the client called.",
+    _text(
+        "DEFAULT",
+        "osapi_masakari_link_prefix",
+        "Base URL for links in answers, where it differs from what the client called.",
     ),
     _seconds(
         "DEFAULT",
@@ -76,54 +86,41 @@ OPTIONS: tuple[Option, ...] = (
         low=0,
         high=100 * 365 * 86400,
     ),
-    Option(
-        name="host", group="DEFAULT", kind="str", help="Name of this engine, unique among the engines of one database."
-    ),
-    Option(name="debug", group="DEFAULT", kind="bool", default=False, help="Log at debug level."),
-    Option(
-        name="log_file", group="DEFAULT", kind="str", help="File to log to; without it the log goes to standard error."
-    ),
-    Option(name="os_region_name", group="DEFAULT", kind="str", help="Region of the Nova and Placement to use."),
-    Option(
-        name="state_path",
-        group="DEFAULT",
-        kind="str",
-        default="/var/lib/masakari",
-        help="Folder for the service's own files.",
-    ),
-    Option(
-        name="nova_catalog_admin_info",
-        group="DEFAULT",
-        kind="str",
+    _text("DEFAULT", "host", "Name of this engine, unique among the engines of one database."),
+    _flag("DEFAULT", "debug", False, "Log at debug level."),
+    _text("DEFAULT", "log_file", "File to log to; without it the log goes to standard error."),
+    _text("DEFAULT", "os_region_name", "Region of the Nova and Placement to use."),
+    _text("DEFAULT", "state_path", "Folder for the service's own files.", default="/var/lib/masakari"),
+    _text(
+        "DEFAULT",
+        "nova_catalog_admin_info",
+        "Catalog entry of Nova as service_type:service_name:endpoint_type.",
         default="compute:nova:publicURL",
-        help="Catalog entry of Nova as service_type:service_name:endpoint_type.",
     ),
-    Option(name="nova_ca_certificates_file", group="DEFAULT", kind="str", help="CA file for Nova and Keystone."),
-    Option(
-        name="nova_api_insecure", group="DEFAULT", kind="bool", default=False, help="Do not check Nova's certificate."
-    ),
+    _text("DEFAULT", "nova_ca_certificates_file", "CA file for Nova and Keystone."),
+    _flag("DEFAULT", "nova_api_insecure", False, "Do not check Nova's certificate."),
     # --- Nova's credentials: [keystone_authtoken] as upstream reads them
-    Option(
-        name="service_disable_reason",
-        group="host_failure",
-        kind="str",
+    _text(
+        "host_failure",
+        "service_disable_reason",
+        "Reason that Nova shows for a compute service that we disabled.",
         default="Masakari detected host failed.",
-        help="Reason that Nova shows for a compute service that we disabled.",
     ),
-    Option(
-        name="ignore_instances_in_error_state",
-        group="host_failure",
-        kind="bool",
-        default=False,
-        help="Leave instances alone whose vm_state is error.",
+    _flag("host_failure", "ignore_instances_in_error_state", False, "Leave instances alone whose vm_state is error."),
+    _text(
+        "process_failure",
+        "service_disable_reason",
+        "Reason that Nova shows for a compute service that we disabled because nova-compute stopped. One that we disabled, and that "
+        "still has this reason, is enabled when the process is back.",
+        default="Masakari detected process failed.",
+        known_as="process_disable_reason",
     ),
     # --- fencing
-    Option(
-        name="inventory",
-        group="fencing",
-        kind="str",
+    _text(
+        "fencing",
+        "inventory",
+        "File with the BMC of each host; its mode must be 0600.",
         default="/etc/masakari/fencing.yaml",
-        help="File with the BMC of each host; its mode must be 0600.",
     ),
     _seconds(
         "fencing",
@@ -281,12 +278,11 @@ OPTIONS: tuple[Option, ...] = (
         help="What to do with an instance whose disk may exist on the dead host only: wait for the host, or rebuild it from its "
         "image on another host, which loses what was written since.",
     ),
-    Option(
-        name="shared_storage",
-        group="recovery",
-        kind="bool",
-        default=False,
-        help="The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
+    _flag(
+        "recovery",
+        "shared_storage",
+        False,
+        "The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
     ),
     # --- what upstream left
     Option(
@@ -343,6 +339,13 @@ OPTIONS: tuple[Option, ...] = (
         64,
         "Recoveries that one engine works on at a time; those that wait for a fact or a human do not count.",
         high=10_000,
+    ),
+    _count(
+        "engine",
+        "incidents_at_once",
+        8,
+        "Incidents of instances and processes that one engine works on at a time, beside recoveries of hosts.",
+        high=1000,
     ),
     # --- names of upstream that were missing above
     _text("DEFAULT", "log_dir", "Folder to log to, in a file named after the program; log_file goes before it."),

@@ -6,7 +6,9 @@ Every call blocks its thread for at most the time stated here. Foreign exception
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
+
+from vmha.core.incidents import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
     from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.core.explain import Reason
+    from vmha.core.incidents import Incident
     from vmha.core.model import (
         Instance,
         Migration,
         Power,
         PowerTrouble,
         Proof,
-        Recovery,
         ServicePrior,
         ServiceReading,
         Surroundings,
@@ -98,8 +100,17 @@ class Nova(Protocol):
     def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
         """Evacuate at microversion 2.94. Not idempotent: after `NovaUnavailable` look for a newer migration record."""
 
-    def enable(self, host: str, *, deadline: Deadline) -> None:
-        """Enable the compute service of `host`. Idempotent."""
+    def service(self, host: str, *, deadline: Deadline) -> ServiceReading | None:
+        """Return the compute service of `host`, None where Nova has none there."""
+
+    def enable(self, host: str, *, reason: str | None = None, deadline: Deadline) -> ServicePrior:
+        """Enable the compute service of `host`; return how it stood before. Idempotent.
+
+        With a `reason`, only if it is disabled with that one and not forced down; else `NovaRefused` with status 409.
+        """
+
+    def disable(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Disable the compute service of `host`; return how it stood before. One that is disabled keeps its reason. Idempotent."""
 
 
 class PowerDevices(Protocol):
@@ -155,9 +166,9 @@ class LeaseTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A recovery that this engine owns from now on. `before` names the engine that lost it (None: nobody, or this process)."""
+    """An incident that this engine owns from now on. `before` names the engine that lost it (None: nobody, or this process)."""
 
-    recovery: Recovery
+    recovery: Incident
     version: int
     lease: Lease
     before: str | None
@@ -181,7 +192,7 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Generic[State]):
     """All that one commit stores: the recovery before and after, the new orders, what was handled, and the lines of the timeline.
 
     `revoked` names proofs that died in this step, with the reasons. `answered` are ids of orders whose answers were absorbed.
@@ -190,8 +201,8 @@ class Change:
     """
 
     now: float
-    before: Recovery
-    after: Recovery
+    before: State
+    after: State
     orders: tuple[Order, ...]
     answered: tuple[str, ...]
     handled: tuple[int, ...]
@@ -210,8 +221,10 @@ class Store(Protocol):
     def sign_on(self, engine: str) -> None:
         """Record that `engine` lives."""
 
-    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
-        """Take up to `limit` open recoveries that have no owner, or whose owner's lease ended long enough ago; oldest first.
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int, others: int = 0) -> tuple[Claimed, ...]:
+        """Take up to `limit` open recoveries of hosts that have no owner, or whose owner's lease ended long enough ago; oldest first.
+
+        Then up to `others` incidents of instances and processes, by the same rule.
 
         A lease that reaches further into the future than twice a takeover was taken before the database's clock was set back: it is cut
         to a whole new one, for whoever holds it. A recovery that cannot be read, since a newer version wrote it, is told once at level
@@ -230,10 +243,10 @@ class Store(Protocol):
         What cannot be read, since a newer version wrote it, is told once at level CRITICAL and stays.
         """
 
-    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
+    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
         """Read what `decide()` needs to know beside the recovery."""
 
-    def commit(self, lease: Lease, version: int, change: Change) -> int:
+    def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
         """Store a change and return the new version.
 
         Raises `LeaseLost`, `Conflict` (another version), `ProofRefused` (an order that makes a guest run without a valid proof),
@@ -244,7 +257,8 @@ class Store(Protocol):
         """Open the door for an order that is about to leave, and renew the lease.
 
         Raises `LeaseLost`, `ProofRefused` (an evacuation, a forced_down or the enabling of a reserved host without a valid proof), or
-        `NoLongerWanted` (a power-off of a recovery that fences no more, an order that is not in the journal).
+        `NoLongerWanted` (a power-off of a recovery that fences no more, an order about a service whose host is being recovered, an order
+        that is not in the journal).
         """
 
 

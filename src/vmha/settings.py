@@ -1,7 +1,7 @@
 """masakari.conf as frozen dataclasses: read once, checked as a whole, then passed around.
 
 Rules:
-1. A field has the name of its option in `vmha.options`; a test compares both ways. Only `engine` (option `host`) and
+1. A field has the name of its option in `vmha.options`, or what that table calls it; a test compares both ways. Only `engine` (option `host`) and
    the two URLs that belong to libraries (`[database] connection`, `transport_url`) are called otherwise.
 2. What cannot be used is a `ConfigurationError` that names option, group, value and file, and says what would do.
 3. Options that nobody here reads are left alone, and named at start: files written for upstream are full of them.
@@ -107,6 +107,7 @@ class EngineSettings:
     poll_seconds: float
     evacuate_threads: int
     recoveries_at_once: int
+    incidents_at_once: int
 
     @property
     def lease_terms(self) -> LeaseTerms:
@@ -170,7 +171,7 @@ def load(argv: list[str], prog: str) -> Settings:
         ours.register_opt(_oslo_option(option), group=_group(option))
     for option in (_BY_NAME[name] for name in NAMED_BY_OTHERS):
         config.register_opt(_oslo_option(option))
-    values = {option.name: _read(ours, option) for option in OPTIONS}
+    values = {option.field: _read(ours, option) for option in OPTIONS}
     for need in NEEDS:
         need.check(values, ours)
     return _settings(values, ours, config)
@@ -281,7 +282,7 @@ class Need:
         )
 
 
-_BY_NAME = {option.name: option for option in OPTIONS}
+_BY_NAME = {option.field: option for option in OPTIONS}
 
 NEEDS = (
     Need(

@@ -110,7 +110,7 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "process_all_instances ha_enabled_instance_metadata_key",
         "notifications of type VM end as ignored",
     ),
-    *_ignored("process_failure", "service_disable_reason", "notifications of type PROCESS end as ignored"),
+    *_honoured("process_failure", "service_disable_reason"),
     *_ignored(
         "DEFAULT",
         "masakari_topic",

@@ -88,6 +88,7 @@ def build_engine(
         power_call_seconds=settings.fencing.power_call_seconds,
         read_seconds=limits.read_seconds,
         disabled_reason=settings.service_disable_reason,
+        process_disabled_reason=settings.policy.process_disable_reason,
     )
     executor = ThreadExecutor(
         tools, power_calls=settings.fencing.power_calls, evacuate_threads=limits.evacuate_threads, on_reply=bell.set
@@ -102,6 +103,7 @@ def build_engine(
         new_uuid=_new_uuid,
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
+        others_limit=limits.incidents_at_once,
     )
     return EngineProcess(
         engine=engine,

@@ -10,8 +10,9 @@ from sqlalchemy import insert
 from tests.differential import seed
 from vmha.adapters.db import schema
 from vmha.core.explain import Code, because
-from vmha.core.model import HumanWord, Move, MoveStatus, Outcome, Phase, Power, PowerReading
+from vmha.core.model import Move, MoveStatus, Outcome, Phase, Power, PowerReading
 from vmha.core.plain import to_plain
+from vmha.core.words import HumanWord
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine

@@ -11,15 +11,18 @@ from vmha.api.progress import workflow_details
 from vmha.core.explain import Code
 from vmha.core.model import Outcome, Phase
 
+FACTS = {"host": "c1", "process": "nova-compute"}
 PREPARED = (Code.OPENED, Code.WITNESS_DOWN, Code.FENCED, Code.FORCED_DOWN)
 PLANNED = (*PREPARED, Code.PLANNED)
 MOVED = (*PLANNED, Code.EVACUATION_ORDERED, Code.MOVED, Code.RECOVERED)
 
 
-def details(codes: tuple[Code, ...], outcome: Outcome | None = None) -> list[dict[str, Any]]:
+def details(codes: tuple[Code, ...], outcome: Outcome | None = None, kind: str = "host") -> list[dict[str, Any]]:
     """Return the workflow details of a recovery with these lines."""
     recovery = RecoveryView(
         uuid="r",
+        kind=kind,
+        subject=None,
         host_name="c1",
         host_uuid="h",
         segment_uuid="s",
@@ -31,7 +34,7 @@ def details(codes: tuple[Code, ...], outcome: Outcome | None = None) -> list[dic
         ended_at=None,
     )
     lines = [
-        TimelineLine(at=float(second), engine="e", code=code.name, facts={}, sentence=code.name)
+        TimelineLine(at=float(second), engine="e", code=code.name, facts=FACTS, sentence=code.name)
         for second, code in enumerate(codes)
     ]
     return workflow_details(recovery, lines)
@@ -79,3 +82,48 @@ def test_progress_of_a_running_task_stays_below_one() -> None:
     """A task that goes on never shows 1.0."""
     assert details(MOVED[:-2])[-1]["progress"] < 1.0
     assert details(PREPARED[:3])[0]["progress"] < 1.0
+
+
+def told(codes: tuple[Code, ...], outcome: Outcome | None, kind: str) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return the tasks of a smaller incident as (name, state, [(progress, message)])."""
+    return [
+        (task["name"], task["state"], [(step["progress"], step["message"]) for step in task["progress_details"]])
+        for task in details(codes, outcome, kind)
+    ]
+
+
+def test_a_disabled_service_is_told_in_upstreams_words() -> None:
+    """Upstream's two tasks with its messages, and lines that it has no words for in our own."""
+    codes = (Code.PROCESS_STOPPED, Code.DISABLE_ORDERED, Code.SERVICE_CHANGED, Code.SERVICE_DISABLED)
+    disable = [
+        ("0.0", "Disabling compute service on host: 'c1'"),
+        ("0.0", "DISABLE_ORDERED"),
+        ("0.0", "SERVICE_CHANGED"),
+        ("1.0", "Disabled compute service on host: 'c1'"),
+    ]
+    confirm = [
+        ("0.0", "Confirming compute service is disabled on host: 'c1'"),
+        ("1.0", "Confirmed compute service is disabled on host: 'c1'"),
+    ]
+    assert told(codes, Outcome.DISABLED, "process") == [
+        ("DisableComputeNodeTask", "SUCCESS", disable),
+        ("ConfirmComputeNodeDisabledTask", "SUCCESS", confirm),
+    ]
+    assert told(codes[:2], None, "process") == [("DisableComputeNodeTask", "RUNNING", disable[:2])]
+
+
+def test_other_ends_of_a_process_are_told_too() -> None:
+    """What was skipped succeeded, what Nova refused failed, and to enable is a task made like upstream's."""
+    skipped = told((Code.PROCESS_STOPPED, Code.ALREADY_DISABLED), Outcome.SKIPPED, "process")
+    words = "Skipping recovery for process nova-compute as it is already disabled"
+    assert skipped == [("DisableComputeNodeTask", "SUCCESS", [("0.0", skipped[0][2][0][1]), ("1.0", words)])]
+    failed = told((Code.PROCESS_STOPPED, Code.NOT_DISABLED), Outcome.FAILED, "process")
+    assert [(name, state) for name, state, _ in failed] == [
+        ("DisableComputeNodeTask", "SUCCESS"),
+        ("ConfirmComputeNodeDisabledTask", "FAILURE"),
+    ]
+    assert failed[1][2] == [("1.0", "Failed to disable service nova-compute")]
+    enabled = told((Code.PROCESS_STARTED, Code.ENABLE_ORDERED, Code.SERVICE_ENABLED), Outcome.ENABLED, "process")
+    assert [(name, state, steps[-1]) for name, state, steps in enabled] == [
+        ("EnableComputeNodeTask", "SUCCESS", ("1.0", "Enabled compute service on host: 'c1'"))
+    ]

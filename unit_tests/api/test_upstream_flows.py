@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from unit_tests.api.world import World
 from vmha.adapters.db import incidents, leftovers, schema
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.reports import HostReport, Place
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 
@@ -99,11 +100,11 @@ def fill(world: World) -> None:
             moment = text("CURRENT_TIMESTAMP")
             values = {**row, "payload": payload, "generated_time": moment, "created_at": moment, **common}
             connection.execute(insert(schema.notifications).values(**values))
-        report: dict[str, Any] = {"host_uuid": "c2", "host_name": "c2", "segment_uuid": "s1", "method": "auto"}
-        incidents.report_host(connection, incidents.HostReport(notification_uuid=OURS, **report, says_off=True))
+        place = Place(notification_uuid=OURS, host_uuid="c2", host_name="c2", segment_uuid="s1")
+        incidents.open_or_join(connection, HostReport(place=place, method="auto", says_off=True))
     settled = leftovers.settle(world.engine, LEFT)
     assert settled is not None
-    assert settled.verdict.opens_recovery
+    assert settled.verdict.opens == "host"
 
 
 def add_flows(engine: Engine) -> None:

@@ -199,6 +199,10 @@ class Cloud:
         """Report c1 and return the uuid of its recovery."""
         return self._sql.report("c1").recovery
 
+    def report_process(self) -> str:
+        """Report that nova-compute of c1 stopped, and return the uuid of the incident."""
+        return self._sql.report_process("c1").recovery
+
     def run(self, seconds: float = 60.0, *, believing: bool = False) -> None:
         """Let an engine work for so long, and then let it leave; `believing` with policy = detector and no BMC at all."""
         segments = frozenset({"segment"} if believing else ())

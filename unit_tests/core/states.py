@@ -11,7 +11,6 @@ from vmha.core.explain import Code, because
 from vmha.core.invariants import check
 from vmha.core.model import (
     Fence,
-    HumanWord,
     Instance,
     Migration,
     Move,
@@ -31,6 +30,7 @@ from vmha.core.model import (
 )
 from vmha.core.policy import Policy
 from vmha.core.recovery import decide
+from vmha.core.words import HumanWord
 
 NOW = 1000.0
 POLICY = Policy()

@@ -24,18 +24,9 @@ from unit_tests.core.states import (
 from vmha.core.events import Confirmed, Notified, PowerUnreadable, TakenOver, Ticked
 from vmha.core.explain import Code
 from vmha.core.invariants import Broken, check
-from vmha.core.model import (
-    DetectorWord,
-    Fence,
-    Phase,
-    Power,
-    PowerTrouble,
-    Recovery,
-    Rung,
-    Surroundings,
-    Witness,
-)
+from vmha.core.model import Fence, Phase, Power, PowerTrouble, Recovery, Rung, Surroundings, Witness
 from vmha.core.policy import Policy
+from vmha.core.words import DetectorWord
 
 SAID = DetectorWord("notification-1", NOW - 60.0)
 NO_DEVICE = Fence(trouble=PowerTrouble.NO_DEVICE, detail="no BMC")

@@ -37,7 +37,7 @@ WAITS = (
     Code.PROMISE_BROKEN,
 )
 # What stands behind each ** in the core: facts that several reasons share.
-SHARED = frozenset({"name", "instance", "by", "why", "host", "moved", "total", "others", "proof"})
+SHARED = frozenset({"name", "instance", "process", "by", "why", "host", "moved", "total", "others", "proof"})
 
 
 def facts_of(code: Code) -> set[str]:

@@ -42,7 +42,7 @@ from vmha.core.model import (
 )
 from vmha.core.recovery import HEARD, STEPS, decide, open_recovery
 
-KINDS = typing.get_args(events.Event)
+KINDS = typing.get_args(events.HostEvent)
 AWAY = "Nova is away"
 
 

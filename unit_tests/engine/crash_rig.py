@@ -92,11 +92,11 @@ class FusedStore:
         """Pass on."""
         self._inner.sign_on(engine)
 
-    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int, others: int = 0) -> tuple[Claimed, ...]:
         """Pass on; a step when there is something to claim."""
         if engine != FIRST or not self._has_free(engine, limit):
-            return self._inner.claim(engine, terms, limit=limit)
-        return self._fuse.pass_by("claim", lambda: self._inner.claim(engine, terms, limit=limit))
+            return self._inner.claim(engine, terms, limit=limit, others=others)
+        return self._fuse.pass_by("claim", lambda: self._inner.claim(engine, terms, limit=limit, others=others))
 
     def _has_free(self, engine: str, limit: int) -> bool:
         """Tell whether a claim would take something: in these runs only the first claim of an engine does."""

@@ -8,12 +8,11 @@ from uuid import uuid4
 import pytest
 
 from vmha.adapters.clock import SystemClock
+from vmha.core import invariants
 from vmha.core.effects import Alert
 from vmha.core.explain import Code
 from vmha.core.invariants import Broken
-from vmha.core.invariants import check as check_for_real
 from vmha.core.policy import Policy
-from vmha.engine import loop
 from vmha.engine.loop import Engine, Reply
 from vmha.errors import LeaseLost, StoreUnavailable, VmhaError
 from vmha.ports import Change, Lease, LeaseTerms, Order, Store
@@ -91,11 +90,12 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
     """Break the promises of c1."""
 
     def check(before, decision, now, policy, around):  # type: ignore[no-untyped-def]
-        check_for_real(before, decision, now, policy, around)
+        for_real(before, decision, now, policy, around)
         if before.host == "c1":
             raise Broken("P1: evacuated without a proof")
 
-    monkeypatch.setattr(loop, "check", check)
+    for_real = invariants.check
+    monkeypatch.setattr(invariants, "check", check)
     return Rig()
 
 

@@ -26,12 +26,15 @@ ORDERS: list[effects.Effect] = [
     effects.PowerOff("c1", 1),
     effects.ForceDown("c1"),
     effects.EnableReserved("spare"),
+    effects.DisableService("c1", "why", 1),
+    effects.EnableService("c1", "why", 2),
 ]
 READINGS: list[effects.Effect] = [
     effects.ReadPower("c1"),
     effects.ReadHeartbeats(),
     effects.SurveyHost("c1"),
     effects.ReadProgress("c1", with_instances=True),
+    effects.ReadService("c1"),
 ]
 
 

@@ -529,13 +529,7 @@ MUTATIONS = (
         name="notification-lost",
         promise="P4",
         why="a notification that joins an open recovery is answered and forgotten",
-        edits=(
-            edit(
-                "sim/store.py",
-                "                self.say(row.state.uuid, Notified(notification=notification, says_off=says_off))\n",
-                "",
-            ),
-        ),
+        edits=(edit("sim/store.py", "                self.say(state.uuid, again)\n", ""),),
         scenarios=("duplicate-notifications",),
         shows=DIFFERS,
     ),

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 import vmha
-from unit_tests.mutations.table import BY_STORM, DIFFERS, MUTATIONS, STOPPED, VIOLATION, Edit, Mutation
+from unit_tests.mutations.incidents import INCIDENTS
+from unit_tests.mutations.table import BY_STORM, DIFFERS, STOPPED, VIOLATION, Edit, Mutation
+from unit_tests.mutations.table import MUTATIONS as HOSTS
 
+MUTATIONS = (*HOSTS, *INCIDENTS)
 SOURCE = Path(vmha.__file__).parent
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SECONDS = 50

@@ -98,6 +98,9 @@ class NovaContract:
         with pytest.raises(NovaRefused) as error:
             harness.nova.enable("nowhere", deadline=soon(harness))
         assert error.value.status == 404
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.disable("nowhere", reason="vmha: stopped", deadline=soon(harness))
+        assert error.value.status == 404
 
     def test_enable_may_be_sent_twice(self, harness: NovaHarness) -> None:
         """A disabled service takes instances afterwards; the second time changes nothing."""
@@ -107,6 +110,42 @@ class NovaContract:
             harness.nova.enable(host, deadline=soon(harness))
             now = reading(harness, host)
             assert (now.disabled, now.disabled_reason, now.is_up) == (False, None, True)
+
+    def test_a_service_is_read_by_its_host(self, harness: NovaHarness) -> None:
+        """One service is what the list says of it; a host that nobody knows has none."""
+        host = harness.host()
+        harness.disable(host, "maintenance")
+        found = harness.nova.service(host, deadline=soon(harness))
+        assert found is not None
+        assert (found.host, found.is_up, found.disabled, found.disabled_reason) == (host, True, True, "maintenance")
+        assert harness.nova.service("nowhere", deadline=soon(harness)) is None
+
+    def test_disable_keeps_the_reason_of_others(self, harness: NovaHarness) -> None:
+        """A service is disabled with our reason, also the second time; one that somebody else disabled keeps theirs."""
+        host, others = harness.host(), harness.host()
+        harness.disable(others, "maintenance")
+        for was in (False, True):
+            prior = harness.nova.disable(host, reason="vmha: stopped", deadline=soon(harness))
+            now = reading(harness, host)
+            assert prior.disabled is was
+            assert (now.disabled, now.disabled_reason, now.forced_down) == (True, "vmha: stopped", False)
+        prior = harness.nova.disable(others, reason="vmha: stopped", deadline=soon(harness))
+        assert (prior.disabled_reason, reading(harness, others).disabled_reason) == ("maintenance", "maintenance")
+
+    def test_enable_with_a_reason_enables_nothing_of_others(self, harness: NovaHarness) -> None:
+        """What is disabled with another reason, or forced down, is refused and stays as it is."""
+        host, others = harness.host(), harness.host()
+        harness.disable(others, "maintenance")
+        harness.nova.disable(host, reason="vmha: stopped", deadline=soon(harness))
+        with pytest.raises(NovaRefused, match="maintenance") as error:
+            harness.nova.enable(others, reason="vmha: stopped", deadline=soon(harness))
+        assert (error.value.status, reading(harness, others).disabled) == (409, True)
+        prior = harness.nova.enable(host, reason="vmha: stopped", deadline=soon(harness))
+        assert (prior.disabled, prior.disabled_reason) == (True, "vmha: stopped")
+        assert not reading(harness, host).disabled
+        harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        with pytest.raises(NovaRefused, match="forced down"):
+            harness.nova.enable(host, reason="vmha: dead", deadline=soon(harness))
 
     def test_a_survey_lists_what_a_host_holds(self, harness: NovaHarness) -> None:
         """Instances with their state and disks, and Placement's consumers; no migrations where there are none."""
@@ -232,6 +271,8 @@ class NovaContract:
             harness.nova.evacuate(instance, target=None, deadline=past)
         with pytest.raises(OrderExpired):
             harness.nova.force_down(host, reason="vmha: dead", deadline=past)
+        with pytest.raises(OrderExpired):
+            harness.nova.disable(host, reason="vmha: stopped", deadline=past)
         now = reading(harness, host)
         assert (now.disabled, now.forced_down) == (False, False)
         harness.disable(host, "maintenance")
@@ -244,7 +285,8 @@ class NovaContract:
         """A reading that has no time left fails like one that got no answer."""
         host = harness.host()
         past = Deadline(at=harness.clock.monotonic() - 1.0)
-        for read in (harness.nova.survey, harness.nova.instances_on, harness.nova.evacuations_from):
+        nova = harness.nova
+        for read in (nova.survey, nova.instances_on, nova.evacuations_from, nova.service):
             with pytest.raises(NovaUnavailable):
                 read(host, deadline=past)
         with pytest.raises(NovaUnavailable):

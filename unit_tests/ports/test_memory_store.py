@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from unit_tests.ports.incident_contract import IncidentContract
 from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
 from vmha.errors import StoreUnavailable
@@ -35,6 +36,11 @@ class MemoryRig:
         """Accept a notification."""
         notification = str(uuid4())
         return Reported(notification, self.store.report(host, notification, says_off=says_off))
+
+    def report_process(self, host: str, *, is_running: bool = False) -> Reported:
+        """Accept a notification about nova-compute."""
+        notification = str(uuid4())
+        return Reported(notification, self.store.report_process(host, notification, is_running=is_running))
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox."""
@@ -91,7 +97,7 @@ def rig() -> MemoryRig:
     return MemoryRig()
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, IncidentContract):
     """The store of the simulator."""
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from vmha.adapters.announcing import API, ENGINE, fault, host_payload, notification_payload
 from vmha.adapters.db import hosts, notifications, records, recovery_views, schema, segments
 from vmha.adapters.db.connection import transaction
-from vmha.core.model import Outcome, Phase
+from vmha.core.kinds import has_ended, kind_of
+from vmha.core.model import Outcome
 from vmha.errors import StoreUnavailable
 from vmha.logs import log
 from vmha.ports import Announcement
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from vmha.adapters.announcing import Json
-    from vmha.core.model import Recovery
+    from vmha.core.incidents import Incident
     from vmha.ports import Announcer, Change
 
 LOGGER = logging.getLogger(__name__)
 OPENED_AT_VERSION = 1
 """A recovery has it until the first commit of an engine."""
+
+
+MODULES = {"host": "recovery", "process": "process_recovery"}
+"""Where incidents of each kind are decided."""
 
 
 class EngineAnnouncements:
@@ -37,9 +42,9 @@ class EngineAnnouncements:
         self._database = database
         self._announcer = announcer
 
-    def committed(self, version: int, change: Change) -> None:
+    def committed(self, version: int, change: Change[Any]) -> None:
         """Announce what this change began, ended or did to hosts. Never raises: the step is stored, and a recovery goes on."""
-        begins, ends = version == OPENED_AT_VERSION, change.after.phase is Phase.ENDED
+        begins, ends = version == OPENED_AT_VERSION, has_ended(change.after)
         changed = _changed_hosts(change)
         if not (begins or ends or changed):
             return
@@ -58,7 +63,7 @@ class EngineAnnouncements:
             self._announcer.announce(announcement)
 
 
-def _processing(connection: Connection, after: Recovery, *, begins: bool, ends: bool) -> Iterator[Announcement]:
+def _processing(connection: Connection, after: Incident, *, begins: bool, ends: bool) -> Iterator[Announcement]:
     """Yield a start for the notification that opened the recovery, at the end one for those that joined it, and an end for each."""
     links = schema.recovery_notifications
     joined = connection.execute(
@@ -81,11 +86,11 @@ def _processing(connection: Connection, after: Recovery, *, begins: bool, ends: 
             )
 
 
-def _why(connection: Connection, after: Recovery) -> Json:
+def _why(connection: Connection, after: Incident) -> Json:
     """Show why a recovery failed, and its timeline as the traceback."""
     lines = recovery_views.timeline_of(connection, after.uuid)
     return fault(
-        module="vmha.core.recovery",
+        module=f"vmha.core.{MODULES[kind_of(after).name]}",
         function="decide",
         exception=after.reason.code.name,
         message=after.reason.sentence,
@@ -93,7 +98,7 @@ def _why(connection: Connection, after: Recovery) -> Json:
     )
 
 
-def _changed_hosts(change: Change) -> tuple[str, ...]:
+def _changed_hosts(change: Change[Any]) -> tuple[str, ...]:
     """Name the hosts whose flags this change set."""
     before, after = change.before, change.after
     own = (after.host,) if records.is_on_maintenance(after) and not records.is_on_maintenance(before) else ()

@@ -89,17 +89,13 @@ class OpenStackNova:
         Both in one PUT is also what keeps Nova from calling the dead host over RPC, which takes it a minute. The PUT moves
         Nova's `updated_at` as a heartbeat would.
         """
-        record = self._service(host, deadline)
-        with nova_records.reading("services"):
-            service = nova_records.service(record)
-        if not (service.forced_down and service.disabled):
+        record, prior = self._standing(host, deadline)
+        if not (prior.forced_down and prior.disabled):
             body: Body = {"forced_down": True}
-            if not service.disabled:
+            if not prior.disabled:
                 body |= {"status": "disabled", "disabled_reason": reason}
             self._put_service(record, body, deadline)
-        return ServicePrior(
-            disabled=service.disabled, disabled_reason=service.disabled_reason, forced_down=service.forced_down
-        )
+        return prior
 
     def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
         """List migrations, instances and consumers of `host`, in this order.
@@ -181,13 +177,40 @@ class OpenStackNova:
         path = f"servers/{quote(instance, safe='')}/action"
         self._cloud.order(self._compute, "POST", path, {"evacuate": order}, deadline=deadline)
 
-    def enable(self, host: str, *, deadline: Deadline) -> None:
-        """Enable the compute service of `host`; forced_down stays as it is."""
+    def service(self, host: str, *, deadline: Deadline) -> ServiceReading | None:
+        """Read the compute service of `host`."""
+        with nova_records.reading("services"):
+            records = [each for each in self._services({"host": host}, deadline) if each["host"] == host]
+            if not records:
+                return None
+            self._demand_known(records[0], host)
+            return nova_records.service(records[0])
+
+    def enable(self, host: str, *, reason: str | None = None, deadline: Deadline) -> ServicePrior:
+        """Enable the compute service of `host`, with a `reason` only if that is why it is disabled; forced_down stays as it is."""
+        record, prior = self._standing(host, deadline)
+        if reason is not None and (prior.forced_down or (prior.disabled and prior.disabled_reason != reason)):
+            why = "it is forced down" if prior.forced_down else f"it is disabled because: {prior.disabled_reason}"
+            raise NovaRefused(409, f"the service of {host} was not enabled: {why}")
+        if prior.disabled:
+            self._put_service(record, {"status": "enabled"}, deadline)
+        return prior
+
+    def disable(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Disable the compute service of `host`."""
+        record, prior = self._standing(host, deadline)
+        if not prior.disabled:
+            self._put_service(record, {"status": "disabled", "disabled_reason": reason}, deadline)
+        return prior
+
+    def _standing(self, host: str, deadline: Deadline) -> tuple[Body, ServicePrior]:
+        """Find the service that an order is about, and how it stands."""
         record = self._service(host, deadline)
         with nova_records.reading("services"):
-            disabled = nova_records.service(record).disabled
-        if disabled:
-            self._put_service(record, {"status": "enabled"}, deadline)
+            service = nova_records.service(record)
+        return record, ServicePrior(
+            disabled=service.disabled, disabled_reason=service.disabled_reason, forced_down=service.forced_down
+        )
 
     def _services(self, query: Query, deadline: Deadline, *, before_order: bool = False) -> list[Body]:
         query = {"binary": "nova-compute", **query}
@@ -202,9 +225,13 @@ class OpenStackNova:
             records = [record for record in found if record["host"] == host]
         if not records:
             raise NovaRefused(404, f"there is no nova-compute service on {host}; compare the host's name with Nova's")
-        if not nova_records.is_known(records[0]):
-            raise NovaUnavailable(f"Nova does not know how the service of {host} stands: its cell is down")
+        self._demand_known(records[0], host)
         return records[0]
+
+    @staticmethod
+    def _demand_known(record: Body, host: str) -> None:
+        if not nova_records.is_known(record):
+            raise NovaUnavailable(f"Nova does not know how the service of {host} stands: its cell is down")
 
     def _put_service(self, record: Body, body: Body, deadline: Deadline) -> None:
         path = f"os-services/{quote(str(record['id']), safe='')}"

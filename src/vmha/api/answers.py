@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from vmha.api import faults, schemas
-from vmha.core.model import MoveStatus, Outcome, Phase, Power
+from vmha.core.kinds import KINDS, PHASES
+from vmha.core.model import MoveStatus, Outcome, Power
 
 if TYPE_CHECKING:
     from vmha.api.schemas import Schema
@@ -118,11 +119,13 @@ _EXTENSION = {
 }
 _RECOVERY = {
     "uuid": _TEXT,
+    "kind": _one_of(*KINDS),
+    "subject": {**_TEXT_OR_NULL, "description": "the instance's uuid or the process's name, null for a host"},
     "host": _TEXT,
     "host_uuid": _TEXT,
-    "segment_uuid": _TEXT,
-    "method": _one_of(*schemas.RECOVERY_METHODS),
-    "phase": _one_of(*(each.value for each in Phase)),
+    "segment_uuid": _TEXT_OR_NULL,
+    "method": {**_one_of(None, *schemas.RECOVERY_METHODS), "description": "null but for hosts"},
+    "phase": _one_of(*dict.fromkeys(each.value for each in PHASES)),
     "waits_for_human": _FLAG,
     "outcome": _one_of(None, *(each.value for each in Outcome)),
     "message": _TEXT,

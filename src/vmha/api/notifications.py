@@ -17,6 +17,7 @@ from vmha.adapters.db import incidents, recovery_views
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.reports import Place, report_of
 from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
 from vmha.api.call import Answer
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 # A deadlock needs the one commit of a recovery that marks its host; the second attempt finds that done.
 _ATTEMPTS = 3
-# MariaDB and MySQL keep whole seconds of upstream's times, cut or rounded. No instance crashes twice in one.
+# MariaDB and MySQL keep whole seconds of upstream's times, cut or rounded. Nothing crashes twice in one.
 _RESOLUTION = timedelta(seconds=1)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
@@ -178,8 +179,8 @@ def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_second
         return conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
     verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
     row = _stored(connection, sent, host, verdict)
-    if verdict.opens_recovery:
-        _report(connection, row, host, segment)
+    if verdict.opens is not None:
+        _report(connection, row, host, segment, verdict.opens)
     return row
 
 
@@ -255,26 +256,26 @@ def _repeats(sent: Mapping[str, Any], earlier: Earlier) -> bool:
     """Tell whether an equal notification makes this one a duplicate.
 
     A failure that was refused while its host was on maintenance was not dealt with. An instance may crash again right after it was
-    restarted. Its event is the same one if it was generated at the same time,
-    or if the earlier one is still being dealt with.
+    restarted, and so may a process. The event is the same one if it was generated at the same time, or if the earlier one is still
+    being dealt with.
     """
     if earlier.message == ON_MAINTENANCE.message:
         return False
-    if sent["type"] != "VM" or not earlier.is_final:
+    if sent["type"] == "COMPUTE_HOST" or not earlier.is_final:
         return True
     return abs(earlier.generated_time - times.parse(sent["generated_time"])) < _RESOLUTION
 
 
-def _report(connection: Connection, row: Notification, host: Host, segment: Segment) -> None:
-    report = incidents.HostReport(
+def _report(connection: Connection, row: Notification, host: Host, segment: Segment, kind: str) -> None:
+    place = Place(
         notification_uuid=row.notification_uuid,
         host_uuid=host.uuid,
         host_name=host.name,
         segment_uuid=segment.uuid,
-        method=segment.recovery_method,
-        says_off=row.payload.get("host_status") == "NORMAL",
     )
-    incidents.report_host(connection, report)
+    says_off = row.payload.get("host_status") == "NORMAL"
+    report = report_of(kind, place, row.payload, method=segment.recovery_method, says_off=says_off)
+    incidents.open_or_join(connection, report)
 
 
 def _generated_since(query: Query) -> list[ColumnElement[bool]]:

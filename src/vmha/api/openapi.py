@@ -18,7 +18,8 @@ from vmha.api.answers import ref
 from vmha.api.call import Answer
 from vmha.api.microversion import HEADER, MAXIMUM, MINIMUM, SERVICE
 from vmha.api.routes import NOT_ALLOWED, ROUTES, VERSION, Route
-from vmha.core.model import Outcome, Phase
+from vmha.core.kinds import KINDS, PHASES
+from vmha.core.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,8 @@ _PARAMETERS: Final[dict[str, dict[str, Schema]]] = {
     "/notifications/{notification}/vmoves": _list(tables.vmoves, status=_TEXT, type=_TEXT),
     "/recoveries": {
         "host": _TEXT,
-        "phase": {"enum": [each.value for each in Phase]},
+        "kind": {"enum": list(KINDS)},
+        "phase": {"enum": sorted({each.value for each in PHASES})},
         "outcome": {"enum": [each.value for each in Outcome]},
         **_PAGE,
     },

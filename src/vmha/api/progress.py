@@ -2,7 +2,7 @@
 
 Upstream's three tasks of a host recovery are kept by name. The first ends when Nova holds the host for down (with us after
 its fence), the second when it is known what runs there, the third with the recovery. A task that has not begun is not
-listed. What upstream's own engine did before is shown as it wrote it.
+listed. Smaller incidents are told in `steps.py`. What upstream's own engine did before is shown as it wrote it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from vmha.api.steps import steps
 from vmha.core.explain import Code
 from vmha.core.model import Outcome
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vmha.adapters.db.recovery_views import RecoveryView, TimelineLine
     from vmha.adapters.db.upstream_flows import Task
     from vmha.api.call import JsonObject
+    from vmha.api.steps import Step
 
 _TASKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("DisableComputeServiceTask", frozenset({Code.FORCED_DOWN.name})),
@@ -28,7 +30,7 @@ _TASKS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """Each task with the codes of the timeline that end it."""
 
-_GOOD = (Outcome.RECOVERED, Outcome.NOTHING_TO_MOVE)
+_BAD = (Outcome.FAILED, Outcome.REJECTED, Outcome.FALSE_ALARM)
 
 
 @dataclass(slots=True)
@@ -43,7 +45,27 @@ class _Task:
 
 def workflow_details(recovery: RecoveryView, timeline: Sequence[TimelineLine]) -> list[JsonObject]:
     """Show the tasks that have begun, each with its part of the timeline."""
+    if recovery.kind != "host":
+        return _small(recovery, list(steps(timeline)))
     return [_shown(task.name, task.lines, "SUCCESS" if task.ended else _state(recovery)) for task in _split(timeline)]
+
+
+def _small(recovery: RecoveryView, told: Sequence[Step]) -> list[JsonObject]:
+    """Show the tasks of an instance's or a process's incident; each but the last one has ended well."""
+    names = list(dict.fromkeys(step.task for step in told))
+    return [
+        {
+            "name": name,
+            "progress": float([step.progress for step in told if step.task == name][-1]),
+            "progress_details": [
+                {"timestamp": _timestamp(step.line.at), "progress": step.progress, "message": step.message}
+                for step in told
+                if step.task == name
+            ],
+            "state": _state(recovery) if name == names[-1] else "SUCCESS",
+        }
+        for name in names
+    ]
 
 
 def upstream_task(task: Task) -> JsonObject:
@@ -67,7 +89,7 @@ def _split(timeline: Sequence[TimelineLine]) -> list[_Task]:
 def _state(recovery: RecoveryView) -> str:
     if recovery.outcome is None:
         return "RUNNING"
-    return "SUCCESS" if recovery.outcome in _GOOD else "FAILURE"
+    return "FAILURE" if recovery.outcome in _BAD else "SUCCESS"
 
 
 def _shown(name: str, lines: Sequence[TimelineLine], state: str) -> JsonObject:

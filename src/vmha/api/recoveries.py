@@ -1,10 +1,10 @@
-"""Recoveries: what this service does about a failed host, and the human's word in it. Ours; upstream has no such thing."""
+"""Recoveries: what this service does about a failed host, instance or process, and the human's word in it. Upstream has no such thing."""
 
 from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from vmha.adapters.db import incidents
 from vmha.adapters.db import recovery_views as stored
@@ -15,10 +15,12 @@ from vmha.api import paging, params, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
 from vmha.core.events import Confirmed, Rejected
-from vmha.core.model import Outcome, Phase
+from vmha.core.kinds import KINDS, PHASES
+from vmha.core.model import Outcome
 from vmha.logs import log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from enum import Enum
 
     from sqlalchemy.engine import Connection
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from vmha.adapters.db.recovery_views import RecoveryView
     from vmha.api.call import Call
     from vmha.api.params import Query
-
-    Word = TypeVar("Word", bound=Enum)
 
 LOG = logging.getLogger(__name__)
 _NEWEST_FIRST = (Order("id", descending=True),)
@@ -41,10 +41,10 @@ def index(call: Call) -> Answer:
     conditions = []
     if host := call.query.get("host"):
         conditions.append(equals(recoveries.c.host_name, host))
-    if phase := _word(call.query, "phase", Phase):
-        conditions.append(recoveries.c.phase == phase.value)
-    if outcome := _word(call.query, "outcome", Outcome):
-        conditions.append(recoveries.c.outcome == outcome.value)
+    words: dict[str, Iterable[str]] = {"kind": KINDS, "phase": _values(PHASES), "outcome": _values(Outcome)}
+    conditions += [
+        recoveries.c[name] == word for name, known in words.items() if (word := _word(call.query, name, known))
+    ]
     with transaction(call.parts.engine) as connection:
         rows = stored.listed(connection, conditions, paging.one_more(page))
     return paging.answer(call, "recoveries", rows, page, views.recovery, marker="uuid")
@@ -94,24 +94,27 @@ def _existing(connection: Connection, uuid: str) -> RecoveryView:
 
 def _demand_open(row: RecoveryView, verb: str) -> None:
     """Raise `Fault` for a recovery that has ended, and for a confirm that nobody waits for. A reject is taken at any time."""
-    if row.phase is Phase.ENDED:
+    if row.has_ended:
         outcome = "" if row.outcome is None else f" with outcome {row.outcome.value}"
         raise conflict(f"Recovery {row.uuid} can't be {verb}ed: it has ended{outcome}.")
     if verb == "confirm" and not row.phase.is_wait:
-        waits = ", ".join(phase.value for phase in Phase if phase.is_wait)
+        waits = ", ".join(_values(phase for phase in KINDS[row.kind].phases if phase.is_wait))
         raise conflict(
             f"Recovery {row.uuid} can't be {verb}ed: it is in phase {row.phase.value} and waits for no human. "
             f"A confirm is taken in the phases {waits}."
         )
 
 
-def _word(query: Query, name: str, kind: type[Word]) -> Word | None:
-    """Read a filter that only takes the words of an enumeration. Raises `Fault`."""
+def _word(query: Query, name: str, known: Iterable[str]) -> str | None:
+    """Read a filter that only takes known words. Raises `Fault`."""
     text = query.get(name)
     if not text:
         return None
-    try:
-        return kind(text)
-    except ValueError:
-        known = ", ".join(each.value for each in kind)
-        raise bad_request(f"Invalid value for {name}: {text} is none of {known}") from None
+    if text not in known:
+        raise bad_request(f"Invalid value for {name}: {text} is none of {', '.join(known)}")
+    return text
+
+
+def _values(words: Iterable[Enum]) -> dict[str, None]:
+    """Return the words of an enumeration, each once, in their order."""
+    return dict.fromkeys(str(word.value) for word in words)

@@ -86,6 +86,8 @@ def recovery(row: RecoveryView) -> JsonObject:
     """Show a recovery as lists do."""
     return {
         "uuid": row.uuid,
+        "kind": row.kind,
+        "subject": row.subject,
         "host": row.host_name,
         "host_uuid": row.host_uuid,
         "segment_uuid": row.segment_uuid,

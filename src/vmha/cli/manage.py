@@ -20,7 +20,7 @@ from vmha.cli import fencing, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
-from vmha.core.model import Phase, Rung  # noqa: E402
+from vmha.core.model import Rung  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "sample", help="print a masakari.conf with every option, its help and its default"
     )
     sample.set_defaults(prints_sample=True)
-    recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
+    recovery = categories.add_parser("recovery", help="recoveries of failed hosts, instances and processes")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     fencing.add_commands(categories)
     readiness.add_commands(categories)
@@ -194,7 +194,7 @@ def _show(options: argparse.Namespace, _settings: Settings, database: Engine) ->
         shown = [{"rung": p.rung, "read_at": _time(p.read_at), "revoked_because": p.revoked_because} for p in proofs]
         print(json.dumps(_plain(row) | {"instances": instances, "proofs": shown, "timeline": timeline}, indent=2))
         return
-    print(f"recovery {row.uuid} of {row.host_name}: {_standing(row)}\n{row.message}\n")
+    print(f"recovery {row.uuid} of {row.of}: {_standing(row)}\n{row.message}\n")
     for move in moves:
         why = f"  {move.reason.sentence}" if move.reason and move.status.value != "moved" else ""
         print(f"  {move.name:<24} {move.status.value:<10} {move.destination or '-':<20}{why}")
@@ -222,11 +222,11 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
-            if row.phase is Phase.ENDED:
-                raise Refused(f"recovery {uuid} of {row.host_name} has ended: {_standing(row)}; nothing was recorded")
+            if row.has_ended:
+                raise Refused(f"recovery {uuid} of {row.of} has ended: {_standing(row)}; nothing was recorded")
             if options.verb == "confirm" and not row.phase.is_wait:
                 raise Refused(
-                    f"recovery {uuid} of {row.host_name} waits for no human: it is {row.phase.value}; nothing was recorded"
+                    f"recovery {uuid} of {row.of} waits for no human: it is {row.phase.value}; nothing was recorded"
                 )
             incidents.say(connection, row.uuid, event)
     build_doorbell(settings).ring()
@@ -250,12 +250,14 @@ def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:
 
 
 def _standing(row: recovery_views.RecoveryView) -> str:
-    return row.outcome.value if row.phase is Phase.ENDED and row.outcome else row.phase.value
+    return row.outcome.value if row.has_ended and row.outcome else row.phase.value
 
 
 def _plain(row: recovery_views.RecoveryView) -> dict[str, object]:
     return {
         "uuid": row.uuid,
+        "kind": row.kind,
+        "subject": row.subject,
         "host": row.host_name,
         "phase": row.phase.value,
         "outcome": row.outcome.value if row.outcome else None,

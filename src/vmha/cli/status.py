@@ -234,8 +234,8 @@ def _check_leftovers(settings: Settings) -> Result:
         return Result(Code.FAILURE, _first_line(error))
     if not left:
         return Result(Code.SUCCESS)
-    recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens_recovery})
-    ended = Counter(leftover.verdict.status for leftover in left if not leftover.verdict.opens_recovery)
+    recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens is not None})
+    ended = Counter(leftover.verdict.status for leftover in left if leftover.verdict.opens is None)
     hosts = f" Recovered, if a second witness agrees: {', '.join(recovered)}." if recovered else ""
     others = f" Ended: {', '.join(f'{count} as {status}' for status, count in sorted(ended.items()))}." if ended else ""
     more = f"{len(left)} or more" if len(left) == MOST_LEFTOVERS else len(left)

@@ -10,20 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vmha.core.process_recovery import NOVA_COMPUTE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The status to store, and why; `opens_recovery` says that a recovery takes it from there."""
+    """The status to store, and why; `opens` names the kind of incident that takes it from there."""
 
     status: str
     message: str | None
-    opens_recovery: bool = False
+    opens: str | None = None
 
 
-RECOVER: Final = Verdict("running", None, opens_recovery=True)
+RECOVER: Final = Verdict("running", None, opens="host")
+PROCESS: Final = Verdict("running", None, opens="process")
 # Upstream's literal text, which operators search for.
 DISABLED: Final = Verdict("ignored", "Recovery aboart: the segment HA is disabled.")
 NO_HOST_STATUS: Final = Verdict(
@@ -52,6 +55,11 @@ LEFT_ON_MAINTENANCE: Final = Verdict(
     f"{LEFT}, and its host is under maintenance now: nothing is done. If the host is down and nobody works on it, end its "
     "maintenance and report it again.",
 )
+LEFT_PROCESS: Final = Verdict(
+    "ignored",
+    f"{LEFT}. Whether the process runs now is for its monitor to say: nothing is done. Where upstream put the host on maintenance or "
+    "disabled its compute service for it, undo that when the process runs.",
+)
 UNREADABLE: Final = Verdict("failed", f"{LEFT}, and its payload cannot be read: nothing is done.")
 
 LEFT_SECONDS: Final = 3600.0
@@ -62,14 +70,28 @@ def judge(type: str, payload: Mapping[str, str], *, segment_enabled: bool) -> Ve
     """Say what becomes of a notification; host_status UNKNOWN is recovered too, since power is read and not believed."""
     if not segment_enabled:
         return DISABLED
-    if type != "COMPUTE_HOST":
-        return Verdict("ignored", f"This version recovers whole hosts only; nothing is done for type {type}.")
+    if type == "PROCESS":
+        return _judge_process(payload.get("process_name", ""), payload.get("event", ""))
+    if type == "VM":
+        return Verdict("ignored", "Nothing is done for notifications of type VM.")
     status = payload.get("host_status")
     if status is None:
         return NO_HOST_STATUS
     if payload.get("event") == "STOPPED":
         return RECOVER
     return STARTED if status == "NORMAL" else STARTED_UNKNOWN
+
+
+def _judge_process(process: str, event: str) -> Verdict:
+    """Say what becomes of the report of a process; upstream puts the host on maintenance for any that stopped, and then ends too."""
+    if process == NOVA_COMPUTE:
+        return PROCESS
+    if event == "STARTED":
+        return Verdict("finished", f"Process {process} was reported started: nothing is to be done.")
+    return Verdict(
+        "finished",
+        f"Process {process} was reported stopped: nothing is done for it, and its host stays in service; restart it there.",
+    )
 
 
 def judge_leftover(
@@ -91,7 +113,9 @@ def judge_leftover(
     if payload is None:
         return UNREADABLE
     verdict = judge(type, payload, segment_enabled=segment_enabled)
-    if not verdict.opens_recovery:
+    if type == "PROCESS" and segment_enabled:
+        return LEFT_PROCESS
+    if verdict.opens is None:
         return verdict
     if age_seconds > LEFT_SECONDS:
         return TOO_OLD

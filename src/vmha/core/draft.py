@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from vmha.core.effects import Alert
 from vmha.core.explain import Code, Reason, because
-from vmha.core.model import Outcome, Phase
+from vmha.core.incidents import State
+from vmha.core.model import Outcome, Recovery
 
 if TYPE_CHECKING:
     from vmha.core.effects import Effect
-    from vmha.core.model import Move, Proof, Recovery, Surroundings
+    from vmha.core.incidents import AnyPhase
+    from vmha.core.model import Move, Proof, Surroundings
     from vmha.core.policy import Policy
 
 SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED, Code.CLOCK_SET_BACK)
@@ -19,27 +21,25 @@ SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Generic[State]):
     """What follows from one event: the next state, the orders in sequence, the reasons for the timeline, the proofs that died."""
 
-    state: Recovery
+    state: State
     effects: tuple[Effect, ...]
     reasons: tuple[Reason, ...]
-    revoked: tuple[tuple[Proof, str], ...]
+    revoked: tuple[tuple[Proof, str], ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
-class Draft:
-    """State, orders and reasons as they grow while one event is thought through."""
+class Thought(Generic[State]):
+    """State, orders and reasons of any incident as they grow while one event is thought through."""
 
-    state: Recovery
+    state: State
     now: float
     policy: Policy
     around: Surroundings
-    new_uuid: str
     effects: list[Effect] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
-    revoked: list[tuple[Proof, str]] = field(default_factory=list)
 
     @property
     def trusts_detector(self) -> bool:
@@ -74,7 +74,7 @@ class Draft:
         """Tell the humans only if it has not mended itself within a tenth of the alert interval."""
         self.change(alert_due=self.now + self.policy.alert_interval_seconds / 10)
 
-    def enter(self, phase: Phase, reason: Reason) -> None:
+    def enter(self, phase: AnyPhase, reason: Reason) -> None:
         """Go to another phase, or to the same one for another reason; a wait alerts on entry, or soon if it may mend itself."""
         is_new = phase is not self.state.phase or reason.code is not self.state.reason.code
         entered = self.now if phase is not self.state.phase else self.state.phase_since
@@ -87,11 +87,11 @@ class Draft:
             elif phase.is_wait:
                 self.alert(reason)
 
-    def end(self, outcome: Outcome, reason: Reason) -> None:
-        """End the recovery; failures are told to the humans."""
+    def end(self, outcome: Outcome, reason: Reason, *, is_told: bool = True) -> None:
+        """End the recovery; the humans are told, unless nothing was to be done."""
         self.reasons.append(reason)
         self.change(
-            phase=Phase.ENDED,
+            phase=type(self.state.phase)["ENDED"],
             phase_since=self.now,
             reason=reason,
             outcome=outcome,
@@ -99,7 +99,20 @@ class Draft:
             outstanding=frozenset(),
             wake_at=None,
         )
-        self.effects.append(Alert(self.state.host, reason))
+        if is_told:
+            self.effects.append(Alert(self.state.host, reason))
+
+    def decision(self) -> Decision[State]:
+        """Freeze what has grown."""
+        return Decision(state=self.state, effects=tuple(self.effects), reasons=tuple(self.reasons))
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft(Thought[Recovery]):
+    """The decision on a host, which may write a proof under the name `new_uuid`, or let one die."""
+
+    new_uuid: str
+    revoked: list[tuple[Proof, str]] = field(default_factory=list)
 
     def revoke(self, because_of: Reason) -> None:
         """Let the proof die, if there is one; what was read so far counts no more."""
@@ -113,7 +126,7 @@ class Draft:
         moves = tuple(move if old.instance == move.instance else old for old in self.state.moves)
         self.change(moves=moves)
 
-    def decision(self) -> Decision:
+    def decision(self) -> Decision[Recovery]:
         """Freeze what has grown."""
         return Decision(
             state=self.state, effects=tuple(self.effects), reasons=tuple(self.reasons), revoked=tuple(self.revoked)

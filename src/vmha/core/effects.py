@@ -110,6 +110,45 @@ class EnableReserved:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadService:
+    """Ask Nova for the compute service of one host."""
+
+    host: str
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class DisableService:
+    """Tell Nova to disable the compute service of a host whose nova-compute stopped; one that is disabled keeps its reason."""
+
+    host: str
+    reason: str
+    number: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its number."""
+        return f"disable:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableService:
+    """Tell Nova to enable the compute service of a host again, if it still stands disabled with this reason, which is ours."""
+
+    host: str
+    reason: str
+    number: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its number."""
+        return f"enable:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Tell the humans. Has no answer."""
 
@@ -119,6 +158,8 @@ class Alert:
     key: ClassVar[str] = "alert"
 
 
-Effect = (
+HostEffect = (
     ReadHeartbeats | ReadPower | PowerOff | ForceDown | SurveyHost | Evacuate | ReadProgress | EnableReserved | Alert
 )
+ProcessEffect = ReadService | DisableService | EnableService | Alert
+Effect = HostEffect | ProcessEffect

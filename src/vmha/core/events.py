@@ -214,7 +214,56 @@ class ReservedFailed:
     detail: str
 
 
-Answer = (
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReported:
+    """A monitor said again how the process is: it stopped, or it runs."""
+
+    notification: str
+    is_running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRead:
+    """Nova said how the compute service of the host stands; None: it knows none there."""
+
+    answers: str
+    service: ServiceReading | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceUnreadable:
+    """Nova did not say how the compute service stands."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceChanged:
+    """Nova disabled or enabled the compute service, which before stood as `prior` says."""
+
+    answers: str
+    prior: ServicePrior
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRefused:
+    """Nova answered with an error: the service is as it was."""
+
+    answers: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceUnanswered:
+    """No answer came: the service may have been changed, or may be yet."""
+
+    answers: str
+    detail: str
+
+
+HostAnswer = (
     HeartbeatsRead
     | HeartbeatsUnreadable
     | PowerRead
@@ -234,5 +283,10 @@ Answer = (
     | ReservedEnabled
     | ReservedFailed
 )
+ProcessAnswer = ServiceRead | ServiceUnreadable | ServiceChanged | ServiceRefused | ServiceUnanswered | OrderNotSent
+Answer = HostAnswer | ProcessAnswer
 
-Event = Ticked | Notified | TakenOver | Confirmed | Rejected | Answer
+HostEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | HostAnswer
+ProcessEvent = Ticked | ProcessReported | TakenOver | Confirmed | Rejected | ProcessAnswer
+
+Event = HostEvent | ProcessEvent

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from vmha.core.draft import Draft
     from vmha.core.events import HeartbeatsRead
     from vmha.core.explain import Reason
-    from vmha.core.model import Fence, HumanWord, PowerTrouble, Recovery
+    from vmha.core.model import Fence, PowerTrouble, Recovery
     from vmha.core.policy import Policy
+    from vmha.core.words import HumanWord
 
 
 PEERS = 8

@@ -180,6 +180,44 @@ class Code(Enum):
     NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
     NOVA_BACK = "Nova answers again about {host}"
 
+    INCIDENT_TAKEN_OVER = (
+        "engine {engine} took this over from {before}; Nova is asked how things stand before any order"
+    )
+    INCIDENT_RESUMED = "engine {engine} goes on with this; Nova is asked how things stand before any order"
+    PROCESS_STOPPED = "{process} on {host} was reported stopped; its compute service is looked up"
+    PROCESS_STARTED = "{process} on {host} was reported running; its compute service is looked up"
+    SERVICE_UNREADABLE = (
+        "cannot read how the compute service of {host} stands: {detail}; asked again in {seconds} s; check Nova"
+    )
+    SERVICE_UNKNOWN = (
+        "Nova has no compute service on {host}, so nothing is disabled or enabled; compare the host's name with Nova's"
+    )
+    DISABLE_ORDERED = "disabling of the compute service of {host} ordered: {process} stopped"
+    ENABLE_ORDERED = (
+        "enabling of the compute service of {host} ordered: {process} runs again, and it was disabled by us"
+    )
+    SERVICE_CHANGED = "Nova changed the compute service of {host}; it is read once more"
+    SERVICE_NOT_CHANGED = "Nova did not change the compute service of {host}: {detail}"
+    SERVICE_UNANSWERED = (
+        "no answer about the compute service of {host}: {detail}; it is read before anything more is ordered"
+    )
+    SERVICE_NOT_SENT = (
+        "the order about the compute service of {host} was held back: {detail}; the service is read first"
+    )
+    SERVICE_DISABLED = "the compute service of {host} is disabled, since {process} stopped: Nova starts nothing new there; what runs there runs on"
+    SERVICE_ENABLED = "the compute service of {host} is enabled, since {process} runs again"
+    ALREADY_DISABLED = (
+        "nothing was done: {process} on {host} stopped, and the compute service was disabled before ({why})"
+    )
+    ALREADY_ENABLED = "nothing was done: {process} on {host} runs, and the compute service is enabled"
+    DISABLED_BY_OTHERS = (
+        "nothing was done: {process} on {host} runs, but the compute service was not disabled by us ({why}); enable it by hand once "
+        "that is over"
+    )
+    NOT_DISABLED = "cannot disable the compute service of {host}: {detail}; see why, and disable it by hand: openstack compute service set --disable"
+    NOT_ENABLED = "cannot enable the compute service of {host}: {detail}; see why, and enable it by hand: openstack compute service set --enable"
+    PROCESS_ABSORBED = "nothing is done for {process} on {host}: the recovery {recovery} of the host itself is open"
+
     PROMISE_BROKEN = "recovery of {host} stopped, since going on would break a promise: {detail}; report this, and recover the host by hand"
     CONFIRMED = "{by} confirmed: {why}"
     REJECTED = "{by} rejected: {why}; nothing more is done for {host}"

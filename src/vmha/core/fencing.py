@@ -14,7 +14,8 @@ from vmha.core.effects import PowerOff
 from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
 from vmha.core.guards import allowed_failures, brake_is_on
-from vmha.core.model import HumanWord, Outcome, Phase, Power, PowerTrouble
+from vmha.core.model import Outcome, Phase, Power, PowerTrouble
+from vmha.core.words import HumanWord
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
+from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
 from vmha.core.model import MoveStatus, Phase, Power, PowerTrouble, RecoveryMethod, Rung
 from vmha.core.policy import LocalDisk
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmha.core.draft import Decision
+    from vmha.core.incidents import ProcessRecovery
     from vmha.core.model import Peer, Recovery, Surroundings, Witness
     from vmha.core.policy import Policy
 
@@ -24,7 +25,7 @@ class Broken(AssertionError):
     """A promise does not hold. The recovery stops, nothing of the decision is stored, a human is paged."""
 
 
-def check(before: Recovery, decision: Decision, now: float, policy: Policy, around: Surroundings) -> None:
+def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Policy, around: Surroundings) -> None:
     """Raise `Broken` naming every promise that the decision breaks."""
     after = decision.state
     broken = [
@@ -42,7 +43,7 @@ def check(before: Recovery, decision: Decision, now: float, policy: Policy, arou
         raise Broken(f"recovery {after.uuid} of {after.host}: " + "; ".join(broken))
 
 
-def _two_witnesses(after: Recovery, decision: Decision, now: float, policy: Policy) -> Iterator[str]:
+def _two_witnesses(after: Recovery, decision: Decision[Recovery], now: float, policy: Policy) -> Iterator[str]:
     """P0: a power-off has a second witness that does not hear the host, and the host does not read OFF."""
     for effect in decision.effects:
         if not isinstance(effect, PowerOff):
@@ -73,7 +74,7 @@ def _is_fresh(peer: Peer, witness: Witness, policy: Policy) -> bool:
     return peer.changed_at is not None and (witness.read_at or 0.0) - peer.changed_at <= policy.off_silence_seconds
 
 
-def _proof_before_orders(after: Recovery, decision: Decision, now: float, policy: Policy) -> Iterator[str]:
+def _proof_before_orders(after: Recovery, decision: Decision[Recovery], now: float, policy: Policy) -> Iterator[str]:
     """P1: what makes a guest run names a proof of this host and this recovery that is valid now."""
     for effect in decision.effects:
         if isinstance(effect, ForceDown | Evacuate | EnableReserved) and after.proof is None:
@@ -141,7 +142,7 @@ def _allowed(policy: Policy, around: Surroundings) -> int:
     return max(policy.brake_hosts, around.segment_hosts * policy.brake_percent // 100)
 
 
-def _one_run(after: Recovery, decision: Decision, around: Surroundings) -> Iterator[str]:
+def _one_run(after: Recovery, decision: Decision[Recovery], around: Surroundings) -> Iterator[str]:
     """P2: an instance is ordered only where no other host that is not proven off may hold a guest of it."""
     moves = {move.instance: move for move in after.moves}
     for effect in decision.effects:
@@ -180,7 +181,7 @@ def _nothing_lost(after: Recovery) -> Iterator[str]:
         yield "P4: sleeps for ever"
 
 
-def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: Surroundings) -> Iterator[str]:
+def _bounded_harm(after: Recovery, decision: Decision[Recovery], policy: Policy, around: Surroundings) -> Iterator[str]:
     """P6: no power-off beyond the brake without a human, no more orders than allowed."""
     orders = [effect for effect in decision.effects if isinstance(effect, PowerOff)]
     braked = after.was_braked or around.segment_braked or around.segment_failures > _allowed(policy, around)
@@ -197,7 +198,7 @@ def _bounded_harm(after: Recovery, decision: Decision, policy: Policy, around: S
             yield f"P6: {in_flight} evacuations in flight"
 
 
-def _no_silent_loss(after: Recovery, decision: Decision, policy: Policy) -> Iterator[str]:
+def _no_silent_loss(after: Recovery, decision: Decision[Recovery], policy: Policy) -> Iterator[str]:
     """P8: no instance with a disk that may be local is rebuilt unless the operator chose that."""
     local = {move.instance for move in after.moves if move.local_disk}
     for effect in decision.effects:
@@ -206,7 +207,51 @@ def _no_silent_loss(after: Recovery, decision: Decision, policy: Policy) -> Iter
             yield f"P8: {effect.key} would lose its local disk"
 
 
-def _final_stays_final(before: Recovery, decision: Decision) -> Iterator[str]:
+def _final_stays_final(before: Recovery, decision: Decision[Recovery]) -> Iterator[str]:
     """P4: what has ended orders nothing more."""
     if before.phase is Phase.ENDED and (decision.effects or decision.state != before):
         yield "P4: an ended recovery acts"
+
+
+def check_process(
+    before: ProcessRecovery, decision: Decision[ProcessRecovery], now: float, policy: Policy, around: Surroundings
+) -> None:
+    """Raise `Broken` naming every promise that the decision about a process breaks."""
+    after = decision.state
+    broken = [*_only_our_own(after, decision, now, policy, around), *_ends_or_wakes(before, decision)]
+    if broken:
+        raise Broken(f"incident {after.uuid} of {after.process} on {after.host}: " + "; ".join(broken))
+
+
+def _only_our_own(
+    after: ProcessRecovery, decision: Decision[ProcessRecovery], now: float, policy: Policy, around: Surroundings
+) -> Iterator[str]:
+    """P6, P7: a service is disabled or enabled by what was just read, never in the middle of its host's recovery, and never over others."""
+    for effect in decision.effects:
+        if not isinstance(effect, DisableService | EnableService):
+            continue
+        seen = after.service
+        if effect.host != after.host or effect.reason != policy.process_disable_reason:
+            yield f"P6: {effect.key} is about {effect.host} ({effect.reason})"
+        if around.host_recovery is not None:
+            yield f"P7: {effect.key} while {after.host} is being recovered"
+        if seen is None or after.read_at != now:
+            yield f"P6: {effect.key} without a look at the service"
+        elif isinstance(effect, DisableService) and (after.is_running or seen.disabled):
+            yield f"P6: {effect.key} of a service that is disabled, or whose process runs"
+        elif isinstance(effect, EnableService):
+            is_ours = around.disabled_by_us and seen.disabled_reason == effect.reason
+            if not after.is_running or seen.forced_down or not is_ours:
+                yield f"P7: {effect.key} of a service that was not disabled by us, is forced down, or whose process does not run"
+
+
+def _ends_or_wakes(before: ProcessRecovery, decision: Decision[ProcessRecovery]) -> Iterator[str]:
+    """P4: an incident is final with a reason, or wakes again; what has ended orders nothing more."""
+    after = decision.state
+    if after.phase.value == "ended":
+        if after.outcome is None or after.ended_at is None:
+            yield "P4: ended without an outcome"
+    elif after.wake_at is None:
+        yield "P4: sleeps for ever"
+    if before.phase.value == "ended" and (decision.effects or after != before):
+        yield "P4: an ended incident acts"

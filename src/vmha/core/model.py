@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vmha.core.explain import Reason
+from vmha.core.words import DetectorWord, HumanWord
 
 
 class Phase(Enum):
@@ -46,6 +47,10 @@ class Outcome(Enum):
     FAILED = "failed"
     REJECTED = "rejected"
     FALSE_ALARM = "false_alarm"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    SKIPPED = "skipped"
+    ABSORBED = "absorbed"
 
 
 class RecoveryMethod(Enum):
@@ -116,23 +121,6 @@ class Proof:
     def holds(self, now: float) -> bool:
         """Tell whether the proof is young enough at `now`, and not read at a time to come: then the clock was set back since."""
         return self.read_at - CLOCK_TOLERANCE_SECONDS <= now < self.valid_until
-
-
-@dataclass(frozen=True, slots=True)
-class HumanWord:
-    """What a named human said of a recovery, and why."""
-
-    by: str
-    why: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorWord:
-    """A monitor said with its notification that the host is off (host_status NORMAL): a text that nothing backs."""
-
-    notification: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,12 +375,16 @@ class Surroundings:
     rejected ones not);
     `segment_braked` says that another open recovery of the segment stands at the brake.
     `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now.
+    To an instance or a process counts `host_recovery`, the open recovery of its host; to a process also `disabled_by_us`: what its last
+    incident on this host did was to disable the service.
     """
 
-    segment_hosts: int
-    segment_failures: int
+    segment_hosts: int = 0
+    segment_failures: int = 0
     segment_braked: bool = False
     segment_name: str = ""
     reserved_hosts: tuple[str, ...] = ()
     neighbours: tuple[str, ...] = ()
     proven_off: frozenset[str] = frozenset()
+    host_recovery: str | None = None
+    disabled_by_us: bool = False

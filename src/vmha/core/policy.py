@@ -59,3 +59,4 @@ class Policy:
     local_disk: LocalDisk = LocalDisk.WAIT
     shared_storage: bool = False
     ignore_instances_in_error_state: bool = False
+    process_disable_reason: str = "Masakari detected process failed."

@@ -15,17 +15,8 @@ from typing import TYPE_CHECKING, Any
 from vmha.core import effects, events, evidence, fencing, following, moving, stepback
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
-from vmha.core.model import (
-    DetectorWord,
-    HumanWord,
-    MoveStatus,
-    Phase,
-    Recovery,
-    RecoveryMethod,
-    Reserved,
-    ReservedStatus,
-    Rung,
-)
+from vmha.core.model import MoveStatus, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
+from vmha.core.words import DetectorWord, HumanWord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +57,7 @@ def open_recovery(
     method: RecoveryMethod,
     now: float,
     detector: DetectorWord | None = None,
-) -> tuple[Recovery, Decision]:
+) -> tuple[Recovery, Decision[Recovery]]:
     """Open the recovery of a host that was reported stopped, and off where there is a word of the detector."""
     reason = because(Code.OPENED, host=host)
     state = Recovery(
@@ -90,8 +81,8 @@ def open_recovery(
 
 
 def decide(
-    state: Recovery, event: events.Event, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
-) -> Decision:
+    state: Recovery, event: events.HostEvent, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
+) -> Decision[Recovery]:
     """Take in one fact and follow the phases as far as they go. `new_uuid` names a proof, should one be written."""
     if state.phase in (Phase.ENDED, Phase.STOPPED):
         return Decision(state=state, effects=(), reasons=(), revoked=())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from vmha.core import effects, events
 from vmha.core.model import PowerTrouble, ServicePrior
+from vmha.core.policy import Policy
 from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, VmhaError
 from vmha.logs import log
 from vmha.ports import Deadline, PowerError
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DOWN_REASON = "Masakari detected host failed."
+PROCESS_REASON = Policy().process_disable_reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The ports and bounds that carrying an order out needs. `disabled_reason` is what Nova shows for the host."""
+    """The ports and bounds that carrying an order out needs.
+
+    `disabled_reason` is what Nova shows for a host that failed, `process_disabled_reason` for one whose nova-compute stopped.
+    """
 
     nova: Nova
     power: PowerDevices
@@ -34,6 +39,7 @@ class Tools:
     power_call_seconds: float = 8.0
     read_seconds: float = 60.0
     disabled_reason: str = DOWN_REASON
+    process_disabled_reason: str = PROCESS_REASON
 
 
 def carry_out(order: Order, lease: Lease, tools: Tools, *, submitted_at: float) -> events.Event | None:
@@ -105,6 +111,10 @@ def _maybe_sent(effect: effects.Effect, detail: str) -> events.Event | None:
             return events.EvacuationUnanswered(answers=effect.key, instance=effect.instance, detail=detail)
         case effects.EnableReserved():
             return events.ReservedFailed(answers=effect.key, host=effect.host, detail=detail)
+        case effects.ReadService():
+            return events.ServiceUnreadable(answers=effect.key, detail=detail)
+        case effects.DisableService() | effects.EnableService():
+            return events.ServiceUnanswered(answers=effect.key, detail=detail)
         case effects.Alert():
             return None
         case _:
@@ -124,6 +134,8 @@ def _act(effect: effects.Effect, recovery: str, deadline: Deadline, tools: Tools
             return _ask_nova(effect, deadline, tools)
         case effects.EnableReserved():
             return _enable(effect, deadline, tools)
+        case effects.ReadService() | effects.DisableService() | effects.EnableService():
+            return _about_service(effect, deadline, tools.nova)
         case _:
             assert_never(effect)
 
@@ -199,7 +211,7 @@ def _answer(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Even
             return events.HeartbeatsRead(answers=key, services=nova.services(deadline=deadline))
         case effects.ForceDown():
             prior = nova.force_down(effect.host, reason=tools.disabled_reason, deadline=deadline)
-            return events.ForcedDown(answers=key, prior=_before_us(prior, tools.disabled_reason))
+            return events.ForcedDown(answers=key, prior=_before_us(prior, tools))
         case effects.SurveyHost():
             found = nova.survey(effect.host, deadline=deadline)
             return events.HostSurveyed(
@@ -231,13 +243,13 @@ def _locate(instances: tuple[str, ...], deadline: Deadline, nova: Nova) -> tuple
     return tuple(located)
 
 
-def _before_us(prior: ServicePrior, reason: str) -> ServicePrior:
+def _before_us(prior: ServicePrior, tools: Tools) -> ServicePrior:
     """Take our own flags for none: where the answer to an order got lost, the next one finds what the first one set.
 
-    The reason tells them. A service that somebody else had disabled keeps that one's reason, so that who forced it down is not known;
-    then both flags count as theirs, and are left alone.
+    The reason tells them, also that of a process which stopped before its host did. A service that somebody else had disabled keeps that
+    one's reason, so that who forced it down is not known; then both flags count as theirs, and are left alone.
     """
-    if prior.disabled and prior.disabled_reason == reason:
+    if prior.disabled and prior.disabled_reason in (tools.disabled_reason, tools.process_disabled_reason):
         return ServicePrior(disabled=False, disabled_reason=None, forced_down=False)
     return prior
 
@@ -250,6 +262,32 @@ def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) ->
     except Exception as error:  # noqa: BLE001 - the recovery takes the next reserved host, whatever it was
         return events.ReservedFailed(answers=effect.key, host=effect.host, detail=_words(error))
     return events.ReservedEnabled(answers=effect.key, host=effect.host)
+
+
+def _about_service(
+    effect: effects.ReadService | effects.DisableService | effects.EnableService, deadline: Deadline, nova: Nova
+) -> events.Event:
+    key, host = effect.key, effect.host
+    try:
+        match effect:
+            case effects.ReadService():
+                return events.ServiceRead(answers=key, service=nova.service(host, deadline=deadline))
+            case effects.DisableService():
+                prior = nova.disable(host, reason=effect.reason, deadline=deadline)
+            case effects.EnableService():
+                prior = nova.enable(host, reason=effect.reason, deadline=deadline)
+            case _:
+                assert_never(effect)
+    except NovaRefused as error:
+        if isinstance(effect, effects.ReadService):
+            return events.ServiceUnreadable(answers=key, detail=str(error))
+        return events.ServiceRefused(answers=key, status=error.status, detail=error.detail)
+    except OrderExpired:
+        raise
+    except VmhaError as error:
+        kind = events.ServiceUnreadable if isinstance(effect, effects.ReadService) else events.ServiceUnanswered
+        return kind(answers=key, detail=str(error))
+    return events.ServiceChanged(answers=key, prior=prior)
 
 
 def _words(error: Exception) -> str:

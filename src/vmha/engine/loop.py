@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from vmha.core import events
+from vmha.core import events, kinds
 from vmha.core.effects import Alert
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
-from vmha.core.invariants import Broken, check
-from vmha.core.model import Outcome, Phase
-from vmha.core.recovery import decide
+from vmha.core.invariants import Broken
+from vmha.core.model import Recovery
 from vmha.engine.clockwatch import ClockWatch
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
 from vmha.logs import log
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmha.core.draft import Decision
-    from vmha.core.model import Recovery
+    from vmha.core.incidents import Incident
     from vmha.core.policy import Policy
     from vmha.ports import Claimed, Clock, Lease, LeaseTerms, Store
 
@@ -58,9 +57,9 @@ class Executor(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Held:
-    """A recovery that this engine owns: the stored state, its version, and facts not yet decided on."""
+    """An incident that this engine owns: the stored state, its version, and facts not yet decided on."""
 
-    state: Recovery
+    state: Incident
     version: int
     lease: Lease
     pending: list[tuple[events.Event, str | None, int | None]] = field(default_factory=list)
@@ -84,6 +83,7 @@ class Engine:
     new_uuid: Callable[[], str]
     poll_seconds: float = 1.0
     limit: int = 64
+    others_limit: int = 8
     held: dict[str, Held] = field(default_factory=dict)
     renewed_at: float = -math.inf
     away_since: float | None = None
@@ -162,7 +162,8 @@ class Engine:
         """Renew, claim what is free, and fetch letters. Whatever goes wrong with that, what is held goes on."""
         try:
             self._renew(now)
-            for claimed in self.store.claim(self.name, self.terms, limit=self._room()):
+            limit, others = self._room()
+            for claimed in self.store.claim(self.name, self.terms, limit=limit, others=others):
                 self._take(claimed)
             for recovery, letters in self.store.inbox(self.held).items():
                 self._open_letters(self.held[recovery], letters)
@@ -176,11 +177,16 @@ class Engine:
             return
         self.trouble = None
 
-    def _room(self) -> int:
-        """Return how many more recoveries are taken. Those that wait do next to nothing, and take no place away from a new failure."""
+    def _room(self) -> tuple[int, int]:
+        """Return how many more hosts are taken, and how many other incidents: many of those may not keep a failed host waiting.
+
+        Those that wait do next to nothing, and take no place away from a new failure.
+        """
         if self.clock.monotonic() < self.quiet_until:
-            return 0
-        return max(self.limit - sum(not held.state.phase.is_wait for held in self.held.values()), 0)
+            return 0, 0
+        busy = [held.state for held in self.held.values() if not held.state.phase.is_wait]
+        hosts = sum(isinstance(state, Recovery) for state in busy)
+        return max(self.limit - hosts, 0), max(self.others_limit - (len(busy) - hosts), 0)
 
     def release_all(self) -> None:
         """Give everything back, so that another engine need not wait for the leases to end. Call it when no order is under way."""
@@ -206,7 +212,7 @@ class Engine:
         self.renewed_at = now
 
     def _take(self, claimed: Claimed) -> None:
-        is_stopped = claimed.recovery.phase is Phase.STOPPED
+        is_stopped = kinds.is_stopped(claimed.recovery)
         held = Held(state=claimed.recovery, version=claimed.version, lease=claimed.lease, is_stopped=is_stopped)
         self.held[claimed.recovery.uuid] = held
         log(logger, "claimed", recovery=claimed.recovery.uuid, host=claimed.recovery.host, epoch=claimed.lease.epoch)
@@ -238,17 +244,17 @@ class Engine:
             return
         self._drop(held.state.uuid, "the database refused the step again and again")
 
-    def _think(self, held: Held) -> Change:
+    def _think(self, held: Held) -> Change[Any]:
         """Decide on each fact in turn, and check the promises after each."""
         now = self.store.now()
         around = self.store.surroundings(held.state, brake_window_seconds=self.policy.brake_window_seconds)
-        state, decisions = held.state, list[tuple["Decision", list[Order]]]()
+        state, decisions = held.state, list[tuple["Decision[Any]", list[Order]]]()
         for event, _, _ in held.pending:
-            decision = decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
-            check(state, decision, now, self.policy, around)
+            decision = kinds.decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
             orders = [Order(id=self.new_uuid(), recovery=state.uuid, effect=effect) for effect in decision.effects]
             decisions.append((decision, orders))
             state = decision.state
+        has_word = isinstance(state, Recovery) and state.word is not None
         return Change(
             now=now,
             before=held.state,
@@ -260,11 +266,11 @@ class Engine:
                 TimelineEntry(at=now, reason=reason) for decision, _ in decisions for reason in decision.reasons
             ),
             revoked=tuple(proof for decision, _ in decisions for proof in decision.revoked),
-            power_off_slots=None if state.word else allowed_failures(around, self.policy),
+            power_off_slots=None if has_word else allowed_failures(around, self.policy),
             slot_seconds=self.policy.brake_window_seconds,
         )
 
-    def _adopt(self, held: Held, change: Change) -> None:
+    def _adopt(self, held: Held, change: Change[Any]) -> None:
         """Take the stored change for true: speak, send, and let go of what has ended."""
         held.state, held.pending, held.trouble = change.after, [], None
         for entry in change.timeline:
@@ -278,7 +284,7 @@ class Engine:
             if not isinstance(order.effect, Alert):
                 held.orders[order.id] = order
             self.executor.submit(order, held.lease)
-        if held.state.phase is Phase.ENDED:
+        if kinds.has_ended(held.state):
             self.held.pop(held.state.uuid, None)
 
     def _stop(self, held: Held, error: Exception) -> None:
@@ -296,8 +302,7 @@ class Engine:
             if not isinstance(error, Broken):
                 logger.error("traceback of the defect", exc_info=error)
         reason = because(Code.PROMISE_BROKEN, host=held.state.host, detail=detail)
-        stopped = replace(held.state, phase=Phase.STOPPED, phase_since=self.store.now(), reason=reason)
-        if self._store_end(held, stopped, ()):
+        if self._store_end(held, kinds.stopped(held.state, reason, self.store.now()), ()):
             # Not before it is stored: where the database was away, the promise is found broken once more and told then.
             held.is_stopped, held.pending = True, []
 
@@ -306,21 +311,18 @@ class Engine:
         for event, _, letter in held.pending:
             if isinstance(event, events.Rejected) and letter is not None:
                 reason = because(Code.REJECTED, by=event.by, why=event.why, host=held.state.host)
-                ended = replace(
-                    held.state, phase=Phase.ENDED, outcome=Outcome.REJECTED, ended_at=now, reason=reason, wake_at=None
-                )
-                if self._store_end(held, ended, (letter,)):
+                if self._store_end(held, kinds.rejected(held.state, reason, now), (letter,)):
                     self.held.pop(held.state.uuid, None)
                 return
         held.pending = []
         if now - held.alerted_at >= self.policy.alert_interval_seconds:
             self._store_end(held, held.state, ())
 
-    def _store_end(self, held: Held, after: Recovery, handled: tuple[int, ...]) -> bool:
+    def _store_end(self, held: Held, after: Incident, handled: tuple[int, ...]) -> bool:
         """Store how a stopped recovery stands, and alert. False: it is dropped, or could not be stored and is tried again."""
         order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason))
         now = self.store.now()
-        change = Change(
+        change: Change[Any] = Change(
             now=now,
             before=held.state,
             after=after,

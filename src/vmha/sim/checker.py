@@ -11,6 +11,7 @@ What it holds against a run:
   the last power-off order, nor had a human taken responsibility.
 * HEALTHY_HOST_SHOT: a power-off was ordered against a machine that had been well for a while.
 * EVACUATED_TWICE: Nova took a second evacuation of an instance from a host while the first was not over.
+* OTHERS_SERVICE: an engine enabled a compute service that an operator had disabled, or that was forced down.
 * STALE_OWNER: an engine gave an order for a host after another engine had begun to, without having taken it over again. (An engine
   that takes over the second time, or a second failure of the host, is known by a `claim` fact.)
 """
@@ -46,6 +47,7 @@ class Kind(Enum):
     NO_PROOF = "no_proof"
     HEALTHY_HOST_SHOT = "healthy_host_shot"
     EVACUATED_TWICE = "evacuated_twice"
+    OTHERS_SERVICE = "others_service"
     STALE_OWNER = "stale_owner"
 
 
@@ -71,6 +73,7 @@ class _Host:
     off_readings: list[float] = field(default_factory=list)
     proof_of_last_life: float | None = None
     has_word: bool = False
+    disabled_by: str | None = None
     owner: str | None = None
     former_owners: set[str] = field(default_factory=set)
 
@@ -164,7 +167,17 @@ class Checker:
             self._blame(Kind.HEALTHY_HOST_SHOT, fact, fact["machine"], sentence)
 
     def _service(self, fact: Fact) -> None:
-        if fact["forced_down"]:
+        host, caller = self._host(fact["host"]), fact["caller"]
+        is_engine = not _is_outsider(caller)
+        if is_engine and not fact["disabled"] and (fact["forced_down"] or host.disabled_by in OUTSIDERS):
+            why = "was forced down" if fact["forced_down"] else f"the {host.disabled_by} had disabled"
+            sentence = f"{caller} enabled the service of {fact['host']}, which {why}"
+            self._blame(Kind.OTHERS_SERVICE, fact, fact["host"], sentence)
+        if not fact["disabled"]:
+            host.disabled_by = None
+        elif host.disabled_by is None:
+            host.disabled_by = caller
+        if fact["orders_down"]:
             self._ordered(fact, fact["host"], "forced_down")
 
     def _evacuation(self, fact: Fact) -> None:
@@ -220,8 +233,7 @@ class Checker:
 
     def _ordered(self, fact: Fact, name: str, what: str) -> None:
         host, caller = self._host(name), fact["caller"]
-        # Over HTTP who is no engine is known by the product in its User-Agent, such as "openstacksdk/4.22.0".
-        if caller in OUTSIDERS or "/" in caller:
+        if _is_outsider(caller):
             return
         if caller in host.former_owners:
             sentence = f"{caller} gave {what} for {name} after {host.owner} had taken it over"
@@ -241,6 +253,11 @@ class Checker:
 
     def _blame(self, kind: Kind, fact: Fact, host: str, sentence: str) -> None:
         self.violations.append(Violation(kind=kind, at=fact["at"], host=host, sentence=sentence))
+
+
+def _is_outsider(caller: str) -> bool:
+    """Tell whether this is no engine. Over HTTP that is known by the product in its User-Agent, such as "openstacksdk/4.22.0"."""
+    return caller in OUTSIDERS or "/" in caller
 
 
 def proves_off(readings: list[float]) -> bool:

@@ -157,6 +157,7 @@ class Nova:
             forced_down=service.forced_down,
             disabled=service.disabled,
             disabled_reason=service.disabled_reason,
+            orders_down=forced_down is True,
             caller=caller,
         )
         return service

@@ -4,15 +4,20 @@ An instance is lost where its guest stopped because the host did, while Nova hel
 neither was a guest of it started anywhere, nor had its owner deleted or stopped it, nor did Nova hold it to be elsewhere. Instances
 that were stopped, paused or in error when the host died are none of this: nothing of them ran. That a guest runs only once is the
 checker's to see.
+
+The incident of a process that says that it disabled or enabled a service is held against the record too.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmha.core.incidents import ProcessRecovery
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmha.core.incidents import Incident
     from vmha.core.model import Recovery
     from vmha.sim.record import Fact
 
@@ -23,7 +28,25 @@ OWNERS_ACTS = ("delete", "stop")
 """What an owner wants after which nobody need bring the guest back, though Nova may not have done it yet."""
 
 
-def contradicted(recovery: Recovery, facts: Iterable[Fact]) -> list[str]:
+def contradicted(incident: Incident, facts: Iterable[Fact]) -> list[str]:
+    """Say what an incident that has ended claims, and the record denies."""
+    if isinstance(incident, ProcessRecovery):
+        return _about_service(incident, facts)
+    return _lost(incident, facts)
+
+
+def _about_service(incident: ProcessRecovery, facts: Iterable[Fact]) -> list[str]:
+    """Say that the service stood otherwise than the incident says when it ended."""
+    if incident.outcome is None or incident.outcome.value not in ("disabled", "enabled") or incident.ended_at is None:
+        return []
+    until = incident.ended_at
+    stood = [f for f in facts if f["what"] == "service" and f["host"] == incident.host and f["at"] <= until]
+    if stood and stood[-1]["disabled"] is (incident.outcome.value == "disabled"):
+        return []
+    return [f"the incident of {incident.process} on {incident.host} ended as {incident.outcome.value}, which is not so"]
+
+
+def _lost(recovery: Recovery, facts: Iterable[Fact]) -> list[str]:
     """Say which instances were lost by a recovery that has ended and does not name them as failed."""
     if recovery.outcome is None or recovery.ended_at is None:
         return []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from vmha.ports import Clock, Deadline
     from vmha.sim.power import Bmc
-    from vmha.sim.rows import MigrationRecord, Server, Service
+    from vmha.sim.rows import MigrationRecord, Server
     from vmha.sim.world import World
 
 # What the sentences call the list of BMCs.
@@ -89,12 +89,7 @@ class SimNova:
         """Set forced_down and disable; a service that somebody else disabled keeps its reason."""
         self._leave(deadline, f"forcing down {host}")
         with _translated():
-            service = self._service(host)
-            prior = ServicePrior(
-                disabled=service.disabled,
-                disabled_reason=service.disabled_reason,
-                forced_down=service.forced_down,
-            )
+            prior = self._standing(host)
             if not (prior.forced_down and prior.disabled):
                 disabled = None if prior.disabled else True
                 self._world.nova.set_service(
@@ -166,17 +161,41 @@ class SimNova:
         with _translated():
             self._world.nova.evacuate(instance, target=target, caller=self._caller)
 
-    def enable(self, host: str, *, deadline: Deadline) -> None:
-        """Enable the service of a host."""
+    def service(self, host: str, *, deadline: Deadline) -> ServiceReading | None:
+        """Return the service of a host."""
+        found = self.services(deadline=deadline)
+        return next((service for service in found if service.host == host), None)
+
+    def enable(self, host: str, *, reason: str | None = None, deadline: Deadline) -> ServicePrior:
+        """Enable the service of a host, with a `reason` only if that is why it is disabled."""
         self._leave(deadline, f"enabling {host}")
         with _translated():
-            if self._service(host).disabled:
+            prior = self._standing(host)
+            if reason is not None and (prior.forced_down or (prior.disabled and prior.disabled_reason != reason)):
+                why = "it is forced down" if prior.forced_down else f"it is disabled because: {prior.disabled_reason}"
+                raise Refused(409, f"the service of {host} was not enabled: {why}")
+            if prior.disabled:
                 self._world.nova.set_service(host, caller=self._caller, disabled=False)
+        return prior
 
-    def _service(self, host: str) -> Service:
+    def disable(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
+        """Disable the service of a host."""
+        self._leave(deadline, f"disabling {host}")
+        with _translated():
+            prior = self._standing(host)
+            if not prior.disabled:
+                self._world.nova.set_service(host, caller=self._caller, disabled=True, reason=reason)
+        return prior
+
+    def _standing(self, host: str) -> ServicePrior:
+        """Find the service that an order is about, and how it stands."""
         for service in self._world.nova.list_services():
             if service.host == host:
-                return service
+                return ServicePrior(
+                    disabled=service.disabled,
+                    disabled_reason=service.disabled_reason,
+                    forced_down=service.forced_down,
+                )
         raise Refused(404, f"there is no nova-compute service on {host}")
 
     @contextmanager

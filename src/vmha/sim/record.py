@@ -11,7 +11,7 @@ A fact is a dictionary of JSON values with `at` (seconds) and `what`; the other 
     guest      instance, host, runs, why                        a guest really starts or stops
     bmc        host, machine, order (read, off, on), caller,    `host` is whom the caller means, `machine` who is behind it;
                outcome, powered, well_seconds, heard_seconds    the last three are the truth about the machine at that moment
-    service    host, forced_down, disabled, disabled_reason, caller
+    service    host, forced_down, disabled, disabled_reason, caller, orders_down (this PUT forced it down)
     evacuation instance, source, target, caller, sent_at, outcome (taken, refused), status, migration
     migration  migration, instance, kind, source, destination, status
     server     instance, host, vm_state, task_state, why        Nova's belief

@@ -12,11 +12,11 @@
     (recorded)
 
 A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
-(a report with host_status UNKNOWN), `confirm HOST BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away
-SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason:
-then it happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`,
-`task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a
-BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
+(a report with host_status UNKNOWN), `report_process HOST stopped|started`, `confirm HOST BY WHY...`, `reject HOST BY WHY...`,
+`kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the
+time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS`
+so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and `vm1.state=` and so on
+for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -34,11 +34,12 @@ from typing import TYPE_CHECKING, Any
 from vmha.core.effects import Alert
 from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
-from vmha.core.model import MoveStatus, RecoveryMethod
+from vmha.core.kinds import subject_of
+from vmha.core.model import RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import checker
 from vmha.sim.faults import FAULTS, inject
 from vmha.sim.rig import Rig
+from vmha.sim.scenario_record import written
 from vmha.sim.store import MemoryStore
 from vmha.sim.world import World
 
@@ -46,9 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmha.core.explain import Reason
-    from vmha.core.model import Recovery
     from vmha.ports import Change, Lease
-    from vmha.sim.record import Fact
 
 CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
 LINE = "---"
@@ -158,7 +157,7 @@ class ListeningStore(MemoryStore):
     listen: Callable[[str], None] = field(default=lambda _code: None)
     alerts: list[tuple[float, str, Reason]] = field(default_factory=list)
 
-    def commit(self, lease: Lease, version: int, change: Change) -> int:
+    def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
         """Store, then tell."""
         stored = MemoryStore.commit(self, lease, version, change)
         for entry in change.timeline:
@@ -202,7 +201,7 @@ class Player:
         if not self._end:
             raise ScenarioError("the script has no 'end'")
         self.world.advance(self._end)
-        return self._report()
+        return written(self.world, self.store, self.store.alerts, self.names, self._stopped())
 
     def _add_server(self, host: str, name: str) -> None:
         wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume"} | self.scenario.server
@@ -253,6 +252,12 @@ class Player:
             self.world.note_word(host, by="operator", why="policy = detector")
         self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method), says_off=says_off)
 
+    def report_process(self, host: str, state: str) -> None:
+        """Let a monitor report that nova-compute of the host `stopped`, or `started`."""
+        self.notifications += 1
+        is_running = {"stopped": False, "started": True}[state]
+        self.store.report_process(host, f"notification-{self.notifications}", is_running=is_running)
+
     def confirm(self, host: str, by: str, *why: str) -> None:
         """Let a human confirm."""
         self.world.note_word(host, by=by, why=" ".join(why))
@@ -262,8 +267,11 @@ class Player:
         """Let a human reject."""
         self.store.say(self._recovery(host), Rejected(by=by, why=" ".join(why)))
 
-    def _recovery(self, host: str) -> str:
-        return [row.state.uuid for row in self.store.rows.values() if row.state.host == host][-1]
+    def _recovery(self, of: str) -> str:
+        """Return the newest recovery of a host, or of an instance by its name."""
+        uuid = {name: uuid for uuid, name in self.names.items()}.get(of, of)
+        states = (row.state for row in self.store.rows.values())
+        return [state.uuid for state in states if uuid in (subject_of(state) or state.host, subject_of(state))][-1]
 
     def engine(self, verb: str, name: str) -> None:
         """Kill, start, pause or wake an engine."""
@@ -281,28 +289,6 @@ class Player:
         """Change options; engines that start later have them."""
         self.rig.policy = _policy(_pairs(" ".join(pairs)), self.rig.policy)
 
-    # The record
-
-    def _report(self) -> str:
-        lines = []
-        for row in self.store.rows.values():
-            state = row.state
-            lines.append(f"recovery of {state.host}: {_ending(state)}, notification {self.store.status(state.uuid)}")
-            lines += [f"  {entry.at:6.1f}  {entry.reason.sentence}" for entry in row.timeline]
-            lines += _not_moved(state)
-        lines.append("alerts")
-        lines += [f"  {at:6.1f}  {host}: {reason.code.name.lower()}" for at, host, reason in self.store.alerts]
-        lines.append("orders")
-        lines += [f"  {fact['at']:6.1f}  {_order(fact)}" for fact in self.world.record.facts if _is_order(fact)]
-        lines.append("guests")
-        lines += [f"  {self._where(uuid)}" for uuid in self.world.nova.servers]
-        lines += [_verdict(violation) for violation in checker.check(self.world.record.facts)]
-        lines += [f"STOPPED {name}" for name in self._stopped()]
-        text = "\n".join(lines) + "\n"
-        for uuid, name in self.names.items():
-            text = text.replace(f"{name} ({uuid})", name).replace(uuid, name)
-        return text
-
     def _stopped(self) -> list[str]:
         return [
             f"{held.state.host} by {actor.name}"
@@ -312,14 +298,11 @@ class Player:
             if held.is_stopped
         ]
 
-    def _where(self, uuid: str) -> str:
-        running = ", ".join(self.world.running(uuid)) or "nowhere"
-        return f"{self.world.nova.servers[uuid].name} runs on {running}"
-
 
 VERBS: dict[str, Callable[..., None]] = {
     "report": Player.report,
     "suspect": lambda player, host: player.report(host, says_off=False),
+    "report_process": Player.report_process,
     "confirm": Player.confirm,
     "reject": Player.reject,
     "kill": lambda player, name: player.engine("kill", name),
@@ -330,39 +313,6 @@ VERBS: dict[str, Callable[..., None]] = {
     "database_clock_steps": Player.database_clock_steps,
     "set": Player.set_option,
 }
-
-
-def _ending(state: Recovery) -> str:
-    return state.phase.value if state.outcome is None else f"{state.phase.value} as {state.outcome.value}"
-
-
-def _not_moved(state: Recovery) -> list[str]:
-    """Say of each instance that was not moved how it stands and why."""
-    others = [move for move in state.moves if move.status is not MoveStatus.MOVED]
-    return [f"  {m.name} {m.status.value}{f': {m.reason.sentence}' if m.reason else ''}" for m in others]
-
-
-def _verdict(violation: checker.Violation) -> str:
-    """Tell what no engine can know (docs/operate/limits.md) from what is a broken promise."""
-    is_limit = violation.kind in (checker.Kind.CAME_BACK, checker.Kind.LATE_ORDER)
-    return f"{'LIMIT' if is_limit else 'VIOLATION'} {violation}"
-
-
-def _is_order(fact: Fact) -> bool:
-    if fact["what"] == "bmc":
-        return bool(fact["order"] == "off")
-    return fact["what"] in ("service", "evacuation") and fact["caller"] not in checker.OUTSIDERS
-
-
-def _order(fact: Fact) -> str:
-    caller = fact["caller"]
-    if fact["what"] == "bmc":
-        return f"{caller}: power-off {fact['host']}: {fact['outcome']}"
-    if fact["what"] == "service":
-        flags = [name for name in ("forced_down", "disabled") if fact[name]]
-        return f"{caller}: service of {fact['host']}: {', '.join(flags) or 'enabled'}"
-    source = f" from {fact['source']}" if "source" in fact else ""
-    return f"{caller}: evacuate {fact['instance']}{source} to {fact['target'] or 'any'}: {fact['outcome']}"
 
 
 def play_file(path: Path, *, rewrite: bool = False) -> str:

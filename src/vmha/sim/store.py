@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmha.adapters.db import records
-from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
-from vmha.core.events import Notified
-from vmha.core.model import DetectorWord, Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
+from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
+from vmha.core.events import Notified, ProcessReported
+from vmha.core.incidents import ProcessPhase, ProcessRecovery
+from vmha.core.kinds import has_ended, kind_of, subject_of
+from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
+from vmha.core.process_recovery import NOVA_COMPUTE, open_process
 from vmha.core.recovery import open_recovery
+from vmha.core.words import DetectorWord
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from vmha.core.draft import Decision
+    from vmha.core.effects import Effect
     from vmha.core.events import Event
+    from vmha.core.incidents import Incident
     from vmha.core.model import Proof
     from vmha.ports import Change, LeaseTerms, Order
 
@@ -40,7 +47,7 @@ class StoredHost:
 class Row:
     """A row of the recoveries table, and everything that hangs on it."""
 
-    state: Recovery
+    state: Incident
     version: int = 1
     epoch: int = 0
     lease: Lease | None = None
@@ -78,25 +85,47 @@ class MemoryStore:
         self, host: str, notification: str, method: RecoveryMethod = RecoveryMethod.AUTO, *, says_off: bool = True
     ) -> str:
         """Open the recovery of `host` or join the open one, as an accepted notification does, with host_status NORMAL if `says_off`."""
-        stored, word = self.hosts[host], DetectorWord(notification, self.clock())
-        for row in self.rows.values():
-            if row.state.host == host and row.state.phase is not Phase.ENDED:
-                row.notifications.append(notification)
-                self.say(row.state.uuid, Notified(notification=notification, says_off=says_off))
-                return row.state.uuid
-        state, decision = open_recovery(
-            uuid=self.new_uuid(),
-            host=host,
-            host_uuid=stored.uuid,
-            segment=stored.segment,
-            method=method,
-            now=self.clock(),
-            detector=word if says_off else None,
+        again = Notified(notification=notification, says_off=says_off)
+        known = self._join("host", host, None, notification, again)
+        word = DetectorWord(notification, self.clock()) if says_off else None
+        return known or self._open(notification, open_recovery(method=method, detector=word, **self._new(host)))
+
+    def report_process(
+        self, host: str, notification: str, *, is_running: bool = False, process: str = NOVA_COMPUTE
+    ) -> str:
+        """Open the incident of a process or join the open one, as an accepted notification does."""
+        again = ProcessReported(notification=notification, is_running=is_running)
+        known = self._join("process", host, process, notification, again)
+        return known or self._open(
+            notification, open_process(process=process, is_running=is_running, **self._new(host))
         )
+
+    def _new(self, host: str) -> dict[str, Any]:
+        stored = self.hosts[host]
+        place = {"host": host, "host_uuid": stored.uuid, "segment": stored.segment}
+        return {"uuid": self.new_uuid(), "now": self.clock(), **place}
+
+    def _join(self, kind: str, host: str, subject: str | None, notification: str, again: Event) -> str | None:
+        for row in self.rows.values():
+            state = row.state
+            is_same = (kind_of(state).name, state.host, subject_of(state)) == (kind, host, subject)
+            if is_same and not has_ended(state):
+                row.notifications.append(notification)
+                self.say(state.uuid, again)
+                return state.uuid
+        return None
+
+    def _open(self, notification: str, opened: tuple[Incident, Decision[Any]]) -> str:
+        state, decision = opened
         row = Row(state, notifications=[notification])
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
         self.rows[state.uuid] = row
         return state.uuid
+
+    @property
+    def failures(self) -> list[Recovery]:
+        """The recoveries of hosts, also those that have ended."""
+        return [row.state for row in self.rows.values() if isinstance(row.state, Recovery)]
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox of a recovery."""
@@ -119,22 +148,26 @@ class MemoryStore:
         """Record nothing: nobody asks."""
         self.now()
 
-    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
-        """Take open recoveries that nobody owns any more."""
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int, others: int = 0) -> tuple[Claimed, ...]:
+        """Take open incidents that nobody owns any more, hosts first."""
         now = self.now()
-        open_rows = [row for row in self.rows.values() if row.state.phase is not Phase.ENDED]
+        open_rows = [row for row in self.rows.values() if not has_ended(row.state)]
         for row in open_rows:
             if row.claimable_at > now + 2 * (terms.lease_seconds + terms.claim_after_seconds):
                 self._extend(row, terms, now)
         free = [row for row in open_rows if row.claimable_at <= now and row.state.uuid not in self.unreadable]
-        return tuple(self._take(row, engine, terms, now) for row in free[: max(limit, 0)])
+        hosts = [row for row in free if isinstance(row.state, Recovery)]
+        rest = [row for row in free if not isinstance(row.state, Recovery)]
+        wanted = hosts[: max(limit, 0)] + rest[: max(others, 0)]
+        return tuple(self._take(row, engine, terms, now) for row in wanted)
 
     def _take(self, row: Row, engine: str, terms: LeaseTerms, now: float) -> Claimed:
         before, row.owner = row.owner, engine
         row.epoch += 1
         row.lease = Lease(recovery=row.state.uuid, engine=engine, epoch=row.epoch, token=self.new_uuid())
         self._extend(row, terms, now)
-        self.on_claim(row.state.host, engine)
+        if isinstance(row.state, Recovery):
+            self.on_claim(row.state.host, engine)
         return Claimed(recovery=row.state, version=row.version, lease=row.lease, before=before)
 
     def _extend(self, row: Row, terms: LeaseTerms, now: float) -> None:
@@ -167,10 +200,14 @@ class MemoryStore:
         }
         return {recovery: found for recovery, found in letters.items() if found}
 
-    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
-        """Read the segment, its failures, its reserves, and the other hosts proven off."""
+    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
+        """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         now = self.now()
-        mine = [row.state for row in self.rows.values() if row.state.segment == recovery.segment]
+        if not isinstance(recovery, Recovery):
+            return Surroundings(
+                host_recovery=self._recovery_of(recovery.host), disabled_by_us=self._disabled_by_us(recovery)
+            )
+        mine = [state for state in self.failures if state.segment == recovery.segment]
         no_failure = (Outcome.REJECTED, Outcome.FALSE_ALARM)
         recent = (s for s in mine if s.phase.is_undecided or s.opened_at > now - brake_window_seconds)
         opened = sum(s.outcome not in no_failure for s in recent)
@@ -188,18 +225,32 @@ class MemoryStore:
                 h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
             ),
             proven_off=frozenset(
-                row.state.host
-                for row in self.rows.values()
-                if row.state.uuid != recovery.uuid
-                and row.state.phase is not Phase.ENDED
-                and row.state.proof is not None
-                and row.state.proof.holds(now)
-                and (row.state.proof.rung is not Rung.DETECTOR or row.state.segment == recovery.segment)
+                state.host
+                for state in self.failures
+                if state.uuid != recovery.uuid
+                and state.phase is not Phase.ENDED
+                and state.proof is not None
+                and state.proof.holds(now)
+                and (state.proof.rung is not Rung.DETECTOR or state.segment == recovery.segment)
             ),
         )
 
+    def _recovery_of(self, host: str) -> str | None:
+        return next((s.uuid for s in self.failures if s.host == host and s.phase is not Phase.ENDED), None)
+
+    def _disabled_by_us(self, incident: Incident) -> bool:
+        """Tell whether the last order about the host's service that left us was to disable it."""
+        sent: list[Effect] = [
+            row.orders[order].effect
+            for row in self.rows.values()
+            if isinstance(row.state, ProcessRecovery) and row.state.host == incident.host
+            for order in row.sent
+        ]
+        return bool(sent) and isinstance(sent[-1], DisableService)
+
     def _free_reserves(self, recovery: Recovery) -> tuple[str, ...]:
-        failing = {row.state.host for row in self.rows.values() if row.state.phase is not Phase.ENDED}
+        open_states = (row.state for row in self.rows.values() if not has_ended(row.state))
+        failing = {state.host for state in open_states if kind_of(state).name in ("host", "process")}
         return tuple(
             host.name
             for host in self.hosts.values()
@@ -210,13 +261,26 @@ class MemoryStore:
             and self.claims.get(f"reserved:{host.name}", (recovery.uuid, None))[0] == recovery.uuid
         )
 
-    def commit(self, lease: Lease, version: int, change: Change) -> int:
+    def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
         """Store the change, or nothing."""
         row = self.rows[lease.recovery]
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         if row.version != version:
             raise Conflict(f"recovery {lease.recovery} is at version {row.version}, not {version}")
+        if isinstance(change.after, Recovery):
+            self._commit_host(change)
+        row.state, row.version = change.after, version + 1
+        row.orders.update({order.id: order for order in change.orders if order.effect.is_order})
+        row.answered.update(row.orders.keys() & change.answered)
+        row.timeline.extend(change.timeline)
+        for letter in change.handled:
+            row.inbox.pop(letter, None)
+        if has_ended(change.after):
+            row.lease = None
+        return row.version
+
+    def _commit_host(self, change: Change[Recovery]) -> None:
         self._check_proofs(change)
         self._take_claims(change)
         for proof, why in change.revoked:
@@ -224,18 +288,9 @@ class MemoryStore:
             self.revoked[proof.uuid] = why
         if change.after.proof is not None:
             self.proofs[change.after.proof.uuid] = change.after.proof
-        row.state, row.version = change.after, version + 1
-        row.orders.update({order.id: order for order in change.orders if order.effect.is_order})
-        row.answered.update(row.orders.keys() & change.answered)
-        row.timeline.extend(change.timeline)
-        for letter in change.handled:
-            row.inbox.pop(letter, None)
         self._set_flags(change)
-        if change.after.phase is Phase.ENDED:
-            row.lease = None
-        return row.version
 
-    def _check_proofs(self, change: Change) -> None:
+    def _check_proofs(self, change: Change[Recovery]) -> None:
         """Refuse orders that make a guest run without a proof of this host and recovery that is alive and young (P1)."""
         dead = {proof.uuid for proof, _ in change.revoked} | set(self.revoked)
         known = dict(self.proofs)
@@ -258,7 +313,7 @@ class MemoryStore:
                 is_right = proof.host == self.rows[order.recovery].state.host
         return is_right and proof.recovery == order.recovery and proof.holds(self.now())
 
-    def _take_claims(self, change: Change) -> None:
+    def _take_claims(self, change: Change[Recovery]) -> None:
         wanted = dict[str, tuple[str, float | None]]()
         uuid = change.after.uuid
         if change.power_off_slots is not None and any(isinstance(order.effect, PowerOff) for order in change.orders):
@@ -271,7 +326,7 @@ class MemoryStore:
         if change.after.phase is Phase.ENDED:
             self.claims = {key: claim for key, claim in self.claims.items() if claim != (uuid, None)}
 
-    def _slot(self, change: Change, slots: int) -> dict[str, tuple[str, float | None]]:
+    def _slot(self, change: Change[Recovery], slots: int) -> dict[str, tuple[str, float | None]]:
         prefix = f"power-off:{change.after.segment}:"
         self.claims = {
             key: (owner, until) for key, (owner, until) in self.claims.items() if until is None or until > change.now
@@ -284,7 +339,7 @@ class MemoryStore:
             raise ClaimRefused(f"all {slots} power-offs of segment {change.after.segment} are spent")
         return {free: (change.after.uuid, change.now + change.slot_seconds)}
 
-    def _set_flags(self, change: Change) -> None:
+    def _set_flags(self, change: Change[Recovery]) -> None:
         if records.is_on_maintenance(change.after):
             failed = self.hosts[change.after.host]
             failed.is_on_maintenance, failed.is_reserved = True, False
@@ -300,14 +355,20 @@ class MemoryStore:
             alive = [proof for proof in self.proofs.values() if proof.uuid not in self.revoked]
             if order.id not in row.orders or not any(self._proves(proof, order) for proof in alive):
                 raise ProofRefused(f"order {effect.key} has no valid proof any more")
-        elif order.id not in row.orders or (isinstance(effect, PowerOff) and not _fences(row.state, effect)):
+        elif order.id not in row.orders or not self._is_wanted(row.state, effect):
             raise NoLongerWanted(f"order {effect.key} is no longer wanted: the recovery has gone on since")
         self._extend(row, terms, self.now())
         row.sent.append(order.id)
 
-
-def _fences(state: Recovery, effect: PowerOff) -> bool:
-    return state.phase is Phase.FENCING and state.host == effect.host
+    def _is_wanted(self, state: Incident, effect: Effect) -> bool:
+        """Tell whether the incident still stands where it gave the order."""
+        match effect:
+            case PowerOff():
+                return state.phase is Phase.FENCING and state.host == effect.host
+            case DisableService() | EnableService():
+                return state.phase is ProcessPhase.CHANGING and self._recovery_of(effect.host) is None
+            case _:
+                return True
 
 
 def host_on(segment: str, name: str, *, is_reserved: bool = False) -> StoredHost:

@@ -14,17 +14,17 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import checker, losses
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
+from vmha.sim.storm_incidents import process_misreported, process_stops
+from vmha.sim.storm_verdict import END_SECONDS, Result, judge
 from vmha.sim.world import World
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ HOSTS = ("c1", "c2", "c3")
 INSTANCES = 30
 CALM_SECONDS = 100.0
 FAULT_SECONDS = 300.0
-END_SECONDS = 760.0
-STUCK_SECONDS = 150.0
-"""Longer than the longest pause between two steps of a recovery that goes on: a move's time is 120 s here."""
-
 REFUSALS = (
     Code.NO_WITNESS_ALL_STALE,
     Code.NO_WITNESS_NOVA_AWAY,
@@ -67,27 +63,13 @@ REFUSALS = (
     Code.TAKEN_OVER,
     Code.CONFIRM_REFUSED_ALIVE,
     Code.REJECTED,
+    Code.ALREADY_DISABLED,
+    Code.ALREADY_ENABLED,
+    Code.DISABLED_BY_OTHERS,
+    Code.PROCESS_ABSORBED,
+    Code.SERVICE_UNREADABLE,
 )
 """Every way in which the engine declines, waits or asks; each must have been met in a storm of 2,000 runs."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What one run, or many, came to."""
-
-    runs: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    endings: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def add(self, other: Result) -> None:
-        """Add the other's counts to this one's."""
-        self.runs += other.runs
-        self.faults += other.faults
-        self.reasons += other.reasons
-        self.endings += other.endings
-        self.violations += other.violations
 
 
 class Storm:
@@ -95,6 +77,7 @@ class Storm:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self.hosts = HOSTS
         self.result = Result(runs=1)
         self.world = World(seed)
         self.random: random.Random = self.world.random
@@ -130,7 +113,7 @@ class Storm:
             self.world.at(float(at), self._human)
         self.world.at(CALM_SECONDS + FAULT_SECONDS + 60.0, self._heal)
         self.world.advance(END_SECONDS)
-        self._judge()
+        judge(self.seed, self.result, self.world, self.rig)
         return self.result
 
     # What befalls the cloud
@@ -181,9 +164,10 @@ class Storm:
             self.rig.memory.report(host, f"n{self.notifications}", method)
 
     def _fault_at(self, at: float, name: str, **arguments: object) -> None:
-        self.world.at(at, lambda: self._inject(name, **arguments))
+        self.world.at(at, lambda: self.inject(name, **arguments))
 
-    def _inject(self, name: str, **arguments: object) -> None:
+    def inject(self, name: str, **arguments: object) -> None:
+        """Do a fault now, and count it."""
         self.result.faults[name] += 1
         inject(self.world, name, **arguments)
 
@@ -193,25 +177,25 @@ class Storm:
 
     def on_failing_host(self, name: str) -> None:
         """Let the fault befall a host that is being recovered, or any."""
-        failing = [row.state.host for row in self.rig.memory.rows.values()] or list(HOSTS)
-        self._inject(name, host=self.random.choice(failing))
+        failing = [state.host for state in self.rig.memory.failures] or list(HOSTS)
+        self.inject(name, host=self.random.choice(failing))
 
     def on_any_host(self, name: str) -> None:
         """Let the fault befall any host, at any moment."""
-        self._inject(name, host=self.random.choice(HOSTS))
+        self.inject(name, host=self.random.choice(HOSTS))
 
     def swap(self, name: str) -> None:
         """Exchange the BMCs of two hosts."""
         one, other = self.random.sample(HOSTS, 2)
-        self._inject(name, host=one, other=other)
+        self.inject(name, host=one, other=other)
 
     def everywhere(self, name: str) -> None:
         """Let the fault befall the whole cloud."""
-        self._inject(name)
+        self.inject(name)
 
     def on_an_instance(self, name: str) -> None:
         """Let an owner interfere."""
-        self._inject(name, instance=self.random.choice(list(self.world.nova.servers)))
+        self.inject(name, instance=self.random.choice(list(self.world.nova.servers)))
 
     def on_an_engine(self, name: str) -> None:
         """Kill or pause an engine; it comes back after a while."""
@@ -234,18 +218,18 @@ class Storm:
 
     def _human(self) -> None:
         """Look at what waits; confirm only what one has made true by hand, or reject."""
-        for row in self.rig.memory.rows.values():
-            if not row.state.phase.is_wait or self.random.random() < 0.6:
+        for state in self.rig.memory.failures:
+            if not state.phase.is_wait or self.random.random() < 0.6:
                 continue
-            host = self.world.hosts[row.state.host]
+            host = self.world.hosts[state.host]
             if self.random.random() < 0.08:
-                self.rig.memory.say(row.state.uuid, Rejected(by="ann", why="not now"))
-            elif row.state.phase is Phase.DISPUTED and self._is_heard(row.state):
-                self.rig.memory.say(row.state.uuid, Confirmed(by="bob", why="the monitor is right"))
-            elif row.state.phase not in (Phase.HELD, Phase.DISPUTED):
+                self.rig.memory.say(state.uuid, Rejected(by="ann", why="not now"))
+            elif state.phase is Phase.DISPUTED and self._is_heard(state):
+                self.rig.memory.say(state.uuid, Confirmed(by="bob", why="the monitor is right"))
+            elif state.phase not in (Phase.HELD, Phase.DISPUTED):
                 host.power_off("operator")
                 self.world.note_word(host.name, by="ann", why="pulled the plug")
-                self.rig.memory.say(row.state.uuid, Confirmed(by="ann", why="pulled the plug"))
+                self.rig.memory.say(state.uuid, Confirmed(by="ann", why="pulled the plug"))
 
     def _is_heard(self, state: Recovery) -> bool:
         heard_at = state.witness.changed_at
@@ -259,40 +243,6 @@ class Storm:
                 inject(self.world, "network_back", host=name)
         inject(self.world, "cell_shown")
         self.rig.memory.away_until = 0.0
-
-    # The verdict
-
-    def _judge(self) -> None:
-        found = checker.check(self.world.record.facts)
-        blamed = [str(violation) for violation in found if not self._is_beyond_us(violation)]
-        for actor in self.rig.actors.values():
-            held = actor.engine.held.values() if actor.engine else ()
-            blamed += [f"promise broken: {one.state.reason.sentence}" for one in held if one.is_stopped]
-        for row in self.rig.memory.rows.values():
-            state = row.state
-            self.result.endings[state.outcome.value if state.outcome else state.phase.value] += 1
-            self.result.reasons.update(entry.reason.code.name for entry in row.timeline)
-            self.result.reasons.update(move.reason.code.name for move in state.moves if move.reason)
-            blamed += losses.contradicted(state, self.world.record.facts)
-            quiet_seconds = END_SECONDS - row.timeline[-1].at
-            if state.phase is not Phase.ENDED and not state.phase.is_wait and quiet_seconds > STUCK_SECONDS:
-                blamed.append(f"recovery of {state.host} stuck in {state.phase.value} for {quiet_seconds:.0f} s")
-        self.result.violations = [f"seed {self.seed}: {sentence}" for sentence in blamed]
-
-    def _is_beyond_us(self, violation: checker.Violation) -> bool:
-        """Tell whether no engine could have known (docs/operate/limits.md).
-
-        The order left while the host was off and Nova took it late; or somebody powered the host on after the reading, or the human's
-        word, that the proof stood on, and within its validity. Two guests of one instance are never excused.
-        """
-        if violation.kind is not checker.Kind.SOURCE_WAS_ON:
-            return violation.kind in (checker.Kind.LATE_ORDER, checker.Kind.CAME_BACK)
-        facts = [f for f in self.world.record.facts if f.get("host") == violation.host and f["at"] <= violation.at]
-        on_at = max((fact["at"] for fact in facts if fact["what"] == "power" and fact["on"]), default=None)
-        policy = self.rig.policy
-        bases = [f["at"] + policy.proof_valid_seconds for f in facts if f["what"] == "bmc" and f["outcome"] == "off"]
-        bases += [f["at"] + policy.human_word_valid_seconds for f in facts if f["what"] == "word"]
-        return on_at is not None and any(on_at < valid_until for valid_until in bases)
 
 
 SCRIPTS: tuple[Callable[[Storm], None], ...] = (
@@ -311,6 +261,8 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.on_failing_host) for name in ("power_back", "host_returns", "host_resumes_guests", "mains_lost")),
     *((name, Storm.on_failing_host) for name in ("compute_resumes", "network_back", "cell_hidden", "compute_starts")),
     *((name, Storm.on_any_host) for name in ("power_lost", "host_crashes", "compute_hangs", "network_cut")),
+    ("process_stops", process_stops),
+    ("process_misreported", process_misreported),
     *((name, Storm.on_any_host) for name in ("operator_disables", "operator_forces_down")),
     ("bmc_swapped", Storm.swap),
     *((name, Storm.everywhere) for name in ("nova_away", "keystone_away", "placement_away", "bus_away", "nova_slow")),

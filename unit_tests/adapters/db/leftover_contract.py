@@ -24,6 +24,7 @@ from vmha.core.explain import Code
 from vmha.core.model import Phase
 
 STOPPED = {"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"}
+PROCESS_STOPPED = {"event": "STOPPED", "process_name": "nova-compute"}
 UNFINISHED = ("new", "running", "error")
 
 
@@ -150,8 +151,14 @@ class LeftoverContract:
     @pytest.mark.parametrize(
         ("case", "status", "says"),
         [
-            ({"kind": "VM", "payload": {"event": "LIFECYCLE"}}, "ignored", "whole hosts only"),
-            ({"kind": "PROCESS", "payload": {"event": "STOPPED"}}, "ignored", "whole hosts only"),
+            ({"kind": "VM", "payload": {"event": "LIFECYCLE"}}, "ignored", "type VM"),
+            ({"kind": "PROCESS", "payload": {"event": "STOPPED"}}, "ignored", "for its monitor to say"),
+            ({"kind": "PROCESS", "payload": PROCESS_STOPPED}, "ignored", "for its monitor to say"),
+            (
+                {"kind": "PROCESS", "payload": {**PROCESS_STOPPED, "event": "STARTED"}},
+                "ignored",
+                "for its monitor to say",
+            ),
             ({"payload": {"event": "STARTED", "host_status": "NORMAL"}}, "finished", "reported started"),
             ({"payload": {"event": "STOPPED"}}, "ignored", "no host_status"),
             ({"payload": "{not json"}, "failed", "cannot be read"),
@@ -159,7 +166,7 @@ class LeftoverContract:
             ({"host": "gone"}, "failed", "in no segment"),
         ],
     )
-    def test_what_is_no_host_failure_ends(self, rig: SqlRig, case: dict[str, Any], status: str, says: str) -> None:
+    def test_what_is_not_taken_up_ends(self, rig: SqlRig, case: dict[str, Any], status: str, says: str) -> None:
         """What the API would end at once ends here, and what nobody can act on has failed; each says why."""
         uuid = leave(rig, "running", **case)
         look(rig)

@@ -8,8 +8,9 @@ another clock_timestamp() first on its search path.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from unit_tests.ports.store_contract import Reported
 from vmha.adapters.db import incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.reports import HostReport, Place, ProcessReport, Report
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
 
@@ -135,6 +137,13 @@ class SqlRig:
 
     def report(self, host: str, engine: Engine | None = None, *, says_off: bool = True) -> Reported:
         """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`."""
+        return self._report(host, "COMPUTE_HOST", partial(HostReport, method="auto", says_off=says_off), engine)
+
+    def report_process(self, host: str, *, is_running: bool = False) -> Reported:
+        """Accept a notification about nova-compute."""
+        return self._report(host, "PROCESS", partial(ProcessReport, process="nova-compute", is_running=is_running))
+
+    def _report(self, host: str, type: str, about: Callable[..., Report], engine: Engine | None = None) -> Reported:
         uuid = str(uuid4())
         with transaction(engine or self.engine) as connection:
             row = connection.execute(select(schema.hosts).where(schema.hosts.c.name == host)).mappings().one()
@@ -143,21 +152,19 @@ class SqlRig:
                     notification_uuid=uuid,
                     generated_time=text("CURRENT_TIMESTAMP"),
                     source_host_uuid=row["uuid"],
-                    type="COMPUTE_HOST",
+                    type=type,
                     payload="{}",
                     status="running",
                     deleted=0,
                 )
             )
-            report = incidents.HostReport(
+            place = Place(
                 notification_uuid=uuid,
                 host_uuid=row["uuid"],
                 host_name=host,
                 segment_uuid=row["failover_segment_id"],
-                method="auto",
-                says_off=says_off,
             )
-            recovery = incidents.report_host(connection, report)
+            recovery = incidents.open_or_join(connection, about(place=place))
         return Reported(uuid, recovery)
 
     def say(self, recovery: str, event: Event) -> None:

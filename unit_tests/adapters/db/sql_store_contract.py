@@ -20,6 +20,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.ports.incident_contract import IncidentContract
 from unit_tests.ports.store_contract import TERMS, Owner, StoreContract, move, own
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
@@ -27,7 +28,8 @@ from vmha.adapters.db.store import SqlStore
 from vmha.core.effects import Alert, EnableReserved, PowerOff
 from vmha.core.events import Confirmed
 from vmha.core.explain import Code, Reason, because
-from vmha.core.model import MoveStatus, Outcome, Phase, Reserved, ReservedStatus
+from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, Reserved, ReservedStatus
+from vmha.core.plain import from_plain
 from vmha.errors import ClaimRefused, Conflict, StoreUnavailable
 from vmha.ports import Change, LeaseTerms, TimelineEntry
 
@@ -360,7 +362,27 @@ class DatabaseContract:
         assert row["seen_at"] - row["started_at"] == pytest.approx(10.0, abs=0.1)
 
 
-class SqlStoreContract(StoreContract, RaceContract, MoveContract, WordsContract, DatabaseContract):
+class OlderVersionContract:
+    """What a version that knows hosts only makes of the smaller incidents, while both run on one database."""
+
+    def test_it_can_read_none_of_them(self, rig: SqlRig) -> None:
+        """It reads each row as the state of a host, fails, and so leaves it to an engine that can; it counts no failure of a host."""
+        host, process = rig.report("c1"), rig.report_process("c2")
+        table = schema.recoveries
+        rows = {row["uuid"]: row for row in rig.read(select(table))}
+        for uuid, is_host in ((host.recovery, True), (process.recovery, False)):
+            plain = json.loads(rows[uuid]["state"]) | {"moves": []}
+            if is_host:
+                assert from_plain(Recovery, plain).host == "c1"
+            else:
+                with pytest.raises((TypeError, KeyError)):
+                    from_plain(Recovery, plain)
+        assert [rows[each.recovery]["segment_uuid"] for each in (host, process)] == ["segment", ""]
+
+
+class SqlStoreContract(
+    StoreContract, IncidentContract, RaceContract, MoveContract, WordsContract, DatabaseContract, OlderVersionContract
+):
     """Everything that the SQL store holds, on whatever database."""
 
 

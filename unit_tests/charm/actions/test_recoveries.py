@@ -127,6 +127,17 @@ def test_a_word_that_nobody_waits_for_is_refused(unit: Acting, cloud: Cloud) -> 
     assert cloud.letters() == []
 
 
+def test_the_word_is_for_the_host(unit: Acting, cloud: Cloud) -> None:
+    """An incident of a process of the same host, though it is younger, is not what is confirmed; alone it takes no such word."""
+    process = cloud.report_process()
+    refused = unit.act("confirm-host-down", recovery=process, **WORD)
+    assert refused.failure is not None
+    assert "is open, so nothing was recorded" in refused.failure
+    waiting = cloud.waiting()
+    assert unit.act("confirm-host-down", host="c1", **WORD).results["recovery"] == waiting
+    assert process in unit.act("list-recoveries").results["recoveries"]
+
+
 def test_a_recovery_that_works_takes_no_word(unit: Acting, cloud: Cloud) -> None:
     """A recovery that waits for no human says where it stands."""
     cloud.report()

@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from vmha.adapters.db import records, schema
 from vmha.adapters.db.connection import sentence, upstream_sentence
 from vmha.core.effects import Evacuate, PowerOff
-from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase
+from vmha.core.kinds import has_ended
+from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase, Recovery
 from vmha.core.plain import to_plain
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused
 
@@ -26,39 +27,44 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
-    from vmha.core.model import Move, Proof, Recovery
+    from vmha.core.incidents import Incident
+    from vmha.core.model import Move, Proof
     from vmha.ports import Change, Lease, Order
 
 recoveries = schema.recoveries
 
 
-def store_change(connection: Connection, lease: Lease, version: int, change: Change) -> int:
+def store_change(connection: Connection, lease: Lease, version: int, change: Change[Any]) -> int:
     """Store everything and return the new version; any error rolls the caller's transaction back."""
     _store_state(connection, lease, version, change.after)
-    _store_proofs(connection, change)
-    _store_claims(connection, change)
+    is_host = isinstance(change.after, Recovery)
+    if is_host:
+        _store_proofs(connection, change)
+        _store_claims(connection, change)
     for order in change.orders:
         if isinstance(order.effect, Evacuate):
             _insert_proven_order(connection, lease, version + 1, order, order.effect, change.now)
         elif order.effect.is_order:  # a reading, or an alert, leaves nothing that a successor would have to know
             connection.execute(insert(schema.effects).values(**_order_columns(lease, order, change.now)))
-    _store_moves(connection, change)
+    if is_host:
+        _store_moves(connection, change)
     _store_views(connection, change)
     _close_letters(connection, lease, change)
     return version + 1
 
 
-def _store_state(connection: Connection, lease: Lease, version: int, after: Recovery) -> None:
+def _store_state(connection: Connection, lease: Lease, version: int, after: Incident) -> None:
+    state = replace(after, moves=()) if isinstance(after, Recovery) else after  # moves have a table of their own
     values: dict[str, Any] = {
         "version": version + 1,
         "phase": after.phase.value,
         "outcome": after.outcome.value if after.outcome else None,
         "message": sentence(after.reason.sentence),
-        "state": json.dumps(to_plain(replace(after, moves=()))),
+        "state": json.dumps(to_plain(state)),
         "ended_at": after.ended_at,
         "wake_at": after.wake_at,
     }
-    if after.phase is Phase.ENDED:
+    if has_ended(after):
         values |= {"open_key": None, "lease_token": None, "lease_until": None, "claimable_at": None}
     stored = connection.execute(
         update(recoveries)
@@ -82,7 +88,7 @@ def _store_state(connection: Connection, lease: Lease, version: int, after: Reco
     raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s (epoch {lease.epoch}, now {epoch})")
 
 
-def _store_proofs(connection: Connection, change: Change) -> None:
+def _store_proofs(connection: Connection, change: Change[Recovery]) -> None:
     table = schema.fence_proofs
     for proof, why in change.revoked:
         _put_proof(connection, proof, change.before)
@@ -119,7 +125,7 @@ def _evidence(proof: Proof) -> str:
     return json.dumps({"readings": to_plain(proof.readings), "word": to_plain(proof.word)})
 
 
-def _store_claims(connection: Connection, change: Change) -> None:
+def _store_claims(connection: Connection, change: Change[Recovery]) -> None:
     """Take slots for power-offs and reserved hosts as unique rows; the loser of a race gets `ClaimRefused`."""
     claims = schema.claims
     uuid = change.after.uuid
@@ -137,7 +143,7 @@ def _store_claims(connection: Connection, change: Change) -> None:
         connection.execute(delete(claims).where(claims.c.recovery_uuid == uuid, claims.c.expires_at.is_(None)))
 
 
-def _take_slot(connection: Connection, change: Change, slots: int) -> None:
+def _take_slot(connection: Connection, change: Change[Recovery], slots: int) -> None:
     claims = schema.claims
     prefix = f"power-off:{change.after.segment}:"
     connection.execute(delete(claims).where(claims.c.claim_key.like(f"{prefix}%"), claims.c.expires_at <= change.now))
@@ -212,7 +218,7 @@ def is_valid() -> tuple[ColumnElement[bool], ...]:
     return proofs.c.revoked_at.is_(None), proofs.c.valid_until > now, not_to_come
 
 
-def _store_moves(connection: Connection, change: Change) -> None:
+def _store_moves(connection: Connection, change: Change[Recovery]) -> None:
     """Write the moves that changed, and upstream's vmoves beside them."""
     before = {move.instance: move for move in change.before.moves}
     ended = change.after.phase is Phase.ENDED
@@ -224,7 +230,7 @@ def _store_moves(connection: Connection, change: Change) -> None:
             _update_move(connection, change, move)
 
 
-def _insert_moves(connection: Connection, change: Change, new: list[tuple[int, Move]]) -> None:
+def _insert_moves(connection: Connection, change: Change[Recovery], new: list[tuple[int, Move]]) -> None:
     """Write a whole plan in two statements: a host may carry more than a thousand instances."""
     rows = [
         {
@@ -251,7 +257,7 @@ def _insert_moves(connection: Connection, change: Change, new: list[tuple[int, M
         connection.execute(insert(schema.vmoves), vmoves)
 
 
-def _update_move(connection: Connection, change: Change, move: Move) -> None:
+def _update_move(connection: Connection, change: Change[Recovery], move: Move) -> None:
     table = schema.moves
     mine = (table.c.recovery_uuid == change.after.uuid, table.c.instance_uuid == move.instance)
     connection.execute(update(table).where(*mine).values(status=move.status.value, state=json.dumps(to_plain(move))))
@@ -271,7 +277,7 @@ def _vmove(connection: Connection, recovery: Recovery, move: Move) -> dict[str, 
     return columns
 
 
-def _store_views(connection: Connection, change: Change) -> None:
+def _store_views(connection: Connection, change: Change[Any]) -> None:
     """Write what changed for clients of upstream's tables: notifications, and the flags of hosts."""
     before, after = change.before, change.after
     hosts, stamp = schema.hosts, _stamp(change.now)
@@ -286,7 +292,7 @@ def _store_views(connection: Connection, change: Change) -> None:
         )
 
 
-def _store_status(connection: Connection, after: Recovery, stamp: Any) -> None:
+def _store_status(connection: Connection, after: Incident, stamp: Any) -> None:
     """Write status and message of all joined notifications. Read first: MariaDB runs UPDATE … IN (SELECT …) over every row."""
     links, table = schema.recovery_notifications, schema.notifications
     joined = connection.scalars(select(links.c.notification_uuid).where(links.c.recovery_uuid == after.uuid)).all()
@@ -301,7 +307,7 @@ def _store_status(connection: Connection, after: Recovery, stamp: Any) -> None:
     )
 
 
-def _close_letters(connection: Connection, lease: Lease, change: Change) -> None:
+def _close_letters(connection: Connection, lease: Lease, change: Change[Any]) -> None:
     """Strike answered orders and handled letters off, and write the timeline."""
     if change.answered:
         table = schema.effects

@@ -20,6 +20,7 @@ from sqlalchemy import func, inspect, select, update
 
 from vmha.adapters.db import incidents, schema
 from vmha.adapters.db.connection import transaction, upstream_sentence
+from vmha.adapters.db.reports import Place, report_of
 from vmha.core.acceptance import Verdict, judge_leftover
 from vmha.core.explain import Code, because
 from vmha.errors import StoreUnavailable
@@ -135,17 +136,17 @@ def settle(engine: Engine, uuid: str) -> Leftover | None:
         now = _now(connection)
         leftover = _leftover(row, now)
         _store(connection, leftover, _moment(now).replace(microsecond=0))
-        if leftover.verdict.opens_recovery:
-            report = incidents.HostReport(
+        if leftover.verdict.opens is not None:
+            place = Place(
                 notification_uuid=uuid,
                 host_uuid=row.source_host_uuid,
                 host_name=leftover.host,
                 segment_uuid=row.segment_uuid,
-                method=row.recovery_method,
-                # What a monitor said up to an hour ago takes nobody's power for off now.
-                says_off=False,
             )
-            recovery = incidents.report_host(connection, report)
+            payload = _payload(row.payload) or {}
+            # What a monitor said up to an hour ago takes nobody's power for off now.
+            report = report_of(leftover.verdict.opens, place, payload, method=row.recovery_method, says_off=False)
+            recovery = incidents.open_or_join(connection, report)
             said = because(Code.LEFT_BEHIND, host=leftover.host, notification=uuid, status=leftover.status)
             incidents.tell(connection, recovery, said, at=now)
         return leftover

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, ReservedStatus
 
 if TYPE_CHECKING:
+    from vmha.core.incidents import Incident
     from vmha.core.model import Move
 
 OUTCOMES = {
@@ -16,6 +17,10 @@ OUTCOMES = {
     Outcome.FAILED: "failed",
     Outcome.REJECTED: "ignored",
     Outcome.FALSE_ALARM: "ignored",
+    Outcome.DISABLED: "finished",
+    Outcome.ENABLED: "finished",
+    Outcome.SKIPPED: "finished",
+    Outcome.ABSORBED: "finished",
 }
 
 VMOVES = {
@@ -33,18 +38,20 @@ VMOVES = {
 }
 
 
-def notification_status(recovery: Recovery) -> str:
+def notification_status(recovery: Incident) -> str:
     """Return upstream's word for where the recovery stands."""
     return "running" if recovery.outcome is None else OUTCOMES[recovery.outcome]
 
 
-def is_on_maintenance(recovery: Recovery) -> bool:
-    """Tell whether the host is to be marked: from its first proof on, as upstream does at the start."""
-    return recovery.fence.proofs > 0
+def is_on_maintenance(recovery: Incident) -> bool:
+    """Tell whether the host is to be marked: from its first proof on. Upstream does it at the start, and for processes too."""
+    return isinstance(recovery, Recovery) and recovery.fence.proofs > 0
 
 
-def spent_reserves(recovery: Recovery) -> tuple[str, ...]:
+def spent_reserves(recovery: Incident) -> tuple[str, ...]:
     """Name the reserved hosts that are reserved no longer."""
+    if not isinstance(recovery, Recovery):
+        return ()
     return tuple(entry.host for entry in recovery.reserved if entry.status is ReservedStatus.READY)
 
 

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 
 from vmha.adapters.db import listing
-from vmha.adapters.db.schema import fence_proofs, moves, recoveries, recovery_notifications, timeline
-from vmha.core.model import HumanWord, Move, Outcome, Phase, PowerReading
+from vmha.adapters.db.schema import fence_proofs, hosts, moves, recoveries, recovery_notifications, timeline
+from vmha.core.kinds import ENDED, KINDS
+from vmha.core.model import Move, Outcome, PowerReading
 from vmha.core.plain import from_plain
+from vmha.core.words import HumanWord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from vmha.adapters.db.listing import Page
+    from vmha.core.incidents import AnyPhase
+
+_SEGMENT = select(hosts.c.failover_segment_id).where(hosts.c.uuid == recoveries.c.host_uuid).scalar_subquery()
+"""Where the row names no segment: see the table."""
 
 _SHOWN = (
     recoveries.c.uuid,
+    recoveries.c.kind,
+    recoveries.c.subject,
     recoveries.c.host_name,
     recoveries.c.host_uuid,
-    recoveries.c.segment_uuid,
+    case((recoveries.c.segment_uuid == "", _SEGMENT), else_=recoveries.c.segment_uuid).label("segment_uuid"),
     recoveries.c.method,
     recoveries.c.phase,
     recoveries.c.outcome,
@@ -38,18 +46,30 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryView:
-    """One recovery; times are seconds since the epoch."""
+    """One recovery; times are seconds since the epoch. `subject` is the instance, or the process, where not the host itself failed."""
 
     uuid: str
+    kind: str
+    subject: str | None
     host_name: str
     host_uuid: str
-    segment_uuid: str
-    method: str
-    phase: Phase
+    segment_uuid: str | None
+    method: str | None
+    phase: AnyPhase
     outcome: Outcome | None
     message: str
     opened_at: float
     ended_at: float | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nothing more is done about it."""
+        return self.phase in ENDED
+
+    @property
+    def of(self) -> str:
+        """Say what it is about."""
+        return self.host_name if self.subject is None else f"{self.kind} {self.subject} on {self.host_name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +149,12 @@ def timeline_of(connection: Connection, uuid: str) -> list[TimelineLine]:
 def _recovery(row: Row[*tuple[Any, ...]]) -> RecoveryView:
     values = dict(row._mapping)
     outcome = values["outcome"]
+    phases = {phase.value: phase for phase in KINDS[values["kind"]].phases}
     return RecoveryView(
         **{
             **values,
-            "phase": Phase(values["phase"]),
+            "method": values["method"] or None,
+            "phase": phases[values["phase"]],
             "outcome": None if outcome is None else Outcome(outcome),
         }
     )

@@ -135,11 +135,11 @@ recoveries = Table(
     Column("id", _id, primary_key=True, autoincrement=True),
     Column("uuid", String(36), nullable=False, unique=True),
     Column("kind", String(16), nullable=False),
-    Column(
-        "open_key", String(64), unique=True
-    ),  # "host:<uuid>" while open, NULL when final: one open recovery per incident
+    # "host:<uuid>", "instance:<uuid>" or "process:<host's uuid>:<name>" while open, NULL when final: one open recovery per incident
+    Column("open_key", String(64), unique=True),
     Column("host_uuid", String(36), nullable=False),
     Column("host_name", String(255), nullable=False),
+    # Empty but for hosts: a version that knows no other kinds counts a segment's failures by it, and would brake for a crashed instance.
     Column("segment_uuid", String(36), nullable=False),
     Column("method", String(36), nullable=False),
     Column("phase", String(32), nullable=False),
@@ -155,6 +155,8 @@ recoveries = Table(
     Column("epoch", Integer, nullable=False),
     Column("lease_until", Double),
     Column("claimable_at", Double),  # a successor may claim from here on; NULL: at once
+    Column("subject", String(255)),  # the instance's uuid, or the process's name; NULL where the host itself failed
+    Index("recoveries_subject_opened_idx", "subject", "opened_at"),
     Index("recoveries_segment_opened_idx", "segment_uuid", "opened_at"),
     Index("recoveries_host_opened_idx", "host_uuid", "opened_at"),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import failover_segments, hosts, recoveries
-from vmha.core.model import Phase
+from vmha.core.kinds import PHASES
 from vmha.errors import VmhaError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.listing import Page
 
-_WAITS = tuple(phase.value for phase in Phase if phase.is_wait)
+_WAITS = tuple(phase.value for phase in PHASES if phase.is_wait)
 ABANDONED_SECONDS: Final = 120.0
 """So long a recovery that no engine works on keeps its segment as it is: five times as long as another engine takes to take over."""
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import nearby, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
-from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
+from vmha.adapters.db.hosts import lock_by_name
+from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
+from vmha.core.incidents import ProcessPhase
+from vmha.core.kinds import KINDS
 from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
 from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from vmha.core.effects import Effect
     from vmha.core.events import Event
+    from vmha.core.incidents import Incident
     from vmha.ports import Change, LeaseTerms, Order
 
 logger = logging.getLogger(__name__)
@@ -41,7 +45,7 @@ proofs = schema.fence_proofs
 class SqlStore:
     """The `Store` port over SQLAlchemy."""
 
-    def __init__(self, engine: Engine, *, on_commit: Callable[[int, Change], None] | None = None) -> None:
+    def __init__(self, engine: Engine, *, on_commit: Callable[[int, Change[Any]], None] | None = None) -> None:
         """Keep everything in this database. `on_commit` hears of each change that is stored, and of the version it changed."""
         self._on_commit = on_commit
         self._engine = engine
@@ -62,27 +66,33 @@ class SqlStore:
             if known.rowcount == 0:
                 connection.execute(insert(schema.engines).values(name=engine, started_at=now, seen_at=now))
 
-    def claim(self, engine: str, terms: LeaseTerms, *, limit: int) -> tuple[Claimed, ...]:
-        """Take open recoveries that nobody owns any more; each by one compare-and-swap on its epoch."""
+    def claim(self, engine: str, terms: LeaseTerms, *, limit: int, others: int = 0) -> tuple[Claimed, ...]:
+        """Take open incidents that nobody owns any more, hosts first; each by one compare-and-swap on its epoch."""
+        is_host = recoveries.c.kind == HOST
         with transaction(self._engine) as connection:
             _cut_leases_to_come(connection, terms)
-            if limit <= 0:
-                return ()
-            free = select(recoveries).where(recoveries.c.open_key.is_not(None), _is_free()).order_by(recoveries.c.id)
-            rows = connection.execute(free.limit(limit + len(self._told))).mappings().all()
-            taken: list[Claimed] = []
-            for row in rows:
-                state = self._read(connection, row) if len(taken) < limit else None
-                lease = Lease(recovery=row["uuid"], engine=engine, epoch=row["epoch"] + 1, token=str(uuid4()))
-                if state is not None and _take(connection, lease, terms):
-                    taken.append(Claimed(recovery=state, version=row["version"], lease=lease, before=row["owner"]))
-            return tuple(taken)
+            hosts = self._claim(connection, engine, terms, is_host, limit)
+            return (*hosts, *self._claim(connection, engine, terms, ~is_host, others))
 
-    def _read(self, connection: Connection, row: RowMapping) -> Recovery | None:
-        """Build the recovery of a row, None where that cannot be done. The compare-and-swap that follows sees that it did not change."""
-        uuid, moves = row["uuid"], _stored_moves(connection, row["uuid"])
+    def _claim(
+        self, connection: Connection, engine: str, terms: LeaseTerms, which: ColumnElement[bool], limit: int
+    ) -> list[Claimed]:
+        taken: list[Claimed] = []
+        if limit <= 0:
+            return taken
+        free = select(recoveries).where(recoveries.c.open_key.is_not(None), which, _is_free()).order_by(recoveries.c.id)
+        for row in connection.execute(free.limit(limit + len(self._told))).mappings().all():
+            state = self._read(connection, row) if len(taken) < limit else None
+            lease = Lease(recovery=row["uuid"], engine=engine, epoch=row["epoch"] + 1, token=str(uuid4()))
+            if state is not None and _take(connection, lease, terms):
+                taken.append(Claimed(recovery=state, version=row["version"], lease=lease, before=row["owner"]))
+        return taken
+
+    def _read(self, connection: Connection, row: RowMapping) -> Incident | None:
+        """Build the incident of a row, None where that cannot be done. The compare-and-swap that follows sees that it did not change."""
+        uuid, moves = row["uuid"], _stored_moves(connection, row["uuid"]) if row["kind"] == HOST else ()
         try:
-            return _load(row["state"], moves)
+            return _load(row["kind"], row["state"], moves)
         except Exception as error:  # noqa: BLE001 - whatever a newer version may have written
             what = f"the recovery of {row['host_name']}"
             self._tell_unreadable(f"{uuid}:{row['version']}", what, error, recovery=uuid)
@@ -128,9 +138,11 @@ class SqlStore:
             letters[recovery] = (*letters.get(recovery, ()), (number, event))
         return letters
 
-    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
-        """Read the segment, its failures, its reserves, and the other hosts proven off."""
+    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
+        """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         with transaction(self._engine) as connection:
+            if not isinstance(recovery, Recovery):
+                return nearby.read(connection, recovery)
             neighbours = _neighbours(connection, recovery)
             return Surroundings(
                 segment_hosts=1 + len(neighbours),
@@ -142,7 +154,7 @@ class SqlStore:
                 proven_off=_proven_off(connection, recovery),
             )
 
-    def commit(self, lease: Lease, version: int, change: Change) -> int:
+    def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
         """Store the change, or nothing."""
         with transaction(self._engine) as connection:
             stored = store_change(connection, lease, version, change)
@@ -154,6 +166,9 @@ class SqlStore:
         """Renew the lease and look at proof or phase once more, as the last thing before the order leaves."""
         table = schema.effects
         with transaction(self._engine) as connection:
+            if isinstance(order.effect, BARRED_BY_HOST):
+                # Before anything else, as the API does: a report of this host is either stored before the order leaves, or after.
+                lock_by_name(connection, order.effect.host)
             if not _extend(connection, lease, terms):
                 raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
             door = (table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery, *_needs(order.effect, lease))
@@ -165,7 +180,10 @@ class SqlStore:
             raise NoLongerWanted(f"order {order.effect.key} is no longer wanted: the recovery has gone on since")
 
 
+HOST = "host"
 NEED_PROOF = (Evacuate, ForceDown, EnableReserved)
+BARRED_BY_HOST = (DisableService, EnableService)
+"""Orders that do not leave while their host itself is being recovered."""
 
 
 def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
@@ -183,6 +201,9 @@ def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
         case PowerOff():
             fences = (recoveries.c.phase == Phase.FENCING.value, recoveries.c.host_name == effect.host)
             return (select(recoveries.c.id).where(*of_this, *fences).exists(),)
+        case DisableService() | EnableService():
+            changes = select(recoveries.c.id).where(*of_this, recoveries.c.phase == ProcessPhase.CHANGING.value)
+            return changes.exists(), ~nearby.is_recovering(effect.host)
         case _:
             return ()
 
@@ -245,8 +266,11 @@ def _stored_moves(connection: Connection, uuid: str) -> Sequence[str]:
     return connection.execute(mine).scalars().all()
 
 
-def _load(state: str, moves: Sequence[str]) -> Recovery:
+def _load(kind: str, state: str, moves: Sequence[str]) -> Incident:
     plain = json.loads(state)
+    if kind != HOST:
+        incident: Incident = from_plain(KINDS[kind].state, plain)
+        return incident
     plain["moves"] = []
     recovery = from_plain(Recovery, plain)
     return replace(recovery, moves=tuple(from_plain(Move, json.loads(row)) for row in moves))
@@ -261,7 +285,7 @@ def _neighbours(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
 def _count_failures(connection: Connection, recovery: Recovery, window_seconds: float) -> int:
     """Count the segment's failures: recoveries opened within the window or undecided since, or slots for a power-off still held."""
     since = func.database_now() - window_seconds
-    mine = recoveries.c.segment_uuid == recovery.segment
+    mine = and_(recoveries.c.segment_uuid == recovery.segment, recoveries.c.kind == HOST)
     opened = select(func.count()).where(
         mine,
         recoveries.c.opened_at > since,
@@ -292,6 +316,7 @@ def _is_braked(connection: Connection, recovery: Recovery) -> bool:
     braked = select(func.count()).where(
         recoveries.c.open_key.is_not(None),
         recoveries.c.segment_uuid == recovery.segment,
+        recoveries.c.kind == HOST,
         recoveries.c.phase == Phase.BRAKED.value,
         recoveries.c.uuid != recovery.uuid,
     )
@@ -304,7 +329,9 @@ def _free_reserves(connection: Connection, recovery: Recovery) -> tuple[str, ...
     taken = select(claims.c.claim_key).where(
         claims.c.claim_key.like("reserved:%"), claims.c.recovery_uuid != recovery.uuid
     )
-    failing = select(recoveries.c.host_uuid).where(recoveries.c.open_key.is_not(None))
+    failing = select(recoveries.c.host_uuid).where(
+        recoveries.c.open_key.is_not(None), recoveries.c.kind.in_((HOST, "process"))
+    )
     rows = connection.execute(
         select(hosts.c.name)
         .where(

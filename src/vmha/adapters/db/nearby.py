@@ -1,0 +1,55 @@
+"""What the database knows beside the incident of an instance or a process: whether its host is being recovered, and what we did before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from vmha.adapters.db import schema
+from vmha.core.effects import DisableService, EnableService
+from vmha.core.model import Surroundings
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.engine import Connection
+
+    from vmha.core.incidents import ProcessRecovery
+
+_hosts = schema.recoveries.alias("recoveries_of_hosts")
+
+
+def read(connection: Connection, incident: ProcessRecovery) -> Surroundings:
+    """Read what `decide()` needs to know beside the incident."""
+    return Surroundings(
+        host_recovery=connection.execute(_recovery_of(incident.host)).scalar(),
+        disabled_by_us=_disabled_by_us(connection, incident),
+    )
+
+
+def is_recovering(host: str) -> ColumnElement[bool]:
+    """Return the condition that a recovery of the host itself is open."""
+    return _recovery_of(host).exists()
+
+
+def _recovery_of(host: str) -> Select[str]:
+    # Keys of open recoveries are few and have an index; names have none.
+    return select(_hosts.c.uuid).where(_hosts.c.open_key.like("host:%"), _hosts.c.host_name == host)
+
+
+def _disabled_by_us(connection: Connection, incident: ProcessRecovery) -> bool:
+    """Tell whether the last order about the service that left us, in any incident of this process, was to disable it."""
+    recoveries, effects = schema.recoveries.c, schema.effects.c
+    newest = (
+        select(effects.kind)
+        .where(
+            recoveries.host_uuid == incident.host_uuid,
+            recoveries.kind == "process",
+            effects.recovery_uuid == recoveries.uuid,
+            effects.kind.in_((DisableService.__name__, EnableService.__name__)),
+            effects.sent_at.is_not(None),
+        )
+        .order_by(effects.id.desc())
+        .limit(1)
+    )
+    return connection.execute(newest).scalar() == DisableService.__name__

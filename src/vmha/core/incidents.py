@@ -1,0 +1,80 @@
+"""The nouns of the two small incidents, all frozen: an instance that failed, and a process of a host that stopped or started.
+
+A host's is `model.Recovery`. What all three have in common is what the engine's loop and the stores need: `uuid`, `host`, `phase`,
+`reason`, `outcome`, `wake_at` and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from vmha.core.explain import Reason
+from vmha.core.model import Outcome, Phase, Recovery, ServicePrior, ServiceReading
+
+
+class ProcessPhase(Enum):
+    """Where the incident of a process stands."""
+
+    READING = "reading"
+    CHANGING = "changing"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+    @property
+    def is_wait(self) -> bool:
+        """Tell whether it stands until a human ends it."""
+        return self is ProcessPhase.STOPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """An order, by its number, that got no answer: until then Nova may take it. `to_enable` says which it was."""
+
+    number: int
+    to_enable: bool
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecovery:
+    """What is known and intended about the nova-compute process of one host, and with it about the host's compute service.
+
+    `is_running` is what was reported last. `service` is what Nova said of the service at `read_at`, None where it has none. `prior` is
+    how it stood before our first order. `ordered_at` is when the last order was given, `to_enable` says which it was; `unsettled` is one
+    that got no answer, and that Nova may yet take. `number` counts orders, `attempts` those since the last report that said something
+    new, `detail` why one came to nothing. `outstanding` holds the keys of effects whose answers have not come.
+    """
+
+    uuid: str
+    host: str
+    host_uuid: str
+    segment: str
+    process: str
+    is_running: bool
+    phase: ProcessPhase
+    opened_at: float
+    phase_since: float
+    reason: Reason
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+    service: ServiceReading | None = None
+    read_at: float | None = None
+    prior: ServicePrior | None = None
+    to_enable: bool = False
+    number: int = 0
+    attempts: int = 0
+    detail: str = ""
+    ordered_at: float | None = None
+    unsettled: Unsettled | None = None
+    nova_trouble: Reason | None = None
+    outstanding: frozenset[str] = frozenset()
+    due: float = 0.0
+    alert_due: float = 0.0
+    wake_at: float | None = None
+
+
+Incident = Recovery | ProcessRecovery
+AnyPhase = Phase | ProcessPhase
+State = TypeVar("State", bound=Incident)

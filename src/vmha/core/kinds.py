@@ -1,0 +1,95 @@
+"""The kinds of incidents side by side: what the loop and the stores need to treat them alike.
+
+A kind's name stands in `recoveries.kind`. An engine that does not know a kind, or cannot read its state, leaves it to one that can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from vmha.core import invariants, process_recovery, recovery
+from vmha.core.incidents import ProcessPhase, ProcessRecovery
+from vmha.core.model import Outcome, Phase, Recovery
+
+if TYPE_CHECKING:
+    from vmha.core import events
+    from vmha.core.draft import Decision
+    from vmha.core.explain import Reason
+    from vmha.core.incidents import AnyPhase, Incident
+    from vmha.core.model import Surroundings
+    from vmha.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind: its name, its state, and the phases in which that may stand."""
+
+    name: str
+    state: type[Incident]
+    phases: tuple[AnyPhase, ...]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(name="host", state=Recovery, phases=tuple(Phase)),
+        Kind(name="process", state=ProcessRecovery, phases=tuple(ProcessPhase)),
+    )
+}
+
+
+PHASES: tuple[AnyPhase, ...] = tuple(phase for kind in KINDS.values() for phase in kind.phases)
+"""All phases of all kinds; those of two kinds may have one word."""
+
+
+ENDED = tuple(phase for phase in PHASES if phase.value == "ended")
+STOPPED = tuple(phase for phase in PHASES if phase.value == "stopped")
+
+
+def kind_of(state: Incident) -> Kind:
+    """Return the kind of an incident."""
+    return next(kind for kind in KINDS.values() if type(state) is kind.state)
+
+
+def subject_of(state: Incident) -> str | None:
+    """Name what failed, where that is not the host as a whole."""
+    return state.process if isinstance(state, ProcessRecovery) else None
+
+
+def decide(
+    state: Incident, event: events.Event, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
+) -> Decision[Any]:
+    """Let the decider of its kind take in one fact, and check the promises. Raises `invariants.Broken`."""
+    if isinstance(state, ProcessRecovery):
+        of_process = process_recovery.decide(state, cast("events.ProcessEvent", event), now, policy, around)
+        invariants.check_process(state, of_process, now, policy, around)
+        return of_process
+    of_host = recovery.decide(state, cast("events.HostEvent", event), now, policy, around, new_uuid=new_uuid)
+    invariants.check(state, of_host, now, policy, around)
+    return of_host
+
+
+def has_ended(state: Incident) -> bool:
+    """Tell whether nothing more is done about it."""
+    return state.phase in ENDED
+
+
+def is_stopped(state: Incident) -> bool:
+    """Tell whether the engine stopped it, since going on would break a promise."""
+    return state.phase in STOPPED
+
+
+def stopped(state: Incident, reason: Reason, now: float) -> Incident:
+    """Stop it: only a human's reject leads on from here."""
+    return _put(state, "STOPPED", phase_since=now, reason=reason)
+
+
+def rejected(state: Incident, reason: Reason, now: float) -> Incident:
+    """End it by a human's reject."""
+    return _put(state, "ENDED", outcome=Outcome.REJECTED, ended_at=now, reason=reason, wake_at=None)
+
+
+def _put(state: Incident, phase: str, **fields: Any) -> Incident:
+    changed: Incident = replace(cast("Any", state), phase=type(state.phase)[phase], **fields)
+    return changed
