@@ -42,6 +42,8 @@ FOREIGN_GROUPS = ("keystone_authtoken", "oslo_middleware", "oslo_policy", "oslo_
 FOREIGN_OPTIONS = {("database", "connection"), ("DEFAULT", "transport_url")}
 # Words of Nova and upstream that no file of the service has.
 FOREIGN_WORDS = {"reclaim_instance_interval", "resume_guests_state_on_host_boot"}
+# What monitors say of instances.
+EVENTS = {"LIFECYCLE", "STOPPED_FAILED", "IO_ERROR", "IO_ERROR_REPORT", "QEMU_GUEST_AGENT_ERROR"}
 # Files of the operator.
 OPERATORS_FILES = {"masakari.conf", "fencing.yaml", "policy.yaml", "api-paste.ini"}
 # Options of the charm, and defaults of theirs, which look like names of the code.
@@ -164,7 +166,7 @@ def is_known(span: str) -> bool:
     if re.fullmatch(r"([A-Z][a-z0-9]+){2,}", span):
         return span in names().classes
     if re.fullmatch(r"[A-Z]{4,}|[A-Z]+(_[A-Z0-9]+)+", span):
-        return any(span in members for members in names().classes.values())
+        return span in EVENTS or any(span in members for members in names().classes.values())
     if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", span):
         return span in names().words | FOREIGN_WORDS or span in PLANNED
     return True

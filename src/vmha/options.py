@@ -107,6 +107,26 @@ OPTIONS: tuple[Option, ...] = (
         default="Masakari detected host failed.",
     ),
     _flag("host_failure", "ignore_instances_in_error_state", False, "Leave instances alone whose vm_state is error."),
+    _flag(
+        "instance_failure",
+        "process_all_instances",
+        False,
+        "Restart every instance that is reported failed; otherwise only those that ha_enabled_instance_metadata_key marks.",
+    ),
+    _text(
+        "instance_failure",
+        "ha_enabled_instance_metadata_key",
+        "Key of an instance's metadata that marks it, with a value like True, as one to restart.",
+        default="HA_Enabled",
+        known_as="instance_ha_key",
+    ),
+    _seconds(
+        "DEFAULT", "verify_interval", 1, "Time between two looks at an instance that is stopped or started.", low=0.1
+    ),
+    _seconds(
+        "DEFAULT", "wait_period_after_power_off", 180, "Time that Nova has to stop an instance that failed.", low=1
+    ),
+    _seconds("DEFAULT", "wait_period_after_power_on", 60, "Time that Nova has to start it again.", low=1),
     _text(
         "process_failure",
         "service_disable_reason",
@@ -283,6 +303,20 @@ OPTIONS: tuple[Option, ...] = (
         "shared_storage",
         False,
         "The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
+    ),
+    _count(
+        "recovery",
+        "instance_restarts_per_hour",
+        3,
+        "Starts of one instance within an hour; when it fails once more it is left as it is, and a human is told.",
+        high=1000,
+    ),
+    _seconds(
+        "recovery",
+        "instance_settle_seconds",
+        180.0,
+        "Time that an instance which failed is looked at for while it is busy, or its host not up, before a human is asked.",
+        low=5,
     ),
     # --- what upstream left
     Option(

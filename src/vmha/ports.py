@@ -63,6 +63,15 @@ class HostSurvey:
     elsewhere: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceLook:
+    """What Nova says of one instance. After a close look also all its migration records, oldest first, and its host's service."""
+
+    instance: Instance
+    migrations: tuple[Migration, ...] | None = None
+    service: ServiceReading | None = None
+
+
 class Nova(Protocol):
     """The cloud's compute service, as its administrator. No call is repeated inside; reads may be repeated by the caller.
 
@@ -96,6 +105,15 @@ class Nova(Protocol):
 
     def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
         """Return the OS-EXT-SRV-ATTR:host of `instance`, None where Nova knows no such instance."""
+
+    def look_at(self, instance: str, *, closely: bool, deadline: Deadline) -> InstanceLook | None:
+        """Return how `instance` stands, None where Nova knows none; `closely` with its migrations and the service of its host."""
+
+    def stop(self, instance: str, *, deadline: Deadline) -> None:
+        """Stop the guest of `instance`. Not idempotent: `NovaRefused` with 409 where its state does not allow it."""
+
+    def start(self, instance: str, *, deadline: Deadline) -> None:
+        """Start the guest of `instance` where it is. Not idempotent: `NovaRefused` with 409 where its state does not allow it."""
 
     def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
         """Evacuate at microversion 2.94. Not idempotent: after `NovaUnavailable` look for a newer migration record."""

@@ -105,11 +105,7 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
     *_ignored(
         "host_failure", "add_reserved_host_to_aggregate", "reserved hosts are enabled; aggregates are left alone"
     ),
-    *_ignored(
-        "instance_failure",
-        "process_all_instances ha_enabled_instance_metadata_key",
-        "notifications of type VM end as ignored",
-    ),
+    *_honoured("instance_failure", "process_all_instances ha_enabled_instance_metadata_key"),
     *_honoured("process_failure", "service_disable_reason"),
     *_ignored(
         "DEFAULT",
@@ -120,17 +116,14 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
     *_ignored(
         "DEFAULT",
         "wait_period_after_service_update",
-        "the proof that the host is off, and forced_down, take the place of the wait",
+        "the proof that a host is off, and Nova's own answers, take the place of the wait",
     ),
     *_ignored(
         "DEFAULT",
         "wait_period_after_evacuation",
         "Nova's records say when an evacuation has ended; see [recovery] move_seconds",
     ),
-    *_ignored("DEFAULT", "verify_interval", "Nova's records are listed each [recovery] progress_seconds"),
-    *_ignored(
-        "DEFAULT", "wait_period_after_power_off wait_period_after_power_on", "notifications of type VM end as ignored"
-    ),
+    *_honoured("DEFAULT", "verify_interval wait_period_after_power_off wait_period_after_power_on"),
     *_ignored(
         "DEFAULT",
         "process_unfinished_notifications_interval retry_notification_new_status_interval "

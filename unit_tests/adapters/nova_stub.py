@@ -86,6 +86,7 @@ def server(uuid: str, **fields: Any) -> dict[str, Any]:
         "OS-EXT-SRV-ATTR:host": "c1",
         "OS-EXT-STS:vm_state": "active",
         "OS-EXT-STS:task_state": None,
+        "metadata": {},
         **fields,
     }
 

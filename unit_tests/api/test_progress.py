@@ -11,7 +11,7 @@ from vmha.api.progress import workflow_details
 from vmha.core.explain import Code
 from vmha.core.model import Outcome, Phase
 
-FACTS = {"host": "c1", "process": "nova-compute"}
+FACTS = {"host": "c1", "process": "nova-compute", "instance": "i1", "state": "paused"}
 PREPARED = (Code.OPENED, Code.WITNESS_DOWN, Code.FENCED, Code.FORCED_DOWN)
 PLANNED = (*PREPARED, Code.PLANNED)
 MOVED = (*PLANNED, Code.EVACUATION_ORDERED, Code.MOVED, Code.RECOVERED)
@@ -127,3 +127,73 @@ def test_other_ends_of_a_process_are_told_too() -> None:
     assert [(name, state, steps[-1]) for name, state, steps in enabled] == [
         ("EnableComputeNodeTask", "SUCCESS", ("1.0", "Enabled compute service on host: 'c1'"))
     ]
+
+
+def test_a_restart_is_told_in_upstreams_words() -> None:
+    """Upstream's three tasks with its messages."""
+    codes = (
+        Code.INSTANCE_FAILED,
+        Code.STOP_ORDERED,
+        Code.STOP_TAKEN,
+        Code.GUEST_STOPPED,
+        Code.START_ORDERED,
+        Code.START_TAKEN,
+        Code.RESTARTED,
+    )
+    stop = [
+        ("0.0", "Stopping instance: i1"),
+        ("0.0", "STOP_ORDERED"),
+        ("0.0", "STOP_TAKEN"),
+        ("1.0", "Stopped instance: 'i1'"),
+    ]
+    confirm = [
+        ("0.0", "Confirming instance 'i1' vm_state is ACTIVE"),
+        ("1.0", "Confirmed instance 'i1' vm_state is ACTIVE"),
+    ]
+    assert told(codes, Outcome.RESTARTED, "instance") == [
+        ("StopInstanceTask", "SUCCESS", stop),
+        ("StartInstanceTask", "SUCCESS", [("0.0", "Starting instance: 'i1'"), ("1.0", "Instance started: 'i1'")]),
+        ("ConfirmInstanceActiveTask", "SUCCESS", confirm),
+    ]
+    assert told(codes[:5], None, "instance")[-1] == (
+        "StartInstanceTask",
+        "RUNNING",
+        [("0.0", "Starting instance: 'i1'")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome", "task", "state", "message"),
+    [
+        (
+            (Code.INSTANCE_NOT_TAGGED,),
+            Outcome.SKIPPED,
+            0,
+            "SUCCESS",
+            "Skipping recovery for instance: i1 as it is not Ha_Enabled",
+        ),
+        (
+            (Code.INSTANCE_LEFT,),
+            Outcome.LEFT_ALONE,
+            0,
+            "SUCCESS",
+            "Recovery of instance 'i1' is ignored as it is in 'paused' state.",
+        ),
+        ((Code.NOT_STOPPED,), Outcome.FAILED, 0, "FAILURE", "Failed to stop instance i1"),
+        (
+            (Code.START_ORDERED, Code.START_TAKEN, Code.NOT_STARTED),
+            Outcome.FAILED,
+            2,
+            "FAILURE",
+            "Failed to start instance i1",
+        ),
+        ((Code.RESTART_LIMIT,), Outcome.FAILED, 0, "FAILURE", "RESTART_LIMIT"),
+    ],
+)
+def test_other_ends_of_an_instance_are_told_too(
+    codes: tuple[Code, ...], outcome: Outcome, task: int, state: str, message: str
+) -> None:
+    """The last message of the last task says how it ended, in upstream's words where it has any."""
+    tasks = ("StopInstanceTask", "StartInstanceTask", "ConfirmInstanceActiveTask")
+    name, found, steps = told((Code.INSTANCE_FAILED, *codes), outcome, "instance")[-1]
+    assert (name, found, steps[-1][1]) == (tasks[task], state, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, text
@@ -164,16 +165,21 @@ def test_what_upstream_left_is_named(installed: Installed, programs: Programs) -
         bring_to_head(connection)
     add_host(installed, "c1", "s1")
     add_host(installed, "c2", "s2")
-    for number, (kind, host) in enumerate([("COMPUTE_HOST", "c1"), ("COMPUTE_HOST", "gone"), ("VM", "c2")]):
+    for number, (kind, host) in enumerate(
+        [("COMPUTE_HOST", "c1"), ("COMPUTE_HOST", "gone"), ("VM", "c2"), ("PROCESS", "c2")]
+    ):
         add_notification(installed, f"n{number}", kind, host)
     result, details = checked(programs)[1][name]
     assert result == 1
     assert details is not None
-    assert details.startswith("3 notifications of upstream's are unfinished")
-    assert "if a second witness agrees: c1. Ended: 1 as failed, 1 as ignored." in details
+    assert details.startswith("4 notifications of upstream's are unfinished")
+    assert (
+        "if a second witness agrees: c1. Failed instances, started if they are still stopped: 1. Ended: 1 as failed, 1 as ignored."
+        in details
+    )
     installed.sync()
     assert checked(programs)[1][name] == (result, details)
-    for number in range(3):
+    for number in range(4):
         assert settle(engine, f"n{number}") is not None
     assert checked(programs)[1][name] == (0, None)
     engine.dispose()
@@ -210,7 +216,8 @@ def test_where_upstreams_progress_is(
 
 def add_notification(installed: Installed, uuid: str, kind: str, host: str) -> None:
     """Leave a notification unfinished, a moment ago."""
-    payload = {"event": "STOPPED", "host_status": "NORMAL"}
+    failed = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": str(uuid4())}
+    payload = failed if kind == "VM" else {"event": "STOPPED", "host_status": "NORMAL"}
     now = datetime.now(UTC).replace(tzinfo=None)
     row = {"notification_uuid": uuid, "source_host_uuid": host, "type": kind, "payload": json.dumps(payload)}
     engine = open_database(installed.url)

@@ -150,7 +150,7 @@ def test_what_nobody_reads_is_one_warning(path: Path, caplog: pytest.LogCaptureF
     if path.stem in IGNORED:
         assert set(ignored) == IGNORED[path.stem]
     else:
-        assert len(ignored) == 21
+        assert len(ignored) == 18
     assert "not-a-secret" not in str(fields)
 
 

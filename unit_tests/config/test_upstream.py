@@ -33,6 +33,9 @@ BOUNDED_HERE = {
     "graceful_shutdown_timeout",
     "tcp_keepidle",
     "max_header_line",
+    "verify_interval",
+    "wait_period_after_power_off",
+    "wait_period_after_power_on",
 }
 
 

@@ -297,5 +297,12 @@ def test_lives_go_far() -> None:
         life = Life(Random(seed).randbytes(12 * STEPS))
         life.live()
         seen |= life.seen
-    others = {Outcome.DISABLED, Outcome.ENABLED, Outcome.SKIPPED, Outcome.ABSORBED}
+    others = {
+        Outcome.RESTARTED,
+        Outcome.LEFT_ALONE,
+        Outcome.DISABLED,
+        Outcome.ENABLED,
+        Outcome.SKIPPED,
+        Outcome.ABSORBED,
+    }
     assert seen >= {*Phase, *Outcome} - {Phase.STOPPED} - others

@@ -26,6 +26,8 @@ ORDERS: list[effects.Effect] = [
     effects.PowerOff("c1", 1),
     effects.ForceDown("c1"),
     effects.EnableReserved("spare"),
+    effects.StopInstance("vm1", "c1", 1),
+    effects.StartInstance("vm1", "c1", 2),
     effects.DisableService("c1", "why", 1),
     effects.EnableService("c1", "why", 2),
 ]
@@ -34,6 +36,7 @@ READINGS: list[effects.Effect] = [
     effects.ReadHeartbeats(),
     effects.SurveyHost("c1"),
     effects.ReadProgress("c1", with_instances=True),
+    effects.ReadInstance("vm1", closely=True),
     effects.ReadService("c1"),
 ]
 

@@ -837,8 +837,8 @@ BY_STORM = (
             ),
             edit(
                 "sim/ports.py",
-                "            return tuple(instance(server) for server in self._world.nova.list_servers(host))\n",
-                "            return tuple(instance(server) for server in self._world.nova.list_servers(host)[:3])\n",
+                "            return tuple(as_instance(server) for server in self._world.nova.list_servers(host))\n",
+                "            return tuple(as_instance(server) for server in self._world.nova.list_servers(host)[:3])\n",
             ),
         ),
         seeds=20,

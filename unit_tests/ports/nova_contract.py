@@ -7,6 +7,7 @@ uses hosts of its own, so that one cloud may serve all of them; the times are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -160,6 +161,53 @@ class NovaContract:
         assert not [each for each in survey.migrations if each.instance in found]
         assert {each.uuid for each in harness.nova.instances_on(host, deadline=soon(harness))} == set(found)
 
+    def test_a_guest_is_stopped_and_started(self, harness: NovaHarness) -> None:
+        """Each order is taken where the state allows it, ends in the state that it is for, and is refused with 409 there."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        nova, seen = harness.nova, partial(look, harness, instance)
+        assert (seen().host, seen().vm_state, seen().task_state) == (host, "active", None)
+        for order, state in ((nova.stop, "stopped"), (nova.start, "active")):
+            order(instance, deadline=soon(harness))
+            eventually(harness, lambda state=state: (seen().vm_state, seen().task_state) == (state, None))
+            with pytest.raises(NovaRefused) as error:
+                order(instance, deadline=soon(harness))
+            assert error.value.status == 409
+
+    def test_a_close_look_brings_moves_and_the_hosts_service(self, harness: NovaHarness) -> None:
+        """It shows all records of the instance and of no other, and the service of the host where it is now."""
+        host = harness.host()
+        instance, other = harness.boot(host, image_backed=True), harness.boot(host, image_backed=True)
+        plain = harness.nova.look_at(instance, closely=False, deadline=soon(harness))
+        assert plain is not None
+        assert (plain.migrations, plain.service) == (None, None)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        done = wait_for_end(harness, host, record.id)
+        found = harness.nova.look_at(instance, closely=True, deadline=soon(harness))
+        assert found is not None
+        assert found.migrations == (done,)
+        assert found.service is not None
+        assert (found.instance.host, found.service.host, found.service.is_up) == (
+            done.destination,
+            done.destination,
+            True,
+        )
+        left = harness.nova.look_at(other, closely=True, deadline=soon(harness))
+        assert left is not None
+        assert left.migrations == ()
+        assert left.service is not None
+        assert (left.service.host, left.service.forced_down) == (host, True)
+
+    def test_an_instance_that_nobody_knows(self, harness: NovaHarness) -> None:
+        """It is not there, and no order for it is taken."""
+        assert harness.nova.look_at(UNKNOWN, closely=True, deadline=soon(harness)) is None
+        for order in (harness.nova.stop, harness.nova.start):
+            with pytest.raises(NovaRefused) as error:
+                order(UNKNOWN, deadline=soon(harness))
+            assert error.value.status == 404
+
     def test_room_is_what_placement_says(self, harness: NovaHarness) -> None:
         """A host has vcpus, an instance holds some of them, and together they are no more than there are."""
         host = harness.host()
@@ -271,6 +319,10 @@ class NovaContract:
             harness.nova.evacuate(instance, target=None, deadline=past)
         with pytest.raises(OrderExpired):
             harness.nova.force_down(host, reason="vmha: dead", deadline=past)
+        for order in (harness.nova.stop, harness.nova.start):
+            with pytest.raises(OrderExpired):
+                order(instance, deadline=past)
+        assert look(harness, instance).vm_state == "active"
         with pytest.raises(OrderExpired):
             harness.nova.disable(host, reason="vmha: stopped", deadline=past)
         now = reading(harness, host)
@@ -302,6 +354,13 @@ def reading(harness: NovaHarness, host: str) -> ServiceReading:
     """Return what Nova says of one host."""
     [found] = [each for each in harness.nova.services(deadline=soon(harness)) if each.host == host]
     return found
+
+
+def look(harness: NovaHarness, instance: str) -> Instance:
+    """Return what Nova says of one instance."""
+    found = harness.nova.look_at(instance, closely=False, deadline=soon(harness))
+    assert found is not None
+    return found.instance
 
 
 def fail(harness: NovaHarness, host: str) -> None:

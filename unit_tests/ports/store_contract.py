@@ -69,6 +69,9 @@ class StoreRig(Protocol):
     def report(self, host: str, *, says_off: bool = True) -> Reported:
         """Accept a notification that the host stopped, as the API does, with host_status NORMAL if `says_off`."""
 
+    def report_instance(self, host: str, instance: str) -> Reported:
+        """Accept a notification that the guest of an instance on the host died, as the API does."""
+
     def report_process(self, host: str, *, is_running: bool = False) -> Reported:
         """Accept a notification that nova-compute of the host stopped, or runs, as the API does."""
 

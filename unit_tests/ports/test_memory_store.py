@@ -37,6 +37,11 @@ class MemoryRig:
         notification = str(uuid4())
         return Reported(notification, self.store.report(host, notification, says_off=says_off))
 
+    def report_instance(self, host: str, instance: str) -> Reported:
+        """Accept a notification about an instance."""
+        notification = str(uuid4())
+        return Reported(notification, self.store.report_instance(host, instance, notification))
+
     def report_process(self, host: str, *, is_running: bool = False) -> Reported:
         """Accept a notification about nova-compute."""
         notification = str(uuid4())

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from vmha.ports import Deadline
-from vmha.sim.checker import Kind, check
+from vmha.sim.checker import check
 from vmha.sim.faults import inject
 from vmha.sim.ports import SimNova, SimPower
+from vmha.sim.violations import Kind
 from vmha.sim.world import World, small_cloud
 
 WHENEVER = Deadline(at=1e9)
@@ -281,3 +282,16 @@ def test_a_live_migration_is_not_two_guests(world: World) -> None:
     world.advance(100.0)
     assert world.record.of("guest", why="live migration")
     assert kinds(world) == []
+
+
+def test_a_service_of_others_that_an_engine_enables_is_found(world: World) -> None:
+    """What an operator disabled, or anybody forced down, is not an engine's to enable; what an engine disabled is."""
+    world.nova.change_service("c1", "engine-1", disabled=True, reason="stopped")
+    world.nova.change_service("c1", "engine-2", disabled=False)
+    assert kinds(world) == []
+    world.nova.change_service("c1", "operator", disabled=True, reason="maintenance")
+    world.nova.change_service("c1", "engine-1", disabled=False)
+    assert kinds(world) == [Kind.OTHERS_SERVICE]
+    world.nova.change_service("c2", "engine-1", forced_down=True, disabled=True, reason="dead")
+    world.nova.change_service("c2", "engine-1", disabled=False)
+    assert kinds(world) == [Kind.OTHERS_SERVICE, Kind.OTHERS_SERVICE]

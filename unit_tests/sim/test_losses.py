@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from unit_tests.core.states import move, moving
+from vmha.core.explain import Code, because
+from vmha.core.incidents import ProcessPhase, ProcessRecovery
 from vmha.core.model import MoveStatus, Outcome
 from vmha.sim.faults import inject
 from vmha.sim.losses import contradicted, left_behind
@@ -99,3 +101,34 @@ def test_what_a_recovery_says_of_itself_is_held_against_it(world: World, outcome
     said = contradicted(replace(moving(*moves), outcome=outcome, ended_at=ended), world.record.facts)
     assert len(said) == blamed
     assert all("c1 ended as" in sentence and "runs nowhere" in sentence for sentence in said)
+
+
+def incident(outcome: Outcome, *, until: float) -> ProcessRecovery:
+    """An incident of c1's nova-compute that has ended."""
+    return ProcessRecovery(
+        uuid="r",
+        host="c1",
+        host_uuid="u",
+        segment="s",
+        process="nova-compute",
+        is_running=outcome is Outcome.ENABLED,
+        phase=ProcessPhase.ENDED,
+        opened_at=60.0,
+        phase_since=until,
+        reason=because(Code.SERVICE_ENABLED, host="c1", process="nova-compute"),
+        outcome=outcome,
+        ended_at=until,
+    )
+
+
+def test_a_service_that_stands_otherwise_is_found(world: World) -> None:
+    """Who says disabled, or enabled, must have left the service so; what came later does not count."""
+    assert len(contradicted(incident(Outcome.DISABLED, until=world.now), world.record.facts)) == 1
+    world.nova.change_service("c1", "engine-1", disabled=True, reason="stopped")
+    disabled = incident(Outcome.DISABLED, until=world.now)
+    assert contradicted(disabled, world.record.facts) == []
+    assert len(contradicted(incident(Outcome.ENABLED, until=world.now), world.record.facts)) == 1
+    world.advance(70.0)
+    world.nova.change_service("c1", "operator", disabled=False)
+    assert contradicted(disabled, world.record.facts) == []
+    assert contradicted(incident(Outcome.SKIPPED, until=world.now), world.record.facts) == []

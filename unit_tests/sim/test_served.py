@@ -14,8 +14,9 @@ from openstack.exceptions import SDKException
 
 from unit_tests.sim.rehearsal import connect, inject, quick_world, state
 from vmha.sim import owner
-from vmha.sim.checker import Kind, check
+from vmha.sim.checker import check
 from vmha.sim.served import ServedWorld
+from vmha.sim.violations import Kind
 
 COMPUTE_294 = {"OpenStack-API-Version": "compute 2.94"}
 

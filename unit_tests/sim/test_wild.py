@@ -64,8 +64,8 @@ def test_the_world_agrees_with_itself(seed: int) -> None:
     for record in world.nova.migrations:
         assert record in world.nova.migrations_of[record.source]
         assert record.destination is None or record in world.nova.migrations_of[record.destination]
-        assert record.kind in ("evacuation", "live-migration")
-        assert record.status in TERMINAL | {"accepted", "pre-migrating", "running"}
+        assert record.kind in ("evacuation", "live-migration", "migration")
+        assert record.status in TERMINAL | {"accepted", "pre-migrating", "running", "migrating"}
     check(world.record.facts)
 
 

@@ -31,7 +31,7 @@ OPENED_AT_VERSION = 1
 """A recovery has it until the first commit of an engine."""
 
 
-MODULES = {"host": "recovery", "process": "process_recovery"}
+MODULES = {"host": "recovery", "instance": "instance_recovery", "process": "process_recovery"}
 """Where incidents of each kind are decided."""
 
 

@@ -15,7 +15,7 @@ from vmha.adapters.keystone import Service, open_cloud
 from vmha.core.model import ServicePrior
 from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable
-from vmha.ports import HostSurvey
+from vmha.ports import HostSurvey, InstanceLook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -132,8 +132,34 @@ class OpenStackNova:
         except NovaUnavailable:
             return False
 
-    def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
-        """Return where Nova holds `instance` to be, None for one that it does not know."""
+    def look_at(self, instance: str, *, closely: bool, deadline: Deadline) -> InstanceLook | None:
+        """Read an instance; its migrations before it, so that one that ends meanwhile shows as one too many."""
+        migrations = None
+        if closely:
+            with nova_records.reading("migrations"):
+                migrations = _oldest_first(self._pages(MIGRATIONS, {"instance_uuid": instance}, deadline))
+        record = self._server(instance, deadline)
+        if record is None:
+            return None
+        with nova_records.reading("instances"):
+            found = nova_records.instance(record)
+        service = self.service(found.host, deadline=deadline) if closely and found.host else None
+        return InstanceLook(instance=found, migrations=migrations, service=service)
+
+    def stop(self, instance: str, *, deadline: Deadline) -> None:
+        """Stop the guest of `instance`."""
+        self._act(instance, {"os-stop": None}, deadline)
+
+    def start(self, instance: str, *, deadline: Deadline) -> None:
+        """Start the guest of `instance`."""
+        self._act(instance, {"os-start": None}, deadline)
+
+    def _act(self, instance: str, action: Body, deadline: Deadline) -> None:
+        path = f"servers/{quote(instance, safe='')}/action"
+        self._cloud.order(self._compute, "POST", path, action, deadline=deadline)
+
+    def _server(self, instance: str, deadline: Deadline) -> Body | None:
+        """Read the record of an instance, None for one that Nova does not know; of a cell that is down it gives less than that."""
         try:
             body = self._cloud.read(self._compute, f"servers/{quote(instance, safe='')}", {}, deadline=deadline)
         except NovaRefused as error:
@@ -141,7 +167,17 @@ class OpenStackNova:
                 raise
             return None
         with nova_records.reading("instances"):
-            host = body["server"].get("OS-EXT-SRV-ATTR:host")
+            record: Body = body["server"]
+        if record.get("status") == "UNKNOWN" and "OS-EXT-STS:vm_state" not in record:
+            raise NovaUnavailable(f"Nova does not say how {instance} is: its cell is down")
+        return record
+
+    def host_of(self, instance: str, *, deadline: Deadline) -> str | None:
+        """Return where Nova holds `instance` to be, None for one that it does not know."""
+        record = self._server(instance, deadline)
+        if record is None:
+            return None
+        host = record.get("OS-EXT-SRV-ATTR:host")
         if host is None:
             raise NovaUnavailable(f"Nova does not say where {instance} is: its cell is down, or it has no host yet")
         return str(host)
@@ -173,9 +209,7 @@ class OpenStackNova:
 
     def evacuate(self, instance: str, *, target: str | None, deadline: Deadline) -> None:
         """Evacuate `instance` to `target`, which Nova's scheduler checks, or wherever the scheduler says."""
-        order: Body = {} if target is None else {"host": target}
-        path = f"servers/{quote(instance, safe='')}/action"
-        self._cloud.order(self._compute, "POST", path, {"evacuate": order}, deadline=deadline)
+        self._act(instance, {"evacuate": {} if target is None else {"host": target}}, deadline)
 
     def service(self, host: str, *, deadline: Deadline) -> ServiceReading | None:
         """Read the compute service of `host`."""

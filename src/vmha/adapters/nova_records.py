@@ -54,6 +54,7 @@ def instance(record: Mapping[str, Any]) -> Instance:
         task_state=record["OS-EXT-STS:task_state"],
         image_backed=bool(record["image"]),
         local_extra=bool(flavor["ephemeral"] or flavor["swap"]),
+        metadata=tuple(sorted(record["metadata"].items())),
     )
 
 

@@ -273,9 +273,7 @@ def _report(connection: Connection, row: Notification, host: Host, segment: Segm
         host_name=host.name,
         segment_uuid=segment.uuid,
     )
-    says_off = row.payload.get("host_status") == "NORMAL"
-    report = report_of(kind, place, row.payload, method=segment.recovery_method, says_off=says_off)
-    incidents.open_or_join(connection, report)
+    incidents.open_or_join(connection, report_of(kind, place, row.payload, method=segment.recovery_method))
 
 
 def _generated_since(query: Query) -> list[ColumnElement[bool]]:

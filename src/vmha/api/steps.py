@@ -27,12 +27,31 @@ class Step:
     line: TimelineLine
 
 
+STOP: Final = "StopInstanceTask"
+START: Final = "StartInstanceTask"
+CONFIRM_ACTIVE: Final = "ConfirmInstanceActiveTask"
 DISABLE: Final = "DisableComputeNodeTask"
 CONFIRM_DISABLED: Final = "ConfirmComputeNodeDisabledTask"
 # Upstream enables nothing; the name is made like its others.
 ENABLE: Final = "EnableComputeNodeTask"
 
 WORDS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
+    Code.INSTANCE_FAILED.name: ((STOP, "0.0", "Stopping instance: {instance}"),),
+    Code.INSTANCE_NOT_TAGGED.name: (
+        (STOP, "1.0", "Skipping recovery for instance: {instance} as it is not Ha_Enabled"),
+    ),
+    Code.INSTANCE_LEFT.name: (
+        (STOP, "1.0", "Recovery of instance '{instance}' is ignored as it is in '{state}' state."),
+    ),
+    Code.GUEST_STOPPED.name: ((STOP, "1.0", "Stopped instance: '{instance}'"),),
+    Code.NOT_STOPPED.name: ((STOP, "1.0", "Failed to stop instance {instance}"),),
+    Code.START_ORDERED.name: ((START, "0.0", "Starting instance: '{instance}'"),),
+    Code.START_TAKEN.name: (
+        (START, "1.0", "Instance started: '{instance}'"),
+        (CONFIRM_ACTIVE, "0.0", "Confirming instance '{instance}' vm_state is ACTIVE"),
+    ),
+    Code.RESTARTED.name: ((CONFIRM_ACTIVE, "1.0", "Confirmed instance '{instance}' vm_state is ACTIVE"),),
+    Code.NOT_STARTED.name: ((CONFIRM_ACTIVE, "1.0", "Failed to start instance {instance}"),),
     Code.PROCESS_STOPPED.name: ((DISABLE, "0.0", "Disabling compute service on host: '{host}'"),),
     Code.ALREADY_DISABLED.name: (
         (DISABLE, "1.0", "Skipping recovery for process {process} as it is already disabled"),

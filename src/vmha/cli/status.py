@@ -234,15 +234,17 @@ def _check_leftovers(settings: Settings) -> Result:
         return Result(Code.FAILURE, _first_line(error))
     if not left:
         return Result(Code.SUCCESS)
-    recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens is not None})
+    recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens == "host"})
+    instances = sum(leftover.verdict.opens == "instance" for leftover in left)
     ended = Counter(leftover.verdict.status for leftover in left if leftover.verdict.opens is None)
     hosts = f" Recovered, if a second witness agrees: {', '.join(recovered)}." if recovered else ""
+    guests = f" Failed instances, started if they are still stopped: {instances}." if instances else ""
     others = f" Ended: {', '.join(f'{count} as {status}' for status, count in sorted(ended.items()))}." if ended else ""
     more = f"{len(left)} or more" if len(left) == MOST_LEFTOVERS else len(left)
     return Result(
         Code.WARNING,
         f"{more} notifications of upstream's are unfinished; an engine of this service settles what is left of them when it starts."
-        f"{hosts}{others} Look at each: openstack notification list.",
+        f"{hosts}{guests}{others} Look at each: openstack notification list.",
     )
 
 

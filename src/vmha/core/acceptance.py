@@ -8,6 +8,7 @@ witness of anything, its host may be gone, and upstream has marked the host that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import hexdigits
 from typing import TYPE_CHECKING, Final
 
 from vmha.core.process_recovery import NOVA_COMPUTE
@@ -26,6 +27,7 @@ class Verdict:
 
 
 RECOVER: Final = Verdict("running", None, opens="host")
+INSTANCE: Final = Verdict("running", None, opens="instance")
 PROCESS: Final = Verdict("running", None, opens="process")
 # Upstream's literal text, which operators search for.
 DISABLED: Final = Verdict("ignored", "Recovery aboart: the segment HA is disabled.")
@@ -73,13 +75,30 @@ def judge(type: str, payload: Mapping[str, str], *, segment_enabled: bool) -> Ve
     if type == "PROCESS":
         return _judge_process(payload.get("process_name", ""), payload.get("event", ""))
     if type == "VM":
-        return Verdict("ignored", "Nothing is done for notifications of type VM.")
+        return _judge_instance(payload.get("event", ""), payload.get("vir_domain_event", ""))
     status = payload.get("host_status")
     if status is None:
         return NO_HOST_STATUS
     if payload.get("event") == "STOPPED":
         return RECOVER
     return STARTED if status == "NORMAL" else STARTED_UNKNOWN
+
+
+FAILURES: Final = frozenset(
+    {
+        ("LIFECYCLE", "STOPPED_FAILED"),
+        ("IO_ERROR", "IO_ERROR_REPORT"),
+        ("QEMU_GUEST_AGENT_ERROR", "STOPPED_FAILED"),
+    }
+)
+"""What libvirt, or the introspective monitor, says of a guest that failed; upstream's list."""
+
+
+def _judge_instance(event: str, detail: str) -> Verdict:
+    """Say what becomes of the event of an instance: every stop, reboot and deletion by its owner is one, too."""
+    if (event.upper(), detail.upper()) in FAILURES:
+        return INSTANCE
+    return Verdict("ignored", f"The event {event} {detail} is no failure of the instance: nothing is to be done.")
 
 
 def _judge_process(process: str, event: str) -> Verdict:
@@ -105,7 +124,7 @@ def judge_leftover(
 ) -> Verdict:
     """Say what becomes of a notification that upstream's engine left unfinished, `age_seconds` after it was stored.
 
-    `was_begun`: the engine had begun it, and then it is upstream's own mark that keeps the host on maintenance. `payload` is None if it
+    `was_begun`: the engine had begun it, and then it is upstream's own mark that keeps a failed host on maintenance. `payload` is None if it
     cannot be read, `segment_enabled` if the host is in no segment any more.
     """
     if segment_enabled is None:
@@ -117,6 +136,18 @@ def judge_leftover(
         return LEFT_PROCESS
     if verdict.opens is None:
         return verdict
+    if verdict is INSTANCE and not _is_uuid(payload.get("instance_uuid", "")):
+        return UNREADABLE
     if age_seconds > LEFT_SECONDS:
         return TOO_OLD
-    return LEFT_ON_MAINTENANCE if on_maintenance and not was_begun else verdict
+    is_upstreams = was_begun and verdict is RECOVER
+    return LEFT_ON_MAINTENANCE if on_maintenance and not is_upstreams else verdict
+
+
+def _is_uuid(text: str) -> bool:
+    """Tell whether it is one, with dashes or without, as upstream's API takes both."""
+    digits = text.replace("-", "").lower()
+    return len(digits) == UUID_DIGITS and set(digits) <= set(hexdigits)
+
+
+UUID_DIGITS: Final = 32

@@ -1,4 +1,4 @@
-"""Orders in the imperative. Each but `Evacuate` may be sent twice without harm; `key` names it within its recovery.
+"""Orders in the imperative. Each but those about a guest may be sent twice without harm; `key` names it within its recovery.
 
 `is_order` marks what changes the world: it passes the database's door (lease, and a proof where a guest would run) just before it
 leaves. The others only read.
@@ -110,6 +110,46 @@ class EnableReserved:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadInstance:
+    """Ask Nova how an instance stands, and `closely` also for its migrations and for the compute service of its host."""
+
+    instance: str
+    closely: bool
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class StopInstance:
+    """Tell Nova to stop the guest of an instance on `host`. Given once; without an answer it is looked up before another one is given."""
+
+    instance: str
+    host: str
+    number: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its number."""
+        return f"stop:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartInstance:
+    """Tell Nova to start the guest of an instance where it is, on `host`. Makes a guest run; given once, as a stop is."""
+
+    instance: str
+    host: str
+    number: int
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its number."""
+        return f"start:{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class ReadService:
     """Ask Nova for the compute service of one host."""
 
@@ -161,5 +201,6 @@ class Alert:
 HostEffect = (
     ReadHeartbeats | ReadPower | PowerOff | ForceDown | SurveyHost | Evacuate | ReadProgress | EnableReserved | Alert
 )
+InstanceEffect = ReadInstance | StopInstance | StartInstance | Alert
 ProcessEffect = ReadService | DisableService | EnableService | Alert
-Effect = HostEffect | ProcessEffect
+Effect = HostEffect | InstanceEffect | ProcessEffect

@@ -215,6 +215,51 @@ class ReservedFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRead:
+    """Nova said how an instance stands; None: it knows no such instance.
+
+    `migrations` are all of its records, `service` is that of its host; both None where not asked for, the second one where Nova has none.
+    """
+
+    answers: str
+    instance: Instance | None
+    migrations: tuple[Migration, ...] | None = None
+    service: ServiceReading | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceUnreadable:
+    """Nova did not say how the instance stands."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestOrderTaken:
+    """Nova took the order to stop or start a guest."""
+
+    answers: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestOrderRefused:
+    """Nova answered with an error: nothing was begun."""
+
+    answers: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestOrderUnanswered:
+    """No answer came: Nova may have taken the order, or may do so yet."""
+
+    answers: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessReported:
     """A monitor said again how the process is: it stopped, or it runs."""
 
@@ -284,9 +329,13 @@ HostAnswer = (
     | ReservedFailed
 )
 ProcessAnswer = ServiceRead | ServiceUnreadable | ServiceChanged | ServiceRefused | ServiceUnanswered | OrderNotSent
-Answer = HostAnswer | ProcessAnswer
+InstanceAnswer = (
+    InstanceRead | InstanceUnreadable | GuestOrderTaken | GuestOrderRefused | GuestOrderUnanswered | OrderNotSent
+)
+Answer = HostAnswer | InstanceAnswer | ProcessAnswer
 
 HostEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | HostAnswer
+InstanceEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | InstanceAnswer
 ProcessEvent = Ticked | ProcessReported | TakenOver | Confirmed | Rejected | ProcessAnswer
 
-Event = HostEvent | ProcessEvent
+Event = HostEvent | InstanceEvent | ProcessEvent

@@ -180,6 +180,61 @@ class Code(Enum):
     NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
     NOVA_BACK = "Nova answers again about {host}"
 
+    INSTANCE_FAILED = "instance {instance} on {host} was reported failed ({event}); it is looked up"
+    INSTANCE_REPORTED_AGAIN = "the instance was reported failed again; notification {notification} joins this recovery"
+    INSTANCE_UNREADABLE = "cannot read how {name} ({instance}) stands: {detail}; asked again in {seconds} s; check Nova"
+    INSTANCE_GONE = "nothing was done: Nova knows no instance {instance} any more"
+    INSTANCE_NOT_TAGGED = "nothing was done: the metadata of {name} ({instance}) has no {key} = True, and process_all_instances is not set"
+    INSTANCE_LEFT = "nothing was done: {name} ({instance}) is in state {state}"
+    INSTANCE_LEFTOVER = (
+        "nothing was done: upstream's engine was told of the failure of {name} ({instance}) and left it unfinished; Nova holds the instance for "
+        "{state} now, and it may be well by now. If it is not, restart it: openstack server reboot --hard {instance}"
+    )
+    INSTANCE_CANNOT = (
+        "{name} ({instance}) cannot be restarted in state {state}: bring it out of that by hand (resume, unshelve, confirm its resize), and "
+        "look whether it runs"
+    )
+    INSTANCE_ELSEWHERE = "nothing was done: {name} ({instance}) is on {now}, and {host} reported it"
+    INSTANCE_MOVING = (
+        "nothing was done: migration {migration} of {name} ({instance}) from {source} to {destination} is under way"
+    )
+    INSTANCE_SUSPECT = (
+        "{name} ({instance}) was not restarted: by an earlier move a guest of it may be on {suspects}, which is not proven off; look there "
+        "for it, and restart it by hand; a move that succeeds settles that"
+    )
+    INSTANCE_BUSY = "{name} ({instance}) is busy ({task}); it is looked at again until {seconds} s are over"
+    INSTANCE_STAYS_BUSY = (
+        "{name} ({instance}) was not restarted: it was busy ({task}) for {seconds} s; see what Nova does with it"
+    )
+    INSTANCE_HOST_DOWN = "{name} ({instance}) is not restarted yet: Nova does not hold {host} for up; looked at again until {seconds} s are over"
+    INSTANCE_HOST_STAYS_DOWN = (
+        "{name} ({instance}) was not restarted: Nova did not hold {host} for up for {seconds} s; look after the host"
+    )
+    RESTART_LIMIT = (
+        "{name} ({instance}) was not restarted: it was started {count} times within the last hour, and no more than {limit} times are "
+        "allowed ([recovery] instance_restarts_per_hour); see why it fails, then start it by hand"
+    )
+    STOP_ORDERED = "stop of {name} ({instance}) on {host} ordered"
+    STOP_TAKEN = "Nova took the stop of {name} ({instance})"
+    START_ORDERED = "start of {name} ({instance}) on {host} ordered: Nova holds it for stopped there"
+    START_TAKEN = "Nova took the start of {name} ({instance})"
+    GUEST_ORDER_REFUSED = "Nova refused the order about {name} ({instance}): {detail}; it is looked up"
+    GUEST_ORDER_UNANSWERED = (
+        "no answer to the order about {name} ({instance}): {detail}; it is looked up before anything more is ordered"
+    )
+    GUEST_ORDER_NOT_SENT = "the order about {name} ({instance}) was held back: {detail}; it is looked up first"
+    GUEST_ORDER_NOT_TAKEN = "Nova had not taken the order about {name} ({instance}); it is looked up closely"
+    GUEST_STOPPED = "{name} ({instance}) is stopped"
+    RESTARTED = "{name} ({instance}) runs again on {host}, {seconds} s after it was reported"
+    NOT_STOPPED = "{name} ({instance}) could not be stopped: {detail}; stop and start it by hand, by force if need be"
+    NOT_STARTED = "{name} ({instance}) could not be started: {detail}; look at its fault in Nova, and start it by hand"
+    INSTANCE_AWAITS = (
+        "{name} ({instance}) waits for the recovery {recovery} of {host}; nothing is ordered for it meanwhile"
+    )
+    INSTANCE_AWAITED = "the recovery {recovery} of the host has ended; {name} ({instance}) is looked up"
+    INSTANCE_ABSORBED = (
+        "nothing more was done: {name} ({instance}) runs on {now} since the recovery {recovery} of {host} has ended"
+    )
     INCIDENT_TAKEN_OVER = (
         "engine {engine} took this over from {before}; Nova is asked how things stand before any order"
     )

@@ -11,7 +11,70 @@ from enum import Enum
 from typing import TypeVar
 
 from vmha.core.explain import Reason
-from vmha.core.model import Outcome, Phase, Recovery, ServicePrior, ServiceReading
+from vmha.core.model import Instance, Migration, Outcome, Phase, Recovery, ServicePrior, ServiceReading
+
+
+class InstancePhase(Enum):
+    """Where the incident of an instance stands."""
+
+    READING = "reading"
+    STOPPING = "stopping"
+    STARTING = "starting"
+    AWAITING = "awaiting"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+    @property
+    def is_wait(self) -> bool:
+        """Tell whether it stands until something else than Nova's next answer ends it."""
+        return self in (InstancePhase.AWAITING, InstancePhase.STOPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecovery:
+    """What is known and intended about one instance whose guest failed.
+
+    `host` is the one that reported it, `event` what was reported. `seen` is what Nova said of the instance at `read_at`; `records` and
+    `service` are what it said of its migrations and of its host's compute service then, None after a look that was not close.
+    `number` counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is
+    the last order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`.
+    `detail` is why one was refused. `awaited` names the recovery of the host that was waited for. `is_leftover`: it was reported to
+    upstream's engine, up to an hour ago.
+    """
+
+    uuid: str
+    host: str
+    host_uuid: str
+    segment: str
+    instance: str
+    event: str
+    phase: InstancePhase
+    opened_at: float
+    phase_since: float
+    reason: Reason
+    name: str = ""
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+    seen: Instance | None = None
+    records: tuple[Migration, ...] | None = None
+    service: ServiceReading | None = None
+    read_at: float | None = None
+    number: int = 0
+    stops: int = 0
+    starts: int = 0
+    has_stopped: bool = False
+    ordered_at: float | None = None
+    ordered_on: str = ""
+    order_key: str = ""
+    unsettled_until: float | None = None
+    detail: str = ""
+    awaited: str | None = None
+    is_leftover: bool = False
+    nova_trouble: Reason | None = None
+    outstanding: frozenset[str] = frozenset()
+    due: float = 0.0
+    alert_due: float = 0.0
+    wake_at: float | None = None
 
 
 class ProcessPhase(Enum):
@@ -75,6 +138,6 @@ class ProcessRecovery:
     wake_at: float | None = None
 
 
-Incident = Recovery | ProcessRecovery
-AnyPhase = Phase | ProcessPhase
+Incident = Recovery | InstanceRecovery | ProcessRecovery
+AnyPhase = Phase | InstancePhase | ProcessPhase
 State = TypeVar("State", bound=Incident)

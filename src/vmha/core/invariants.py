@@ -6,9 +6,18 @@ mistake there cannot excuse itself here. P5 (one owner) is the database's and st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
+from vmha.core.effects import (
+    DisableService,
+    EnableReserved,
+    EnableService,
+    Evacuate,
+    ForceDown,
+    PowerOff,
+    StartInstance,
+    StopInstance,
+)
 from vmha.core.model import MoveStatus, Phase, Power, PowerTrouble, RecoveryMethod, Rung
 from vmha.core.policy import LocalDisk
 
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmha.core.draft import Decision
-    from vmha.core.incidents import ProcessRecovery
+    from vmha.core.incidents import Incident, InstanceRecovery, ProcessRecovery
     from vmha.core.model import Peer, Recovery, Surroundings, Witness
     from vmha.core.policy import Policy
 
@@ -213,6 +222,76 @@ def _final_stays_final(before: Recovery, decision: Decision[Recovery]) -> Iterat
         yield "P4: an ended recovery acts"
 
 
+def check_instance(
+    before: InstanceRecovery, decision: Decision[InstanceRecovery], now: float, policy: Policy, around: Surroundings
+) -> None:
+    """Raise `Broken` naming every promise that the decision about an instance breaks."""
+    after = decision.state
+    broken = [
+        *_guest_as_seen(before, decision, now),
+        *_guest_here_alone(after, decision, around),
+        *_bounded_restarts(after, decision, policy, around),
+        *_ends_or_wakes(before, decision),
+    ]
+    if broken:
+        raise Broken(f"incident {after.uuid} of {after.instance}: " + "; ".join(broken))
+
+
+def _guest_as_seen(before: InstanceRecovery, decision: Decision[InstanceRecovery], now: float) -> Iterator[str]:
+    """P1: a guest is stopped or started by what Nova said just now, of it and of a host that is up; no other order may come beside it."""
+    after = decision.state
+    for effect in decision.effects:
+        if not isinstance(effect, StopInstance | StartInstance):
+            continue
+        seen, service = after.seen, after.service
+        if seen is None or after.read_at != now:
+            yield f"P1: {effect.key} without a look at the instance"
+            continue
+        if (effect.instance, effect.host) != (after.instance, seen.host) or seen.uuid != after.instance:
+            yield f"P1: {effect.key} for an instance on {effect.host}, which Nova holds to be on {seen.host}"
+        states = ("stopped",) if isinstance(effect, StartInstance) else ("active", "error")
+        if seen.vm_state not in states or seen.task_state is not None:
+            yield f"P1: {effect.key} in state {seen.vm_state} ({seen.task_state})"
+        if service is None or service.host != seen.host or service.forced_down or not service.is_up:
+            yield f"P1: {effect.key} although Nova does not hold {seen.host} for up"
+        if before.unsettled_until is not None and now < before.unsettled_until:
+            yield f"P1: {effect.key} while an order without an answer may yet be taken"
+
+
+def _guest_here_alone(
+    after: InstanceRecovery, decision: Decision[InstanceRecovery], around: Surroundings
+) -> Iterator[str]:
+    """P2: a guest is stopped or started only where it is, while no move of it and no recovery of its host is open."""
+    orders = [effect for effect in decision.effects if isinstance(effect, StopInstance | StartInstance)]
+    if orders and around.host_recovery is not None:
+        yield f"P2: {orders[0].key} while its host is being recovered"
+    if orders and after.records is None:
+        yield f"P2: {orders[0].key} without a look at its migrations"
+    moved = [r.id for r in after.records or () if r.status in ("done", "completed", "confirmed")]
+    for record in after.records or ():
+        if not orders or record.instance != after.instance or record.id < max(moved, default=0):
+            continue
+        if record.status not in ("done", "completed", "confirmed", "failed", "error", "cancelled", "reverted"):
+            yield f"P2: {orders[0].key} while migration {record.id} is open"
+        landed = record.status in ("failed", "error", "cancelled") and record.destination is not None
+        unreached = (("evacuation", "error"), ("live-migration", "cancelled"))
+        ends = {record.source, record.destination} - {None, "", after.seen.host if after.seen else None}
+        if landed and (record.kind, record.status) not in unreached and ends - around.proven_off:
+            yield f"P2: {orders[0].key} while {', '.join(sorted(map(str, ends)))} may hold a guest"
+
+
+def _bounded_restarts(
+    after: InstanceRecovery, decision: Decision[InstanceRecovery], policy: Policy, around: Surroundings
+) -> Iterator[str]:
+    """P6: an instance is started so often in an hour and no more, and by one incident only where an order before was not taken."""
+    for effect in decision.effects:
+        if isinstance(effect, StopInstance | StartInstance) and max(after.stops, after.starts) > 3:
+            yield f"P6: {effect.key} after three orders"
+        is_first = isinstance(effect, StopInstance | StartInstance) and after.stops + after.starts == 1
+        if is_first and around.restarts >= policy.instance_restarts_per_hour:
+            yield f"P6: {effect.key} of an instance that was started {around.restarts} times within the hour"
+
+
 def check_process(
     before: ProcessRecovery, decision: Decision[ProcessRecovery], now: float, policy: Policy, around: Surroundings
 ) -> None:
@@ -245,7 +324,7 @@ def _only_our_own(
                 yield f"P7: {effect.key} of a service that was not disabled by us, is forced down, or whose process does not run"
 
 
-def _ends_or_wakes(before: ProcessRecovery, decision: Decision[ProcessRecovery]) -> Iterator[str]:
+def _ends_or_wakes(before: Incident, decision: Decision[Any]) -> Iterator[str]:
     """P4: an incident is final with a reason, or wakes again; what has ended orders nothing more."""
     after = decision.state
     if after.phase.value == "ended":

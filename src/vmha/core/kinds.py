@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from vmha.core import invariants, process_recovery, recovery
-from vmha.core.incidents import ProcessPhase, ProcessRecovery
+from vmha.core import instance_recovery, invariants, process_recovery, recovery
+from vmha.core.incidents import InstancePhase, InstanceRecovery, ProcessPhase, ProcessRecovery
 from vmha.core.model import Outcome, Phase, Recovery
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind(name="host", state=Recovery, phases=tuple(Phase)),
+        Kind(name="instance", state=InstanceRecovery, phases=tuple(InstancePhase)),
         Kind(name="process", state=ProcessRecovery, phases=tuple(ProcessPhase)),
     )
 }
@@ -54,13 +55,23 @@ def kind_of(state: Incident) -> Kind:
 
 def subject_of(state: Incident) -> str | None:
     """Name what failed, where that is not the host as a whole."""
-    return state.process if isinstance(state, ProcessRecovery) else None
+    match state:
+        case InstanceRecovery():
+            return state.instance
+        case ProcessRecovery():
+            return state.process
+        case _:
+            return None
 
 
 def decide(
     state: Incident, event: events.Event, now: float, policy: Policy, around: Surroundings, *, new_uuid: str
 ) -> Decision[Any]:
     """Let the decider of its kind take in one fact, and check the promises. Raises `invariants.Broken`."""
+    if isinstance(state, InstanceRecovery):
+        of_instance = instance_recovery.decide(state, cast("events.InstanceEvent", event), now, policy, around)
+        invariants.check_instance(state, of_instance, now, policy, around)
+        return of_instance
     if isinstance(state, ProcessRecovery):
         of_process = process_recovery.decide(state, cast("events.ProcessEvent", event), now, policy, around)
         invariants.check_process(state, of_process, now, policy, around)

@@ -47,6 +47,8 @@ class Outcome(Enum):
     FAILED = "failed"
     REJECTED = "rejected"
     FALSE_ALARM = "false_alarm"
+    RESTARTED = "restarted"
+    LEFT_ALONE = "left_alone"
     DISABLED = "disabled"
     ENABLED = "enabled"
     SKIPPED = "skipped"
@@ -249,6 +251,7 @@ class Instance:
     image_backed: bool = False
     local_extra: bool = False
     """The flavor adds an ephemeral or swap disk that lives on the host."""
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,8 +378,8 @@ class Surroundings:
     rejected ones not);
     `segment_braked` says that another open recovery of the segment stands at the brake.
     `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now.
-    To an instance or a process counts `host_recovery`, the open recovery of its host; to a process also `disabled_by_us`: what its last
-    incident on this host did was to disable the service.
+    To an instance or a process counts `host_recovery`, the open recovery of its host; to a process `disabled_by_us`: our last order about
+    the service was to disable it; to an instance `restarts`: how often we started it within the last hour.
     """
 
     segment_hosts: int = 0
@@ -388,3 +391,4 @@ class Surroundings:
     proven_off: frozenset[str] = frozenset()
     host_recovery: str | None = None
     disabled_by_us: bool = False
+    restarts: int = 0

@@ -59,4 +59,12 @@ class Policy:
     local_disk: LocalDisk = LocalDisk.WAIT
     shared_storage: bool = False
     ignore_instances_in_error_state: bool = False
+    process_all_instances: bool = False
+    instance_ha_key: str = "HA_Enabled"
+    verify_interval: float = 1.0
+    wait_period_after_power_off: float = 180.0
+    wait_period_after_power_on: float = 60.0
+    instance_settle_seconds: float = 180.0
+    instance_restarts_per_hour: int = 3
+
     process_disable_reason: str = "Masakari detected process failed."

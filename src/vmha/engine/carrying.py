@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from vmha.core import effects, events
 from vmha.core.model import PowerTrouble, ServicePrior
 from vmha.core.policy import Policy
+from vmha.engine import carrying_small
 from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, VmhaError
 from vmha.logs import log
 from vmha.ports import Deadline, PowerError
@@ -111,10 +112,10 @@ def _maybe_sent(effect: effects.Effect, detail: str) -> events.Event | None:
             return events.EvacuationUnanswered(answers=effect.key, instance=effect.instance, detail=detail)
         case effects.EnableReserved():
             return events.ReservedFailed(answers=effect.key, host=effect.host, detail=detail)
-        case effects.ReadService():
-            return events.ServiceUnreadable(answers=effect.key, detail=detail)
-        case effects.DisableService() | effects.EnableService():
-            return events.ServiceUnanswered(answers=effect.key, detail=detail)
+        case effects.ReadInstance() | effects.StopInstance() | effects.StartInstance():
+            return carrying_small.guest_unanswered(effect, detail)
+        case effects.ReadService() | effects.DisableService() | effects.EnableService():
+            return carrying_small.service_unanswered(effect, detail)
         case effects.Alert():
             return None
         case _:
@@ -134,8 +135,10 @@ def _act(effect: effects.Effect, recovery: str, deadline: Deadline, tools: Tools
             return _ask_nova(effect, deadline, tools)
         case effects.EnableReserved():
             return _enable(effect, deadline, tools)
+        case effects.ReadInstance() | effects.StopInstance() | effects.StartInstance():
+            return carrying_small.about_guest(effect, deadline, tools.nova)
         case effects.ReadService() | effects.DisableService() | effects.EnableService():
-            return _about_service(effect, deadline, tools.nova)
+            return carrying_small.about_service(effect, deadline, tools.nova)
         case _:
             assert_never(effect)
 
@@ -262,32 +265,6 @@ def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) ->
     except Exception as error:  # noqa: BLE001 - the recovery takes the next reserved host, whatever it was
         return events.ReservedFailed(answers=effect.key, host=effect.host, detail=_words(error))
     return events.ReservedEnabled(answers=effect.key, host=effect.host)
-
-
-def _about_service(
-    effect: effects.ReadService | effects.DisableService | effects.EnableService, deadline: Deadline, nova: Nova
-) -> events.Event:
-    key, host = effect.key, effect.host
-    try:
-        match effect:
-            case effects.ReadService():
-                return events.ServiceRead(answers=key, service=nova.service(host, deadline=deadline))
-            case effects.DisableService():
-                prior = nova.disable(host, reason=effect.reason, deadline=deadline)
-            case effects.EnableService():
-                prior = nova.enable(host, reason=effect.reason, deadline=deadline)
-            case _:
-                assert_never(effect)
-    except NovaRefused as error:
-        if isinstance(effect, effects.ReadService):
-            return events.ServiceUnreadable(answers=key, detail=str(error))
-        return events.ServiceRefused(answers=key, status=error.status, detail=error.detail)
-    except OrderExpired:
-        raise
-    except VmhaError as error:
-        kind = events.ServiceUnreadable if isinstance(effect, effects.ReadService) else events.ServiceUnanswered
-        return kind(answers=key, detail=str(error))
-    return events.ServiceChanged(answers=key, prior=prior)
 
 
 def _words(error: Exception) -> str:

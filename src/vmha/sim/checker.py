@@ -12,6 +12,7 @@ What it holds against a run:
 * HEALTHY_HOST_SHOT: a power-off was ordered against a machine that had been well for a while.
 * EVACUATED_TWICE: Nova took a second evacuation of an instance from a host while the first was not over.
 * OTHERS_SERVICE: an engine enabled a compute service that an operator had disabled, or that was forced down.
+* Of orders to stop or start a guest, see `checker_guests.py`.
 * STALE_OWNER: an engine gave an order for a host after another engine had begun to, without having taken it over again. (An engine
   that takes over the second time, or a second failure of the host, is known by a `claim` fact.)
 """
@@ -19,8 +20,10 @@ What it holds against a run:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
+
+from vmha.sim.checker_guests import GuestRules
+from vmha.sim.violations import OUTSIDERS, Kind, Violation, is_outsider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,37 +35,6 @@ READINGS_APART_SECONDS = 2.0 - 0.01
 
 # How old the youngest reading of a proof may be when an order leaves; the service's own default.
 PROOF_AGE_SECONDS = 30.0
-
-# Callers who are no engine: humans, and the BMC's side of IPMI, which cannot know who speaks to it.
-OUTSIDERS = frozenset({"operator", "owner", "ipmi"})
-
-
-class Kind(Enum):
-    """What was done wrong."""
-
-    TWO_GUESTS = "two_guests"
-    SOURCE_WAS_ON = "source_was_on"
-    LATE_ORDER = "late_order"
-    CAME_BACK = "came_back"
-    NO_PROOF = "no_proof"
-    HEALTHY_HOST_SHOT = "healthy_host_shot"
-    EVACUATED_TWICE = "evacuated_twice"
-    OTHERS_SERVICE = "others_service"
-    STALE_OWNER = "stale_owner"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """One broken promise: when, on which host, and what happened as a sentence."""
-
-    kind: Kind
-    at: float
-    host: str
-    sentence: str
-
-    def __str__(self) -> str:
-        """Say it in one line."""
-        return f"{self.at:.1f} s: {self.sentence} ({self.kind.value})"
 
 
 @dataclass(slots=True)
@@ -102,6 +74,7 @@ class Checker:
         self._running: dict[str, set[str]] = {}
         self._in_flight: dict[tuple[str, str], set[int]] = {}
         self._destinations: dict[int, str | None] = {}
+        self._guests = GuestRules()
         self._hear: dict[str, Callable[[Fact], None]] = {
             "power": self._power,
             "guest": self._guest,
@@ -118,6 +91,7 @@ class Checker:
         handler = self._hear.get(fact["what"])
         if handler is not None:
             handler(fact)
+        self.violations += self._guests.hear(fact)
 
     # Truth
 
@@ -168,7 +142,7 @@ class Checker:
 
     def _service(self, fact: Fact) -> None:
         host, caller = self._host(fact["host"]), fact["caller"]
-        is_engine = not _is_outsider(caller)
+        is_engine = not is_outsider(caller)
         if is_engine and not fact["disabled"] and (fact["forced_down"] or host.disabled_by in OUTSIDERS):
             why = "was forced down" if fact["forced_down"] else f"the {host.disabled_by} had disabled"
             sentence = f"{caller} enabled the service of {fact['host']}, which {why}"
@@ -229,11 +203,12 @@ class Checker:
         self._host(fact["host"]).has_word = True
 
     def _claim(self, fact: Fact) -> None:
-        self._own(self._host(fact["host"]), fact["engine"])
+        if fact.get("subject") is None:
+            self._own(self._host(fact["host"]), fact["engine"])
 
     def _ordered(self, fact: Fact, name: str, what: str) -> None:
         host, caller = self._host(name), fact["caller"]
-        if _is_outsider(caller):
+        if is_outsider(caller):
             return
         if caller in host.former_owners:
             sentence = f"{caller} gave {what} for {name} after {host.owner} had taken it over"
@@ -253,11 +228,6 @@ class Checker:
 
     def _blame(self, kind: Kind, fact: Fact, host: str, sentence: str) -> None:
         self.violations.append(Violation(kind=kind, at=fact["at"], host=host, sentence=sentence))
-
-
-def _is_outsider(caller: str) -> bool:
-    """Tell whether this is no engine. Over HTTP that is known by the product in its User-Agent, such as "openstacksdk/4.22.0"."""
-    return caller in OUTSIDERS or "/" in caller
 
 
 def proves_off(readings: list[float]) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from vmha.sim import guests
 from vmha.sim.evacuation import Evacuation
 from vmha.sim.gate import Away, Gate, Refused
 from vmha.sim.rows import IN_FLIGHT, TERMINAL, LandingFault, MigrationRecord
@@ -86,9 +87,14 @@ class Nova:
         return self._server(uuid)
 
     def list_migrations(
-        self, *, host: str | None = None, source: str | None = None, kind: str | None = None
+        self,
+        *,
+        host: str | None = None,
+        source: str | None = None,
+        kind: str | None = None,
+        instance: str | None = None,
     ) -> list[MigrationRecord]:
-        """List migration records, oldest first, of a host as source or destination, or of a source only."""
+        """List migration records, oldest first, of a host as source or destination, of a source only, or of an instance."""
         self.gate.read("migrations")
         if host in self.hidden or source in self.hidden:
             return []
@@ -97,7 +103,7 @@ class Nova:
         return [
             record
             for record in records
-            if (source is None or record.source == source) and (kind is None or record.kind == kind)
+            if source in (None, record.source) and kind in (None, record.kind) and instance in (None, record.instance)
         ]
 
     def is_up(self, service: Service) -> bool:
@@ -182,6 +188,14 @@ class Nova:
         record = self.add_migration(server, "evacuation", destination=target)
         Evacuation(self.world, server, record, target, ends_stopped=ends_stopped).begin()
         return record
+
+    def stop(self, uuid: str, *, caller: str) -> None:
+        """Take the order to stop a guest, or refuse it."""
+        self.gate.write("stop", lambda: guests.stop(self.world, uuid, caller))
+
+    def start(self, uuid: str, *, caller: str) -> None:
+        """Take the order to start a guest, or refuse it."""
+        self.gate.write("start", lambda: guests.start(self.world, uuid, caller))
 
     def _check_evacuate(self, server: Server, target: str | None) -> None:
         if target is not None and target not in self.services:

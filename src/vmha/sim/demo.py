@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from vmha.sim.checker import Kind, Violation, check
+from vmha.sim.checker import check
 from vmha.sim.demo_view import View, seconds_of
 from vmha.sim.record import read_lines
 from vmha.sim.stage import Stage, StageError
+from vmha.sim.violations import Kind, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmha.sim import owner
+from vmha.sim import guests, owner
 from vmha.sim.gate import Mishap, Refused
 from vmha.sim.rows import Landing
 
@@ -180,6 +180,7 @@ def _force_down(world: World, host: str) -> None:
 
 
 _H = ("host",)
+_I = ("instance",)
 _LANDING = ("host", "times", "seconds")
 _CALL = ("call", "times", "seconds")
 
@@ -245,7 +246,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "operator_disables": Fault("an operator disables the service", _disable, _H),
     "operator_forces_down": Fault("an operator forces the service down", _force_down, _H),
-    "owner_deletes": Fault("the owner deletes an instance", owner.delete, ("instance",)),
-    "owner_stops": Fault("the owner stops an instance", owner.stop, ("instance",)),
-    "owner_live_migrates": Fault("an instance is live-migrated", owner.live_migrate, ("instance",), ("target",)),
+    "guest_crashes": Fault("a guest dies, and nova-compute notices or does not", guests.crash, _I, ("unnoticed",)),
+    "guest_hangs": Fault("a guest can be neither stopped nor started", guests.hang, _I),
+    "guest_heals": Fault("it can again", guests.heal, _I),
+    "owner_starts": Fault("the owner starts an instance", owner.start, _I),
+    "operator_migrates": Fault("a stopped instance is migrated to another host", owner.migrate, _I, ("target",)),
+    "owner_deletes": Fault("the owner deletes an instance", owner.delete, _I),
+    "owner_stops": Fault("the owner stops an instance", owner.stop, _I),
+    "owner_live_migrates": Fault("an instance is live-migrated", owner.live_migrate, _I, ("target",)),
 }

@@ -5,14 +5,16 @@ neither was a guest of it started anywhere, nor had its owner deleted or stopped
 that were stopped, paused or in error when the host died are none of this: nothing of them ran. That a guest runs only once is the
 checker's to see.
 
-The incident of a process that says that it disabled or enabled a service is held against the record too.
+The incident of a process that says that it disabled or enabled a service is held against the record too, and that of an instance that
+says that it restarted it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmha.core.incidents import ProcessRecovery
+from vmha.core.incidents import InstanceRecovery, ProcessRecovery
+from vmha.sim.violations import is_outsider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +32,30 @@ OWNERS_ACTS = ("delete", "stop")
 
 def contradicted(incident: Incident, facts: Iterable[Fact]) -> list[str]:
     """Say what an incident that has ended claims, and the record denies."""
-    if isinstance(incident, ProcessRecovery):
-        return _about_service(incident, facts)
-    return _lost(incident, facts)
+    match incident:
+        case ProcessRecovery():
+            return _about_service(incident, facts)
+        case InstanceRecovery():
+            return _about_guest(incident, facts)
+        case _:
+            return _lost(incident, facts)
+
+
+def _about_guest(incident: InstanceRecovery, facts: Iterable[Fact]) -> list[str]:
+    """Say that a guest that the incident says it restarted was not started since the incident was opened."""
+    if incident.outcome is None or incident.ended_at is None:
+        return []
+    began, ended, name = incident.opened_at, incident.ended_at, incident.instance
+    mine = [fact for fact in facts if fact.get("instance") == name and began <= fact["at"] <= ended]
+    runs = [fact["runs"] for fact in mine if fact["what"] == "guest"]
+    if incident.outcome.value == "restarted" and True not in runs:
+        return [f"the incident of {name} ended as restarted, and no guest of it was started"]
+    stops = [f for f in mine if f["what"] == "order" and f["order"] == "stop" and f["outcome"] == "taken"]
+    states = [fact["vm_state"] for fact in mine if fact["what"] == "server"]
+    is_left_stopped = bool(states) and states[-1] == "stopped" and bool(stops) and not is_outsider(stops[-1]["caller"])
+    if incident.outcome.value in ("skipped", "left_alone", "absorbed") and is_left_stopped:
+        return [f"the incident of {name} ended as {incident.outcome.value}, and left it stopped"]
+    return []
 
 
 def _about_service(incident: ProcessRecovery, facts: Iterable[Fact]) -> list[str]:

@@ -206,8 +206,8 @@ class NovaApi(Part):
         if action == "os-migrateLive":
             self._admin(request)
         acts: dict[str, Callable[[], object]] = {
-            "os-stop": lambda: owner.stop(self._world, server),
-            "os-start": lambda: owner.start(self._world, server),
+            "os-stop": lambda: owner.stop(self._world, server, request.caller),
+            "os-start": lambda: owner.start(self._world, server, request.caller),
             "os-migrateLive": lambda: owner.live_migrate(self._world, server, what.get("host")),
         }
         if action not in acts:

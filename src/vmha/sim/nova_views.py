@@ -78,7 +78,7 @@ def server(nova: Nova, row: Server, version: Version, url: str) -> Body:
         "status": status(row),
         "tenant_id": row.project,
         "user_id": "user-demo",
-        "metadata": {},
+        "metadata": row.metadata,
         "hostId": f"{crc32(row.host.encode()):08x}",
         "image": {"id": f"image-{row.name}", "links": []} if row.image_backed else "",
         "flavor": _flavor(row, version, url),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmha.sim import guests
 from vmha.sim.gate import Refused
+from vmha.sim.violations import is_outsider
 
 if TYPE_CHECKING:
     from vmha.sim.machines import Host
@@ -22,34 +24,18 @@ def delete(world: World, instance: str) -> None:
             host.stop_guest(instance, "deleted by its owner")
 
 
-def stop(world: World, instance: str) -> None:
-    """Stop an active instance: at once, or when nova-compute is there again."""
-    server = _server(world, instance, vm_state="active")
-    world.note("owner", instance=instance, act="stop")
-    server.task_state = "powering-off"
-    host = world.hosts[server.host]
-
-    def stopped() -> None:
-        if server.task_state == "powering-off" and server.host == host.name:
-            host.stop_guest(instance, "stopped by its owner")
-            world.nova.change(server, "stopped by its owner", vm_state="stopped")
-
-    host.perform(world.nova.latency(world.timing.settle_seconds), stopped, queued=True)
+def stop(world: World, instance: str, caller: str = "owner") -> None:
+    """Stop an instance. Over HTTP an engine may be the one who wants that; then it is no act of the owner."""
+    guests.stop(world, instance, caller)
+    if is_outsider(caller):
+        world.note("owner", instance=instance, act="stop")
 
 
-def start(world: World, instance: str) -> None:
-    """Start a stopped instance: at once, or when nova-compute is there again."""
-    server = _server(world, instance, vm_state="stopped")
-    world.note("owner", instance=instance, act="start")
-    server.task_state = "powering-on"
-    host = world.hosts[server.host]
-
-    def started() -> None:
-        if server.task_state == "powering-on" and server.host == host.name:
-            host.start_guest(instance, "started by its owner")
-            world.nova.change(server, "started by its owner", vm_state="active")
-
-    host.perform(world.nova.latency(world.timing.settle_seconds), started, queued=True)
+def start(world: World, instance: str, caller: str = "owner") -> None:
+    """Start a stopped instance, in the same way."""
+    guests.start(world, instance, caller)
+    if is_outsider(caller):
+        world.note("owner", instance=instance, act="start")
 
 
 def live_migrate(world: World, instance: str, target: str | None = None) -> MigrationRecord:
@@ -68,6 +54,27 @@ def live_migrate(world: World, instance: str, target: str | None = None) -> Migr
     world.placement.allocate(record.uuid, server.host, server.vcpus)
     world.placement.allocate(instance, choice, server.vcpus)
     LiveMigration(world, server, record, world.hosts[choice]).begin()
+    return record
+
+
+def migrate(world: World, instance: str, target: str | None = None) -> MigrationRecord:
+    """Move a stopped instance to another host, as an operator does; it stays stopped."""
+    nova, server = world.nova, _server(world, instance, vm_state="stopped")
+    choice = nova.pick_destination(server, target)
+    if choice is None:
+        raise Refused(400, "No valid host was found. There are not enough hosts available.")
+    world.note("owner", instance=instance, act="migrate", target=choice)
+    server.task_state = "resize_prep"
+    record = nova.add_migration(server, "migration", destination=choice, status="migrating")
+    world.placement.allocate(instance, choice, server.vcpus)
+
+    def arrived() -> None:
+        world.placement.release(instance, record.source)
+        if server.vm_state != "deleted":
+            nova.change(server, "migrated", host=choice)
+        nova.set_status(record, "confirmed")
+
+    world.hosts[choice].perform(nova.latency(world.timing.live_migration_seconds), arrived, queued=True)
     return record
 
 

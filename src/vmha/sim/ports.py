@@ -20,7 +20,7 @@ from vmha.core.model import (
 )
 from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
-from vmha.ports import HostSurvey, PowerError
+from vmha.ports import HostSurvey, InstanceLook, PowerError
 from vmha.sim.gate import NoAnswer, Refused
 from vmha.sim.power import BmcTrouble, Trouble
 
@@ -124,6 +124,32 @@ class SimNova:
                     raise
                 return None
 
+    def look_at(self, instance: str, *, closely: bool, deadline: Deadline) -> InstanceLook | None:
+        """Return how an instance stands."""
+        nova = self._world.nova
+        with self._reading(deadline):
+            records = tuple(map(migration, nova.list_migrations(instance=instance))) if closely else None
+            try:
+                found = as_instance(nova.show_server(instance))
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                return None
+        service = self.service(found.host, deadline=deadline) if closely else None
+        return InstanceLook(instance=found, migrations=records, service=service)
+
+    def stop(self, instance: str, *, deadline: Deadline) -> None:
+        """Order a guest stopped."""
+        self._leave(deadline, f"stopping {instance}")
+        with _translated():
+            self._world.nova.stop(instance, caller=self._caller)
+
+    def start(self, instance: str, *, deadline: Deadline) -> None:
+        """Order a guest started."""
+        self._leave(deadline, f"starting {instance}")
+        with _translated():
+            self._world.nova.start(instance, caller=self._caller)
+
     def _is_elsewhere(self, instance: str, host: str) -> bool:
         """Ask Nova for one instance: is it on another host, or unknown?"""
         try:
@@ -136,7 +162,7 @@ class SimNova:
     def instances_on(self, host: str, *, deadline: Deadline) -> tuple[Instance, ...]:
         """List the instances that Nova holds to be on a host."""
         with self._reading(deadline):
-            return tuple(instance(server) for server in self._world.nova.list_servers(host))
+            return tuple(as_instance(server) for server in self._world.nova.list_servers(host))
 
     def room(self, host: str, *, deadline: Deadline) -> Room | None:
         """Return what the simulated Placement knows of a host: vcpus only."""
@@ -303,7 +329,7 @@ class _WrongIdentity(Exception):
     """Another machine is behind the BMC than the inventory says."""
 
 
-def instance(server: Server) -> Instance:
+def as_instance(server: Server) -> Instance:
     """Say what a list of Nova says of a server."""
     return Instance(
         uuid=server.uuid,
@@ -313,6 +339,7 @@ def instance(server: Server) -> Instance:
         task_state=server.task_state,
         image_backed=server.image_backed,
         local_extra=bool(server.ephemeral_gb or server.swap_mb),
+        metadata=tuple(sorted(server.metadata.items())),
     )
 
 

@@ -13,11 +13,12 @@ A fact is a dictionary of JSON values with `at` (seconds) and `what`; the other 
                outcome, powered, well_seconds, heard_seconds    the last three are the truth about the machine at that moment
     service    host, forced_down, disabled, disabled_reason, caller, orders_down (this PUT forced it down)
     evacuation instance, source, target, caller, sent_at, outcome (taken, refused), status, migration
+    order      instance, host, order (stop, start), caller, outcome (taken, refused), status
     migration  migration, instance, kind, source, destination, status
     server     instance, host, vm_state, task_state, why        Nova's belief
     owner      instance, act
     word       host, by, why                                    a human took responsibility for the host
-    claim      host, engine                                     an engine took over the host's recovery
+    claim      host, engine, subject                            an engine took over the host's recovery, or that of something there
     fault      fault, and its arguments                         somebody asked for it
     mishap     mishap, api, call or host                        it befell somebody
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 TERMINAL = frozenset({"confirmed", "reverted", "error", "failed", "completed", "cancelled", "done"})
@@ -43,6 +43,9 @@ class Server:
     image_backed: bool = False
     ephemeral_gb: int = 0
     swap_mb: int = 0
+    metadata: dict[str, str] = field(default_factory=dict)
+    is_hanging: bool = False
+    """Its guest does not do what it is told."""
 
 
 @dataclass(slots=True)

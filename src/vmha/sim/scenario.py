@@ -12,11 +12,12 @@
     (recorded)
 
 A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
-(a report with host_status UNKNOWN), `report_process HOST stopped|started`, `confirm HOST BY WHY...`, `reject HOST BY WHY...`,
-`kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the
-time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS`
-so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and `vm1.state=` and so on
-for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
+(a report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `report_process HOST stopped|started`, `confirm HOST BY
+WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `kill|start|pause|wake ENGINE`, `database_away SECONDS`,
+`database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason: then it
+happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`,
+`disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=` for all, and `vm1.state=` and so on for one.
+`unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -178,6 +179,7 @@ class Player:
             reason = "reserved" if number > cloud["hosts"] else None
             self.world.add_host(f"c{number}", vcpus=cloud["vcpus"], disabled_reason=reason)
         self.names: dict[str, str] = {}
+        self.homes: dict[str, str] = {}
         for number in range(cloud["instances"]):
             self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
         self.clock_ahead = 0.0
@@ -204,8 +206,8 @@ class Player:
         return written(self.world, self.store, self.store.alerts, self.names, self._stopped())
 
     def _add_server(self, host: str, name: str) -> None:
-        wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume"} | self.scenario.server
-        mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in ("vcpus", "state", "task", "disk")}
+        wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume", "ha": ""} | self.scenario.server
+        mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in ("vcpus", "state", "task", "disk", "ha")}
         server = self.world.add_server(
             host,
             name=name,
@@ -214,8 +216,10 @@ class Player:
             task_state=mine["task"] or None,
             image_backed=mine["disk"] == "image",
             ephemeral_gb=10 if mine["disk"] == "ephemeral" else 0,
+            metadata={"HA_Enabled": mine["ha"]} if mine["ha"] else {},
         )
         self.names[server.uuid] = name
+        self.homes[server.uuid] = host
 
     def _heard(self, code: str) -> None:
         for command in [command for command in self._waiting if command.when == code]:
@@ -239,7 +243,7 @@ class Player:
         given: dict[str, Any] = {}
         for key, text in _pairs(" ".join(words)).items():
             value: Any = known.get(text, text)
-            given[key] = float(value) if key in ("seconds", "factor") else int(value) if key == "times" else value
+            given[key] = TYPES.get(key, str)(value)
         return given
 
     def report(self, host: str, method: str = "auto", *, says_off: bool = True) -> None:
@@ -251,6 +255,13 @@ class Player:
         ):
             self.world.note_word(host, by="operator", why="policy = detector")
         self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method), says_off=says_off)
+
+    def report_instance(self, name: str, *event: str) -> None:
+        """Let the monitor of the host where it is, or was created, report that an instance failed."""
+        uuid = {name: uuid for uuid, name in self.names.items()}[name]
+        self.notifications += 1
+        said = {"event": " ".join(event)} if event else {}
+        self.store.report_instance(self.homes[uuid], uuid, f"notification-{self.notifications}", **said)
 
     def report_process(self, host: str, state: str) -> None:
         """Let a monitor report that nova-compute of the host `stopped`, or `started`."""
@@ -299,9 +310,18 @@ class Player:
         ]
 
 
+TYPES: dict[str, Callable[[str], object]] = {
+    "seconds": float,
+    "factor": float,
+    "times": int,
+    "unnoticed": lambda text: text == "true",
+}
+"""What arguments of faults are, where they are no text."""
+
 VERBS: dict[str, Callable[..., None]] = {
     "report": Player.report,
     "suspect": lambda player, host: player.report(host, says_off=False),
+    "report_instance": Player.report_instance,
     "report_process": Player.report_process,
     "confirm": Player.confirm,
     "reject": Player.reject,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from vmha.core.kinds import kind_of, subject_of
 from vmha.core.model import MoveStatus, Recovery
-from vmha.sim import checker
+from vmha.sim import checker, losses
+from vmha.sim.violations import OUTSIDERS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from vmha.core.incidents import Incident
     from vmha.sim.record import Fact
     from vmha.sim.store import MemoryStore
+    from vmha.sim.violations import Violation
     from vmha.sim.world import World
 
 
@@ -39,6 +41,8 @@ def written(
     lines.append("guests")
     lines += [f"  {_where(world, uuid)}" for uuid in world.nova.servers]
     lines += [_verdict(violation) for violation in checker.check(world.record.facts)]
+    for row in store.rows.values():
+        lines += [f"VIOLATION {claim}" for claim in losses.contradicted(row.state, world.record.facts)]
     lines += [f"STOPPED {name}" for name in stopped]
     text = "\n".join(lines) + "\n"
     for uuid, name in names.items():
@@ -67,16 +71,16 @@ def _not_moved(state: Incident) -> list[str]:
     return [f"  {m.name} {m.status.value}{f': {m.reason.sentence}' if m.reason else ''}" for m in others]
 
 
-def _verdict(violation: checker.Violation) -> str:
+def _verdict(violation: Violation) -> str:
     """Tell what no engine can know (docs/operate/limits.md) from what is a broken promise."""
-    is_limit = violation.kind in (checker.Kind.CAME_BACK, checker.Kind.LATE_ORDER)
+    is_limit = violation.kind in (Kind.CAME_BACK, Kind.LATE_ORDER)
     return f"{'LIMIT' if is_limit else 'VIOLATION'} {violation}"
 
 
 def _is_order(fact: Fact) -> bool:
     if fact["what"] == "bmc":
         return bool(fact["order"] == "off")
-    return fact["what"] in ("service", "evacuation") and fact["caller"] not in checker.OUTSIDERS
+    return fact["what"] in ("service", "evacuation", "order") and fact["caller"] not in OUTSIDERS
 
 
 def _order(fact: Fact) -> str:
@@ -86,5 +90,7 @@ def _order(fact: Fact) -> str:
     if fact["what"] == "service":
         flags = [name for name in ("forced_down", "disabled") if fact[name]]
         return f"{caller}: service of {fact['host']}: {', '.join(flags) or 'enabled'}"
+    if fact["what"] == "order":
+        return f"{caller}: {fact['order']} {fact['instance']} on {fact.get('host')}: {fact['outcome']}"
     source = f" from {fact['source']}" if "source" in fact else ""
     return f"{caller}: evacuate {fact['instance']}{source} to {fact['target'] or 'any'}: {fact['outcome']}"

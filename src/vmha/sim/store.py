@@ -10,9 +10,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vmha.adapters.db import records
-from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
+from vmha.adapters.db.store import ORDERED_IN
+from vmha.core.effects import (
+    DisableService,
+    EnableReserved,
+    EnableService,
+    Evacuate,
+    ForceDown,
+    PowerOff,
+    StartInstance,
+    StopInstance,
+)
 from vmha.core.events import Notified, ProcessReported
-from vmha.core.incidents import ProcessPhase, ProcessRecovery
+from vmha.core.instance_recovery import open_instance
 from vmha.core.kinds import has_ended, kind_of, subject_of
 from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
 from vmha.core.process_recovery import NOVA_COMPUTE, open_process
@@ -20,6 +30,7 @@ from vmha.core.recovery import open_recovery
 from vmha.core.words import DetectorWord
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
+from vmha.sim import store_nearby
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +41,10 @@ if TYPE_CHECKING:
     from vmha.core.incidents import Incident
     from vmha.core.model import Proof
     from vmha.ports import Change, LeaseTerms, Order
+
+
+CRASH = "LIFECYCLE STOPPED_FAILED"
+"""What a monitor says of a guest that died."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +73,7 @@ class Row:
     inbox: dict[int, Event] = field(default_factory=dict)
     timeline: list[TimelineEntry] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
+    sent: dict[str, float] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
 
 
@@ -74,7 +89,7 @@ class MemoryStore:
     revoked: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     away_until: float = -math.inf
-    on_claim: Callable[[str, str], None] = lambda _host, _engine: None
+    on_claim: Callable[[str, str, str | None], None] = lambda _host, _engine, _subject: None
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
@@ -100,15 +115,20 @@ class MemoryStore:
             notification, open_process(process=process, is_running=is_running, **self._new(host))
         )
 
+    def report_instance(self, host: str, instance: str, notification: str, *, event: str = CRASH) -> str:
+        """Open the incident of an instance or join the open one, as an accepted notification does."""
+        known = self._join("instance", None, instance, notification, Notified(notification=notification))
+        return known or self._open(notification, open_instance(instance=instance, event=event, **self._new(host)))
+
     def _new(self, host: str) -> dict[str, Any]:
         stored = self.hosts[host]
         place = {"host": host, "host_uuid": stored.uuid, "segment": stored.segment}
         return {"uuid": self.new_uuid(), "now": self.clock(), **place}
 
-    def _join(self, kind: str, host: str, subject: str | None, notification: str, again: Event) -> str | None:
+    def _join(self, kind: str, host: str | None, subject: str | None, notification: str, again: Event) -> str | None:
         for row in self.rows.values():
             state = row.state
-            is_same = (kind_of(state).name, state.host, subject_of(state)) == (kind, host, subject)
+            is_same = (kind_of(state).name, subject_of(state)) == (kind, subject) and host in (None, state.host)
             if is_same and not has_ended(state):
                 row.notifications.append(notification)
                 self.say(state.uuid, again)
@@ -166,8 +186,7 @@ class MemoryStore:
         row.epoch += 1
         row.lease = Lease(recovery=row.state.uuid, engine=engine, epoch=row.epoch, token=self.new_uuid())
         self._extend(row, terms, now)
-        if isinstance(row.state, Recovery):
-            self.on_claim(row.state.host, engine)
+        self.on_claim(row.state.host, engine, subject_of(row.state))
         return Claimed(recovery=row.state, version=row.version, lease=row.lease, before=before)
 
     def _extend(self, row: Row, terms: LeaseTerms, now: float) -> None:
@@ -204,9 +223,7 @@ class MemoryStore:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         now = self.now()
         if not isinstance(recovery, Recovery):
-            return Surroundings(
-                host_recovery=self._recovery_of(recovery.host), disabled_by_us=self._disabled_by_us(recovery)
-            )
+            return store_nearby.read(self, recovery)
         mine = [state for state in self.failures if state.segment == recovery.segment]
         no_failure = (Outcome.REJECTED, Outcome.FALSE_ALARM)
         recent = (s for s in mine if s.phase.is_undecided or s.opened_at > now - brake_window_seconds)
@@ -224,29 +241,19 @@ class MemoryStore:
             neighbours=tuple(
                 h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
             ),
-            proven_off=frozenset(
-                state.host
-                for state in self.failures
-                if state.uuid != recovery.uuid
-                and state.phase is not Phase.ENDED
-                and state.proof is not None
-                and state.proof.holds(now)
-                and (state.proof.rung is not Rung.DETECTOR or state.segment == recovery.segment)
-            ),
+            proven_off=self.proven_off(recovery),
         )
 
-    def _recovery_of(self, host: str) -> str | None:
-        return next((s.uuid for s in self.failures if s.host == host and s.phase is not Phase.ENDED), None)
-
-    def _disabled_by_us(self, incident: Incident) -> bool:
-        """Tell whether the last order about the host's service that left us was to disable it."""
-        sent: list[Effect] = [
-            row.orders[order].effect
-            for row in self.rows.values()
-            if isinstance(row.state, ProcessRecovery) and row.state.host == incident.host
-            for order in row.sent
-        ]
-        return bool(sent) and isinstance(sent[-1], DisableService)
+    def proven_off(self, incident: Incident) -> frozenset[str]:
+        """Name the hosts of other open recoveries with a proof that is valid now."""
+        others = [s for s in self.failures if s.uuid != incident.uuid and s.phase is not Phase.ENDED]
+        return frozenset(
+            s.host
+            for s in others
+            if s.proof is not None
+            and s.proof.holds(self.now())
+            and (s.proof.rung is not Rung.DETECTOR or s.segment == incident.segment)
+        )
 
     def _free_reserves(self, recovery: Recovery) -> tuple[str, ...]:
         open_states = (row.state for row in self.rows.values() if not has_ended(row.state))
@@ -358,15 +365,15 @@ class MemoryStore:
         elif order.id not in row.orders or not self._is_wanted(row.state, effect):
             raise NoLongerWanted(f"order {effect.key} is no longer wanted: the recovery has gone on since")
         self._extend(row, terms, self.now())
-        row.sent.append(order.id)
+        row.sent[order.id] = self.now()
 
     def _is_wanted(self, state: Incident, effect: Effect) -> bool:
         """Tell whether the incident still stands where it gave the order."""
         match effect:
             case PowerOff():
                 return state.phase is Phase.FENCING and state.host == effect.host
-            case DisableService() | EnableService():
-                return state.phase is ProcessPhase.CHANGING and self._recovery_of(effect.host) is None
+            case StopInstance() | StartInstance() | DisableService() | EnableService():
+                return state.phase is ORDERED_IN[type(effect)] and store_nearby.recovery_of(self, effect.host) is None
             case _:
                 return True
 

@@ -23,7 +23,13 @@ from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
-from vmha.sim.storm_incidents import process_misreported, process_stops
+from vmha.sim.storm_incidents import (
+    guest_fails,
+    guest_misreported,
+    process_misreported,
+    process_stops,
+    report_instance,
+)
 from vmha.sim.storm_verdict import END_SECONDS, Result, judge
 from vmha.sim.world import World
 
@@ -68,6 +74,19 @@ REFUSALS = (
     Code.DISABLED_BY_OTHERS,
     Code.PROCESS_ABSORBED,
     Code.SERVICE_UNREADABLE,
+    Code.INSTANCE_GONE,
+    Code.INSTANCE_NOT_TAGGED,
+    Code.INSTANCE_LEFT,
+    Code.INSTANCE_ELSEWHERE,
+    Code.INSTANCE_MOVING,
+    Code.INSTANCE_BUSY,
+    Code.INSTANCE_HOST_DOWN,
+    Code.RESTART_LIMIT,
+    Code.INSTANCE_AWAITS,
+    Code.INSTANCE_ABSORBED,
+    Code.GUEST_ORDER_UNANSWERED,
+    Code.NOT_STOPPED,
+    Code.NOT_STARTED,
 )
 """Every way in which the engine declines, waits or asks; each must have been met in a storm of 2,000 runs."""
 
@@ -95,12 +114,16 @@ class Storm:
         for number in range(INSTANCES):
             state = self.random.choice(("active",) * 12 + ("stopped", "error", "paused", "shelved_offloaded"))
             disk = self.random.random() < 0.1
-            self.world.add_server(HOSTS[number % 3], vm_state=state, image_backed=disk)
+            metadata = {"HA_Enabled": self.random.choice(("True", "yes", "no"))} if self.random.random() < 0.6 else {}
+            self.world.add_server(HOSTS[number % 3], vm_state=state, image_backed=disk, metadata=metadata)
 
     def _draw_policy(self) -> Policy:
         choose = self.random.choice
         policy = Policy(local_disk=choose((LocalDisk.WAIT, LocalDisk.REBUILD)), move_seconds=120.0)
-        return replace(policy, orders_at_once=choose((1, 8)), moves_in_flight=choose((4, 32)))
+        policy = replace(policy, orders_at_once=choose((1, 8)), moves_in_flight=choose((4, 32)))
+        policy = replace(policy, wait_period_after_power_off=60.0, wait_period_after_power_on=40.0)
+        policy = replace(policy, instance_settle_seconds=60.0)
+        return replace(policy, process_all_instances=choose((True, False)))
 
     def run(self) -> Result:
         """Play the run and judge it."""
@@ -194,8 +217,11 @@ class Storm:
         self.inject(name)
 
     def on_an_instance(self, name: str) -> None:
-        """Let an owner interfere."""
-        self.inject(name, instance=self.random.choice(list(self.world.nova.servers)))
+        """Let an owner interfere; a monitor may take that for a failure."""
+        instance = self.random.choice(list(self.world.nova.servers))
+        self.inject(name, instance=instance)
+        if self.random.random() < 0.5:
+            self.world.after(self.random.uniform(0.2, 6.0), lambda: report_instance(self, instance))
 
     def on_an_engine(self, name: str) -> None:
         """Kill or pause an engine; it comes back after a while."""
@@ -261,6 +287,9 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.on_failing_host) for name in ("power_back", "host_returns", "host_resumes_guests", "mains_lost")),
     *((name, Storm.on_failing_host) for name in ("compute_resumes", "network_back", "cell_hidden", "compute_starts")),
     *((name, Storm.on_any_host) for name in ("power_lost", "host_crashes", "compute_hangs", "network_cut")),
+    ("guest_fails", guest_fails),
+    ("guest_fails", guest_fails),
+    ("guest_misreported", guest_misreported),
     ("process_stops", process_stops),
     ("process_misreported", process_misreported),
     *((name, Storm.on_any_host) for name in ("operator_disables", "operator_forces_down")),
@@ -270,6 +299,7 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.everywhere) for name in ("claim_fails", "spawn_fails", "guest_orphaned")),
     *((name, Storm.everywhere) for name in ("destination_hangs", "destination_dies", "nova_clock_steps")),
     *((name, Storm.on_an_instance) for name in ("owner_deletes", "owner_stops", "owner_live_migrates")),
+    *((name, Storm.on_an_instance) for name in ("owner_starts", "operator_migrates")),
     *((name, Storm.on_an_engine) for name in ("engine_killed", "engine_paused") for _ in range(4)),
     *(("database_away", Storm.on_the_database),) * 2,
 )

@@ -10,9 +10,11 @@ from vmha.core.incidents import ProcessRecovery
 from vmha.core.kinds import has_ended
 from vmha.core.model import Outcome, Recovery
 from vmha.sim import checker, losses
+from vmha.sim.violations import Kind
 
 if TYPE_CHECKING:
     from vmha.sim.rig import Rig
+    from vmha.sim.violations import Violation
     from vmha.sim.world import World
 
 END_SECONDS = 760.0
@@ -72,14 +74,14 @@ def _disabled_for_nothing(world: World, rig: Rig) -> list[str]:
     ]
 
 
-def is_beyond_us(violation: checker.Violation, world: World, rig: Rig) -> bool:
+def is_beyond_us(violation: Violation, world: World, rig: Rig) -> bool:
     """Tell whether no engine could have known (docs/operate/limits.md).
 
     The order left while the host was off and Nova took it late; or somebody powered the host on after the reading, or the human's
     word, that the proof stood on, and within its validity. Two guests of one instance are never excused.
     """
-    if violation.kind is not checker.Kind.SOURCE_WAS_ON:
-        return violation.kind in (checker.Kind.LATE_ORDER, checker.Kind.CAME_BACK)
+    if violation.kind is not Kind.SOURCE_WAS_ON:
+        return violation.kind in (Kind.LATE_ORDER, Kind.CAME_BACK)
     facts = [f for f in world.record.facts if f.get("host") == violation.host and f["at"] <= violation.at]
     on_at = max((fact["at"] for fact in facts if fact["what"] == "power" and fact["on"]), default=None)
     policy = rig.policy

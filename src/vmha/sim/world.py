@@ -139,11 +139,13 @@ class World:
         image_backed: bool = False,
         ephemeral_gb: int = 0,
         swap_mb: int = 0,
+        metadata: dict[str, str] | None = None,
     ) -> Server:
         """Add an instance on a host; its guest runs if it is active. Without more words it boots from a volume."""
         uuid = self.new_uuid()
         name = name or f"vm{len(self.nova.servers) + 1}"
         server = Server(uuid, name, host, vcpus, "demo", vm_state, task_state, image_backed, ephemeral_gb, swap_mb)
+        server.metadata = dict(metadata or {})
         self.nova.servers[uuid] = server
         self.nova.by_host[host][uuid] = server
         self.placement.allocate(uuid, host, vcpus)
@@ -173,9 +175,10 @@ class World:
         """Put on record that a human took responsibility for a host."""
         self.note("word", host=host, by=by, why=why)
 
-    def note_claim(self, host: str, engine: str) -> None:
-        """Put on record that an engine took over the recovery of a host."""
-        self.note("claim", host=host, engine=engine)
+    def note_claim(self, host: str, engine: str, subject: str | None = None) -> None:
+        """Put on record that an engine took over the recovery of a host, or of an instance or a process there."""
+        more = {} if subject is None else {"subject": subject}
+        self.note("claim", host=host, engine=engine, **more)
 
     def new_uuid(self) -> str:
         """Draw a uuid from the seed."""

@@ -24,6 +24,8 @@ from vmha.core.explain import Code
 from vmha.core.model import Phase
 
 STOPPED = {"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"}
+VM = "00000000-0000-4000-8000-000000000001"
+FAILED = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": VM}
 PROCESS_STOPPED = {"event": "STOPPED", "process_name": "nova-compute"}
 UNFINISHED = ("new", "running", "error")
 
@@ -151,7 +153,9 @@ class LeftoverContract:
     @pytest.mark.parametrize(
         ("case", "status", "says"),
         [
-            ({"kind": "VM", "payload": {"event": "LIFECYCLE"}}, "ignored", "type VM"),
+            ({"kind": "VM", "payload": {"event": "LIFECYCLE"}}, "ignored", "no failure of the instance"),
+            ({"kind": "VM", "payload": {**FAILED, "instance_uuid": "vm"}}, "failed", "cannot be read"),
+            ({"kind": "VM", "payload": FAILED, "age": LEFT_SECONDS + 2}, "failed", "too old"),
             ({"kind": "PROCESS", "payload": {"event": "STOPPED"}}, "ignored", "for its monitor to say"),
             ({"kind": "PROCESS", "payload": PROCESS_STOPPED}, "ignored", "for its monitor to say"),
             (
@@ -173,6 +177,24 @@ class LeftoverContract:
         row = rig.notification(uuid)
         assert (row["status"], recoveries(rig)) == (status, [])
         assert says in row["message"]
+
+    @pytest.mark.parametrize("status", UNFINISHED)
+    def test_a_young_report_of_an_instance_opens_an_incident_that_stops_nothing(self, rig: SqlRig, status: str) -> None:
+        """What upstream's engine did not get to may have been mended since, so its incident says that it is a leftover."""
+        uuid = leave(rig, status, kind="VM", payload=FAILED)
+        look(rig)
+        (incident,) = recoveries(rig)
+        assert (incident["kind"], incident["subject"], incident["host_name"]) == ("instance", VM, "c1")
+        assert json.loads(incident["state"])["is_leftover"] is True
+        assert rig.status(uuid) == "running"
+
+    def test_maintenance_is_no_mark_of_upstreams_for_an_instance(self, rig: SqlRig) -> None:
+        """Upstream's engine marks the hosts that failed; on any other it was an operator, and its instances are left alone."""
+        uuid = leave(rig, "running", kind="VM", payload=FAILED)
+        with transaction(rig.engine) as connection:
+            connection.execute(update(schema.hosts).values(on_maintenance=True))
+        look(rig)
+        assert (recoveries(rig), rig.status(uuid)) == ([], "ignored")
 
     @pytest.mark.parametrize("change", ["disabled", "deleted"])
     def test_the_segment_decides_too(self, rig: SqlRig, change: str) -> None:

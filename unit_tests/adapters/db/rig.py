@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from unit_tests.ports.store_contract import Reported
 from vmha.adapters.db import incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
-from vmha.adapters.db.reports import HostReport, Place, ProcessReport, Report
+from vmha.adapters.db.reports import HostReport, InstanceReport, Place, ProcessReport, Report
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
 
@@ -138,6 +138,11 @@ class SqlRig:
     def report(self, host: str, engine: Engine | None = None, *, says_off: bool = True) -> Reported:
         """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`."""
         return self._report(host, "COMPUTE_HOST", partial(HostReport, method="auto", says_off=says_off), engine)
+
+    def report_instance(self, host: str, instance: str) -> Reported:
+        """Accept a notification about an instance."""
+        about = partial(InstanceReport, instance=instance, event="LIFECYCLE STOPPED_FAILED")
+        return self._report(host, "VM", about)
 
     def report_process(self, host: str, *, is_running: bool = False) -> Reported:
         """Accept a notification about nova-compute."""

@@ -20,17 +20,19 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from unit_tests.adapters.db.rig import SqlRig
-from unit_tests.ports.incident_contract import IncidentContract
+from unit_tests.ports.incident_contract import VM, IncidentContract, own_instance
 from unit_tests.ports.store_contract import TERMS, Owner, StoreContract, move, own
-from vmha.adapters.db import schema
+from vmha.adapters.db import hosts, incidents, schema
 from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
+from vmha.adapters.db.reports import HostReport, Place
 from vmha.adapters.db.store import SqlStore
-from vmha.core.effects import Alert, EnableReserved, PowerOff
+from vmha.core.effects import Alert, EnableReserved, PowerOff, StartInstance
 from vmha.core.events import Confirmed
 from vmha.core.explain import Code, Reason, because
+from vmha.core.incidents import InstancePhase
 from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, Reserved, ReservedStatus
 from vmha.core.plain import from_plain
-from vmha.errors import ClaimRefused, Conflict, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, NoLongerWanted, StoreUnavailable
 from vmha.ports import Change, LeaseTerms, TimelineEntry
 
 T = TypeVar("T")
@@ -367,21 +369,65 @@ class OlderVersionContract:
 
     def test_it_can_read_none_of_them(self, rig: SqlRig) -> None:
         """It reads each row as the state of a host, fails, and so leaves it to an engine that can; it counts no failure of a host."""
-        host, process = rig.report("c1"), rig.report_process("c2")
-        table = schema.recoveries
-        rows = {row["uuid"]: row for row in rig.read(select(table))}
-        for uuid, is_host in ((host.recovery, True), (process.recovery, False)):
-            plain = json.loads(rows[uuid]["state"]) | {"moves": []}
-            if is_host:
-                assert from_plain(Recovery, plain).host == "c1"
-            else:
-                with pytest.raises((TypeError, KeyError)):
-                    from_plain(Recovery, plain)
-        assert [rows[each.recovery]["segment_uuid"] for each in (host, process)] == ["segment", ""]
+        host, process, instance = rig.report("c1"), rig.report_process("c2"), rig.report_instance("c2", str(uuid4()))
+        rows = {row["uuid"]: row for row in rig.read(select(schema.recoveries))}
+        plain = {uuid: json.loads(row["state"]) | {"moves": []} for uuid, row in rows.items()}
+        assert from_plain(Recovery, plain[host.recovery]).host == "c1"
+        for each in (process, instance):
+            with pytest.raises((TypeError, KeyError)):
+                from_plain(Recovery, plain[each.recovery])
+            assert rows[each.recovery]["segment_uuid"] == ""
+        assert rows[host.recovery]["segment_uuid"] == "segment"
+
+    def test_its_rows_are_read(self, rig: SqlRig) -> None:
+        """What it writes has no subject, and is the recovery of a host."""
+        host = rig.report("c1")
+        with transaction(rig.engine) as connection:
+            connection.execute(update(schema.recoveries).values(subject=None))
+        (claimed,) = rig.store.claim("engine-1", TERMS, limit=1)
+        assert claimed.recovery.uuid == host.recovery
+
+
+class DoorContract:
+    """The door against a report of the host that comes at the same moment."""
+
+    def test_a_start_waits_for_a_report_of_its_host_that_is_being_stored(self, rig: SqlRig) -> None:
+        """While the API accepts the failure of the host, no start for it leaves: it comes to the door before that, or finds it shut."""
+        owner = own_instance(rig)
+        owner.store = rig.another()
+        order = owner.order(StartInstance(VM, "c1", 1))
+        owner.commit(phase=InstancePhase.STARTING, orders=(order,))
+        accepting, accepted = threading.Event(), threading.Event()
+
+        def accept() -> None:
+            with transaction(rig.open()) as connection:
+                hosts.lock_by_name(connection, "c1")
+                accepting.set()
+                accepted.wait(0.3)  # as long as an API may take; nothing depends on how long
+                about = {"host_uuid": "uuid-of-c1", "host_name": "c1", "segment_uuid": "segment"}
+                place = Place(notification_uuid=str(uuid4()), **about)
+                incidents.open_or_join(connection, HostReport(place=place, method="auto", says_off=True))
+
+        def leave() -> object:
+            assert accepting.wait(10.0)
+            try:
+                return patient(lambda: owner.store.admit(owner.lease, order, TERMS))
+            except NoLongerWanted as refusal:
+                return refusal
+
+        _, answer = race([accept, leave])
+        assert isinstance(answer, NoLongerWanted)
 
 
 class SqlStoreContract(
-    StoreContract, IncidentContract, RaceContract, MoveContract, WordsContract, DatabaseContract, OlderVersionContract
+    StoreContract,
+    IncidentContract,
+    RaceContract,
+    MoveContract,
+    WordsContract,
+    DatabaseContract,
+    OlderVersionContract,
+    DoorContract,
 ):
     """Everything that the SQL store holds, on whatever database."""
 

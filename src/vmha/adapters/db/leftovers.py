@@ -144,8 +144,7 @@ def settle(engine: Engine, uuid: str) -> Leftover | None:
                 segment_uuid=row.segment_uuid,
             )
             payload = _payload(row.payload) or {}
-            # What a monitor said up to an hour ago takes nobody's power for off now.
-            report = report_of(leftover.verdict.opens, place, payload, method=row.recovery_method, says_off=False)
+            report = report_of(leftover.verdict.opens, place, payload, method=row.recovery_method, is_leftover=True)
             recovery = incidents.open_or_join(connection, report)
             said = because(Code.LEFT_BEHIND, host=leftover.host, notification=uuid, status=leftover.status)
             incidents.tell(connection, recovery, said, at=now)

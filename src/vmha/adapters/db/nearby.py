@@ -4,27 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from vmha.adapters.db import schema
-from vmha.core.effects import DisableService, EnableService
+from vmha.core.effects import DisableService, EnableService, StartInstance
+from vmha.core.incidents import ProcessRecovery
 from vmha.core.model import Surroundings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.engine import Connection
 
-    from vmha.core.incidents import ProcessRecovery
+    from vmha.core.incidents import InstanceRecovery
 
 _hosts = schema.recoveries.alias("recoveries_of_hosts")
 
 
-def read(connection: Connection, incident: ProcessRecovery) -> Surroundings:
-    """Read what `decide()` needs to know beside the incident."""
+HOUR_SECONDS = 3600.0
+
+
+def read(connection: Connection, incident: InstanceRecovery | ProcessRecovery) -> Surroundings:
+    """Read what `decide()` needs to know beside the incident; of an instance, what its present host is about counts too."""
+    if isinstance(incident, ProcessRecovery):
+        return Surroundings(
+            host_recovery=connection.execute(_recovery_of(incident.host)).scalar(),
+            disabled_by_us=_disabled_by_us(connection, incident),
+        )
+    hosts = {incident.host} if incident.seen is None else {incident.host, incident.seen.host}
+    open_ones = (connection.execute(_recovery_of(host)).scalar() for host in sorted(hosts))
     return Surroundings(
-        host_recovery=connection.execute(_recovery_of(incident.host)).scalar(),
-        disabled_by_us=_disabled_by_us(connection, incident),
+        host_recovery=next((uuid for uuid in open_ones if uuid is not None), None),
+        restarts=_restarts(connection, incident),
     )
+
+
+def _restarts(connection: Connection, incident: InstanceRecovery) -> int:
+    """Count the starts of the instance that left within the last hour, in incidents before this one."""
+    recoveries, effects = schema.recoveries.c, schema.effects.c
+    count = select(func.count()).where(
+        recoveries.subject == incident.instance,
+        recoveries.kind == "instance",
+        recoveries.uuid != incident.uuid,
+        effects.recovery_uuid == recoveries.uuid,
+        effects.kind == StartInstance.__name__,
+        effects.sent_at > func.database_now() - HOUR_SECONDS,
+    )
+    return int(connection.execute(count).scalar_one())
 
 
 def is_recovering(host: str) -> ColumnElement[bool]:

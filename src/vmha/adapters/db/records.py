@@ -17,6 +17,8 @@ OUTCOMES = {
     Outcome.FAILED: "failed",
     Outcome.REJECTED: "ignored",
     Outcome.FALSE_ALARM: "ignored",
+    Outcome.RESTARTED: "finished",
+    Outcome.LEFT_ALONE: "ignored",
     Outcome.DISABLED: "finished",
     Outcome.ENABLED: "finished",
     Outcome.SKIPPED: "finished",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from vmha.core.events import Notified, ProcessReported
+from vmha.core.instance_recovery import open_instance
 from vmha.core.model import RecoveryMethod
 from vmha.core.process_recovery import open_process
 from vmha.core.recovery import open_recovery
@@ -64,6 +66,31 @@ class HostReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReport:
+    """The guest of an instance failed on the host; `is_leftover` where upstream's engine was told, and may have acted on it."""
+
+    place: Place
+    instance: str
+    event: str
+    is_leftover: bool = False
+
+    @property
+    def open_key(self) -> str:
+        """Return the key that no two open incidents may share, whichever host reported them."""
+        return f"instance:{self.instance}"
+
+    @property
+    def again(self) -> Event:
+        """Return what an incident that is open already hears of it."""
+        return Notified(notification=self.place.notification_uuid)
+
+    def opened(self, uuid: str, now: float) -> tuple[Incident, Decision[Any]]:
+        """Build a new incident, at the database's time."""
+        place = self.place.new(uuid, now)
+        return open_instance(instance=self.instance, event=self.event, is_leftover=self.is_leftover, **place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessReport:
     """A process of the host stopped, or runs again."""
 
@@ -86,11 +113,17 @@ class ProcessReport:
         return open_process(process=self.process, is_running=self.is_running, **self.place.new(uuid, now))
 
 
-Report = HostReport | ProcessReport
+Report = HostReport | InstanceReport | ProcessReport
 
 
-def report_of(kind: str, place: Place, payload: Mapping[str, str], *, method: str, says_off: bool) -> Report:
+def report_of(kind: str, place: Place, payload: Mapping[str, str], *, method: str, is_leftover: bool = False) -> Report:
     """Read the payload of a notification that was judged to open an incident of `kind`."""
+    if kind == "instance":
+        event = f"{payload['event']} {payload['vir_domain_event']}"
+        uuid = str(UUID(payload["instance_uuid"]))
+        return InstanceReport(place=place, instance=uuid, event=event, is_leftover=is_leftover)
     if kind == "process":
         return ProcessReport(place=place, process=payload["process_name"], is_running=payload["event"] == "STARTED")
+    # What a monitor said up to an hour ago takes nobody's power for off now.
+    says_off = payload.get("host_status") == "NORMAL" and not is_leftover
     return HostReport(place=place, method=method, says_off=says_off)

@@ -18,8 +18,17 @@ from vmha.adapters.db import nearby, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.hosts import lock_by_name
-from vmha.core.effects import DisableService, EnableReserved, EnableService, Evacuate, ForceDown, PowerOff
-from vmha.core.incidents import ProcessPhase
+from vmha.core.effects import (
+    DisableService,
+    EnableReserved,
+    EnableService,
+    Evacuate,
+    ForceDown,
+    PowerOff,
+    StartInstance,
+    StopInstance,
+)
+from vmha.core.incidents import InstancePhase, ProcessPhase
 from vmha.core.kinds import KINDS
 from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
@@ -142,7 +151,7 @@ class SqlStore:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         with transaction(self._engine) as connection:
             if not isinstance(recovery, Recovery):
-                return nearby.read(connection, recovery)
+                return replace(nearby.read(connection, recovery), proven_off=_proven_off(connection, recovery))
             neighbours = _neighbours(connection, recovery)
             return Surroundings(
                 segment_hosts=1 + len(neighbours),
@@ -166,7 +175,7 @@ class SqlStore:
         """Renew the lease and look at proof or phase once more, as the last thing before the order leaves."""
         table = schema.effects
         with transaction(self._engine) as connection:
-            if isinstance(order.effect, BARRED_BY_HOST):
+            if isinstance(order.effect, StopInstance | StartInstance | DisableService | EnableService):
                 # Before anything else, as the API does: a report of this host is either stored before the order leaves, or after.
                 lock_by_name(connection, order.effect.host)
             if not _extend(connection, lease, terms):
@@ -182,8 +191,13 @@ class SqlStore:
 
 HOST = "host"
 NEED_PROOF = (Evacuate, ForceDown, EnableReserved)
-BARRED_BY_HOST = (DisableService, EnableService)
-"""Orders that do not leave while their host itself is being recovered."""
+ORDERED_IN = {
+    StopInstance: InstancePhase.STOPPING,
+    StartInstance: InstancePhase.STARTING,
+    DisableService: ProcessPhase.CHANGING,
+    EnableService: ProcessPhase.CHANGING,
+}
+"""Orders that do not leave while their host itself is being recovered, and the phase in which their incident stands by them."""
 
 
 def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
@@ -201,9 +215,9 @@ def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
         case PowerOff():
             fences = (recoveries.c.phase == Phase.FENCING.value, recoveries.c.host_name == effect.host)
             return (select(recoveries.c.id).where(*of_this, *fences).exists(),)
-        case DisableService() | EnableService():
-            changes = select(recoveries.c.id).where(*of_this, recoveries.c.phase == ProcessPhase.CHANGING.value)
-            return changes.exists(), ~nearby.is_recovering(effect.host)
+        case StopInstance() | StartInstance() | DisableService() | EnableService():
+            stands = select(recoveries.c.id).where(*of_this, recoveries.c.phase == ORDERED_IN[type(effect)].value)
+            return stands.exists(), ~nearby.is_recovering(effect.host)
         case _:
             return ()
 
@@ -347,7 +361,7 @@ def _free_reserves(connection: Connection, recovery: Recovery) -> tuple[str, ...
     return tuple(name for name in rows if f"reserved:{name}" not in claimed)
 
 
-def _proven_off(connection: Connection, recovery: Recovery) -> frozenset[str]:
+def _proven_off(connection: Connection, recovery: Incident) -> frozenset[str]:
     rows = connection.execute(
         select(proofs.c.host_name)
         .join(recoveries, recoveries.c.uuid == proofs.c.recovery_uuid)

@@ -1,0 +1,16 @@
+"""What the metadata of an instance says of its wish to be recovered, as upstream reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmha.core.model import Instance
+
+YES = frozenset({"1", "t", "true", "on", "y", "yes"})
+"""What upstream takes for true, in either case; anything else is not."""
+
+
+def is_tagged(instance: Instance, key: str) -> bool:
+    """Tell whether the instance is to be recovered by its metadata under `key`."""
+    return dict(instance.metadata).get(key, "").strip().lower() in YES
