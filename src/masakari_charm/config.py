@@ -25,7 +25,6 @@ WITHOUT_EFFECT = {
     "use-syslog": False,
     "os-data-network": "",
     "evacuation-delay": 60,
-    "evacuate-all-instances": True,
     "notification-expiration": 0,
     "check-expired-interval": 0,
 }
@@ -34,7 +33,8 @@ WITHOUT_EFFECT = {
 SERVICE_OPTIONS = {
     charm_option: next(each for each in OPTIONS if (each.group, each.name) == place)
     for place, charm_option in flags.SET_BY_OPTION.items()
-    if charm_option in ("fence-attempts", "brake-hosts", "brake-percent", "local-disk", "shared-storage")
+    if charm_option
+    in ("evacuate-all-instances", "fence-attempts", "brake-hosts", "brake-percent", "local-disk", "shared-storage")
 }
 """Options of the charm that are an option of the service under a similar name, with its bounds."""
 

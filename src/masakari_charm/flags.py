@@ -27,6 +27,7 @@ SET_BY_OPTION = {
     ("fencing", "fence_attempts"): "fence-attempts",
     ("guards", "brake_hosts"): "brake-hosts",
     ("guards", "brake_percent"): "brake-percent",
+    ("host_failure", "evacuate_all_instances"): "evacuate-all-instances",
     ("recovery", "local_disk"): "local-disk",
     ("recovery", "shared_storage"): "shared-storage",
 }

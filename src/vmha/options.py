@@ -108,6 +108,18 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _flag("host_failure", "ignore_instances_in_error_state", False, "Leave instances alone whose vm_state is error."),
     _flag(
+        "host_failure",
+        "evacuate_all_instances",
+        True,
+        "Evacuate all instances of a host, those first that ha_enabled_instance_metadata_key marks; otherwise only these.",
+    ),
+    _text(
+        "host_failure",
+        "ha_enabled_instance_metadata_key",
+        "Key of an instance's metadata that marks it, with a value like True, as one to evacuate first, or alone.",
+        default="HA_Enabled",
+    ),
+    _flag(
         "instance_failure",
         "process_all_instances",
         False,

@@ -96,11 +96,9 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
     *_honoured("keystone_authtoken", "*", "keystonemiddleware"),
     # --- the engine
     *_honoured("DEFAULT", "host"),
-    *_honoured("host_failure", "ignore_instances_in_error_state service_disable_reason"),
-    *_ignored(
+    *_honoured(
         "host_failure",
-        "evacuate_all_instances ha_enabled_instance_metadata_key",
-        "all instances of a host are evacuated",
+        "evacuate_all_instances ha_enabled_instance_metadata_key ignore_instances_in_error_state service_disable_reason",
     ),
     *_ignored(
         "host_failure", "add_reserved_host_to_aggregate", "reserved hosts are enabled; aggregates are left alone"

@@ -31,6 +31,7 @@ IN_MASAKARI_CONF = {
     "fence-attempts": (5, "fencing", "fence_attempts", "5"),
     "brake-hosts": (4, "guards", "brake_hosts", "4"),
     "brake-percent": (50, "guards", "brake_percent", "50"),
+    "evacuate-all-instances": (False, "host_failure", "evacuate_all_instances", "false"),
     "shared-storage": (True, "recovery", "shared_storage", "true"),
     "local-disk": ("rebuild", "recovery", "local_disk", "rebuild"),
     "config-flags": ("recovery.moves_in_flight=8", "recovery", "moves_in_flight", "8"),

@@ -12,13 +12,14 @@ from vmha.core.effects import EnableReserved
 from vmha.core.explain import Code
 from vmha.core.model import Instance, Migration, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
 from vmha.core.policy import LocalDisk, Policy
-from vmha.core.targets import UNNAMED, NoTarget, choose, has_reached, plan_move, suspects
+from vmha.core.targets import UNNAMED, NoTarget, choose, has_reached, plan_move, rule, suspects
 
 OURS: dict[str, Any] = {"kind": "evacuation", "source": "c1"}
 LIVE: dict[str, Any] = {"kind": "live-migration"}
 READY, ENABLING, FAILED = ReservedStatus.READY, ReservedStatus.ENABLING, ReservedStatus.FAILED
 DECLARED = replace(POLICY, shared_storage=True)
 REBUILD = replace(POLICY, local_disk=LocalDisk.REBUILD)
+TAGGED_ONLY = replace(POLICY, evacuate_all_instances=False)
 IGNORES_ERROR = replace(POLICY, ignore_instances_in_error_state=True)
 
 
@@ -244,3 +245,28 @@ def test_a_full_reserved_host_is_left_for_the_next() -> None:
     assert choose(draft(full), move(tried=("c4",))) == "c4"
     for method in (RecoveryMethod.RH_PRIORITY, RecoveryMethod.AUTO_PRIORITY):
         assert choose(draft(replace(full, method=method)), move(tried=("c4",), attempts=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "metadata", "status", "is_tagged"),
+    [
+        (POLICY, (), MoveStatus.PENDING, False),
+        (POLICY, (("HA_Enabled", "yes"),), MoveStatus.PENDING, True),
+        (TAGGED_ONLY, (("HA_Enabled", "yes"),), MoveStatus.PENDING, True),
+        (TAGGED_ONLY, (("HA_Enabled", "0"),), MoveStatus.SKIPPED, False),
+        (replace(TAGGED_ONLY, ha_enabled_instance_metadata_key="ha"), (("ha", "1"),), MoveStatus.PENDING, True),
+    ],
+)
+def test_whom_the_operator_wants_evacuated(
+    policy: Policy, metadata: tuple[tuple[str, str], ...], status: MoveStatus, is_tagged: bool
+) -> None:
+    """All instances, or only those that their owners marked; the others are left alone with the reason."""
+    found = plan_move(draft(moving(), policy=policy), instance(metadata=metadata), ())
+    assert (found.status, found.is_tagged) == (status, is_tagged)
+    assert status is MoveStatus.PENDING or (found.reason is not None and found.reason.code is Code.NOT_TAGGED)
+
+
+def test_a_move_that_an_older_version_planned_is_not_given_up() -> None:
+    """It did not look at the metadata, and would have evacuated the instance."""
+    freed = rule(draft(moving(), policy=TAGGED_ONLY), move(status=MoveStatus.HELD), ())
+    assert freed.status is MoveStatus.PENDING

@@ -174,6 +174,9 @@ class Code(Enum):
     IGNORED_ERROR_STATE = (
         "{name} ({instance}) is left alone: it is in state error and ignore_instances_in_error_state is set"
     )
+    NOT_TAGGED = (
+        "{name} ({instance}) is left alone: its metadata has no {key} = True, and evacuate_all_instances is not set"
+    )
     GONE = "{name} ({instance}) is no longer on {host}: deleted or moved by its owner"
     MOVING = "{done} of {total} instances of {host} are settled"
     HELD = "{count} of {total} instances of {host} wait: {first}"

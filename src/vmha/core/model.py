@@ -274,8 +274,9 @@ class Move:
     `target` is the destination that we name (None: the scheduler chooses), `destination` the one that Nova reports. `pinned` is the
     only host where the instance may still be ordered to run, since a guest of it may be there already (P2).
     `after_migration` is the newest migration id of the instance before the order: a newer one is the answer to it.
-    `attempts` counts orders, `in_vain` those of them that Nova never took. since `unlisted_since` Nova's list of the
-    host lacks it: that alone does not mean that it is gone, since a cell that is down hides its instances.
+    `attempts` counts orders, `in_vain` those of them that Nova never took. `is_tagged` says that its metadata asks for recovery, None
+    where an older version did not look. Since `unlisted_since` Nova's list of the host lacks it: that alone does not mean that it is
+    gone, since a cell that is down hides its instances.
     """
 
     instance: str
@@ -297,6 +298,7 @@ class Move:
     pinned: str | None = None
     tried: tuple[str, ...] = ()
     local_disk: bool = False
+    is_tagged: bool | None = None
     unlisted_since: float | None = None
     reason: Reason | None = None
 

@@ -70,6 +70,8 @@ def surveyed(draft: Draft, event: HostSurveyed) -> None:
         for uuid, found in listed.items()
         if uuid not in known
     )
+    # Those first whose owners asked for it, as upstream has it.
+    late = tuple(sorted(late, key=lambda move: not move.is_tagged))
     doubt = _doubt(draft, event)
     draft.change(
         surveyed=True,

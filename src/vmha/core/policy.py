@@ -59,6 +59,9 @@ class Policy:
     local_disk: LocalDisk = LocalDisk.WAIT
     shared_storage: bool = False
     ignore_instances_in_error_state: bool = False
+    evacuate_all_instances: bool = True
+    ha_enabled_instance_metadata_key: str = "HA_Enabled"
+
     process_all_instances: bool = False
     instance_ha_key: str = "HA_Enabled"
     verify_interval: float = 1.0

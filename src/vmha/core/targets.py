@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmha.core.effects import EnableReserved
 from vmha.core.explain import Code, because
+from vmha.core.metadata import is_tagged
 from vmha.core.model import Move, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
 from vmha.core.policy import LocalDisk
 
@@ -94,6 +95,7 @@ def plan_move(
         status=MoveStatus.PENDING,
         after_migration=newest.id if newest else 0,
         local_disk=instance.image_backed or instance.local_extra,
+        is_tagged=is_tagged(instance, draft.policy.ha_enabled_instance_metadata_key),
     )
     if newest and newest.kind == "evacuation" and newest.source == draft.state.host and newest.status not in TERMINAL:
         return _adopt(draft, move, newest)
@@ -141,6 +143,9 @@ def rule(draft: Draft, move: Move, doubts: tuple[str, ...]) -> Move:
     named = {"name": move.name, "instance": move.instance}
     if move.vm_state in WITHOUT_GUEST or move.task_state == "deleting":
         return _put(move, MoveStatus.SKIPPED, Code.NO_GUEST, **named, state=move.task_state or move.vm_state, host=host)
+    if not policy.evacuate_all_instances and move.is_tagged is False:
+        key = policy.ha_enabled_instance_metadata_key
+        return _put(move, MoveStatus.SKIPPED, Code.NOT_TAGGED, **named, key=key)
     if move.vm_state == "error" and policy.ignore_instances_in_error_state:
         return _put(move, MoveStatus.SKIPPED, Code.IGNORED_ERROR_STATE, **named)
     if move.vm_state not in EVACUABLE:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmha.core.incidents import Incident
-    from vmha.core.model import Recovery
+    from vmha.core.model import Move, Recovery
     from vmha.sim.record import Fact
 
 DEATHS = ("power off", "crash")
@@ -75,12 +75,17 @@ def _lost(recovery: Recovery, facts: Iterable[Fact]) -> list[str]:
         return []
     if recovery.outcome.value not in ("recovered", "nothing_to_move", "failed"):
         return []
-    named = {move.instance for move in recovery.moves if move.status.value == "failed"}
+    named = {move.instance for move in recovery.moves if move.status.value == "failed" or _is_unwanted(move)}
     return [
         f"recovery of {recovery.host} ended as {recovery.outcome.value}, and {instance}, which was active there, runs nowhere"
         for instance in left_behind(facts, recovery.host, recovery.ended_at)
         if instance not in named
     ]
+
+
+def _is_unwanted(move: Move) -> bool:
+    """Tell whether the operator wants only others evacuated."""
+    return move.status.value == "skipped" and move.reason is not None and move.reason.code.name == "NOT_TAGGED"
 
 
 def left_behind(facts: Iterable[Fact], host: str, until: float) -> list[str]:

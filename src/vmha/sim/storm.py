@@ -61,6 +61,7 @@ REFUSALS = (
     Code.HIDDEN_INSTANCES,
     Code.LOCAL_DISK,
     Code.ASK,
+    Code.NOT_TAGGED,
     Code.NO_CAPACITY,
     Code.NO_RESERVED,
     Code.STALLED,
@@ -122,7 +123,7 @@ class Storm:
         policy = Policy(local_disk=choose((LocalDisk.WAIT, LocalDisk.REBUILD)), move_seconds=120.0)
         policy = replace(policy, orders_at_once=choose((1, 8)), moves_in_flight=choose((4, 32)))
         policy = replace(policy, wait_period_after_power_off=60.0, wait_period_after_power_on=40.0)
-        policy = replace(policy, instance_settle_seconds=60.0)
+        policy = replace(policy, evacuate_all_instances=choose((True,) * 7 + (False,)), instance_settle_seconds=60.0)
         return replace(policy, process_all_instances=choose((True, False)))
 
     def run(self) -> Result:
