@@ -198,13 +198,41 @@ class Service:
 
     def report(self, host: str) -> str:
         """Post the notification that a host monitor would post; return its uuid."""
+        payload = {"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"}
+        return self._notify("COMPUTE_HOST", host, payload)
+
+    def report_instance(self, host: str, instance: str) -> str:
+        """Post what an instance monitor would post of a guest that ended by itself; return the notification's uuid."""
+        payload = {"event": "LIFECYCLE", "vir_domain_event": "STOPPED_FAILED", "instance_uuid": instance}
+        return self._notify("VM", host, payload)
+
+    def report_process(self, host: str, event: str) -> str:
+        """Post what a process monitor would post of nova-compute, STOPPED or STARTED; return the notification's uuid."""
+        return self._notify("PROCESS", host, {"event": event, "process_name": "nova-compute"})
+
+    def _notify(self, kind: str, host: str, payload: dict[str, str]) -> str:
         notification = self.client.instance_ha.create_notification(
-            type="COMPUTE_HOST",
+            type=kind,
             hostname=host,
             generated_time=datetime.now(UTC).replace(tzinfo=None).isoformat(),
-            payload={"event": "STOPPED", "host_status": "NORMAL", "cluster_status": "OFFLINE"},
+            payload=payload,
         )
         return str(notification.notification_uuid)
+
+    def wait_for_end(self, notification: str, status: str) -> dict[str, Any]:
+        """Wait until a notification has this status; return it as the API shows it, with the steps that were taken."""
+        shown: dict[str, Any] = {}
+
+        def has_ended() -> bool:
+            answer = self.client.instance_ha.get(f"/notifications/{notification}", microversion="1.1")
+            shown.update(answer.json()["notification"])
+            return bool(shown["status"] == status)
+
+        try:
+            wait_for(f"notification {notification} to be {status}", has_ended)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {shown}\n{self.log('engine-1')[-3000:]}") from error
+        return shown
 
     def notification(self, uuid: str) -> Any:
         """Show a notification through openstacksdk."""
@@ -215,8 +243,8 @@ class Service:
         return list(self.client.instance_ha.vmoves(notification))
 
     def recovery_of(self, host: str) -> dict[str, Any]:
-        """Show the youngest recovery of a host in full."""
-        listed = self._get(f"/recoveries?host={host}")["recoveries"]
+        """Show the youngest recovery of a host itself in full."""
+        listed = self._get(f"/recoveries?kind=host&host={host}")["recoveries"]
         youngest = max(listed, key=lambda recovery: str(recovery["opened_at"]))
         shown: dict[str, Any] = self._get(f"/recoveries/{youngest['uuid']}")["recovery"]
         return shown

@@ -151,6 +151,10 @@ class Cloud:
         )
         return float(seconds.strip() or 0)
 
+    def disable(self, host: str, reason: str) -> None:
+        """Take the host out of the scheduler's choice, as an operator would."""
+        self._update_service(host, {"status": "disabled", "disabled_reason": reason})
+
     def force_down(self, host: str, reason: str = "by hand") -> None:
         """Tell Nova that the host is dead and must get no new instance."""
         body = {"forced_down": True, "status": "disabled", "disabled_reason": reason}
@@ -200,6 +204,15 @@ class Cloud:
     def act(self, server: str, action: dict[str, Any], version: str = "") -> rest.Answer:
         """Post an action such as {"os-stop": None} and return whatever Nova answers."""
         return self.nova.send("POST", f"/servers/{server}/action", action, version=version)
+
+    def tag(self, server: str, key: str, value: str) -> None:
+        """Set one item of an instance's metadata, as its owner would."""
+        self.nova.call("POST", f"/servers/{server}/metadata", {"metadata": {key: value}})
+
+    def actions(self, server: str) -> list[str]:
+        """List what Nova did with an instance, oldest first."""
+        done = self.nova.call("GET", f"/servers/{server}/os-instance-actions")["instanceActions"]
+        return [action["action"] for action in reversed(done)]
 
     def evacuate(self, server: str, host: str | None = None) -> rest.Answer:
         """Ask Nova to evacuate an instance, as the service under test does, and return the answer."""
