@@ -52,6 +52,8 @@ LEFT_ON_MAINTENANCE: Final = Verdict(
     f"{LEFT}, and its host is under maintenance now: nothing is done. If the host is down and nobody works on it, end its "
     "maintenance and report it again.",
 )
+UNRECOVERED: Final = (TOO_OLD, LEFT_ON_MAINTENANCE)
+"""Of failures of hosts that are there and that nobody recovers: humans are told."""
 UNREADABLE: Final = Verdict("failed", f"{LEFT}, and its payload cannot be read: nothing is done.")
 
 LEFT_SECONDS: Final = 3600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core.effects import Alert
+from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, Reason, because
 from vmha.core.model import Outcome, Phase
 
@@ -66,13 +66,21 @@ class Draft:
         return key in self.state.outstanding
 
     def alert(self, reason: Reason) -> None:
-        """Tell the humans now, and again after the alert interval."""
-        self.effects.append(Alert(self.state.host, reason))
-        self.change(alert_due=self.now + self.policy.alert_interval_seconds)
+        """Tell the humans that the recovery does not go on, now, and again after the alert interval."""
+        kind = AlertKind.WAITS if self.state.phase.is_wait else AlertKind.HINDERED
+        self._tell(AlertKind.REMINDER if self.state.told is reason.code else kind, reason)
+        self.change(told=reason.code, alert_due=self.now + self.policy.alert_interval_seconds)
 
     def alert_later(self) -> None:
         """Tell the humans only if it has not mended itself within a tenth of the alert interval."""
         self.change(alert_due=self.now + self.policy.alert_interval_seconds / 10)
+
+    def refuse(self, code: Code, **facts: object) -> None:
+        """Say that a human's word is not followed, to all who are told of this recovery."""
+        self._tell(AlertKind.REFUSED, self.say(code, **facts))
+
+    def _tell(self, kind: AlertKind, reason: Reason) -> None:
+        self.effects.append(Alert(self.state.host, reason, kind))
 
     def enter(self, phase: Phase, reason: Reason) -> None:
         """Go to another phase, or to the same one for another reason; a wait alerts on entry, or soon if it may mend itself."""
@@ -88,7 +96,7 @@ class Draft:
                 self.alert(reason)
 
     def end(self, outcome: Outcome, reason: Reason) -> None:
-        """End the recovery; failures are told to the humans."""
+        """End the recovery, and tell the humans how."""
         self.reasons.append(reason)
         self.change(
             phase=Phase.ENDED,
@@ -97,9 +105,10 @@ class Draft:
             outcome=outcome,
             ended_at=self.now,
             outstanding=frozenset(),
+            told=None,
             wake_at=None,
         )
-        self.effects.append(Alert(self.state.host, reason))
+        self._tell(AlertKind.ENDED, reason)
 
     def revoke(self, because_of: Reason) -> None:
         """Let the proof die, if there is one; what was read so far counts no more."""

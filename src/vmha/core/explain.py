@@ -180,6 +180,11 @@ class Code(Enum):
     NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
     NOVA_BACK = "Nova answers again about {host}"
 
+    LEFT_UNRECOVERED = "{host} is not recovered: {detail}"
+    HOST_ON_MAINTENANCE = (
+        "{host} was reported stopped, and nothing is done: it is on maintenance; if that is over, let its failure be taken with "
+        "openstack segment host update --on_maintenance False {segment} {host_uuid}, and report it again"
+    )
     PROMISE_BROKEN = "recovery of {host} stopped, since going on would break a promise: {detail}; report this, and recover the host by hand"
     CONFIRMED = "{by} confirmed: {why}"
     REJECTED = "{by} rejected: {why}; nothing more is done for {host}"

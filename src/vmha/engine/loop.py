@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from vmha.core import events
-from vmha.core.effects import Alert
+from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
 from vmha.core.invariants import Broken, check
@@ -318,7 +318,9 @@ class Engine:
 
     def _store_end(self, held: Held, after: Recovery, handled: tuple[int, ...]) -> bool:
         """Store how a stopped recovery stands, and alert. False: it is dropped, or could not be stored and is tried again."""
-        order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason))
+        ends, is_new = after.phase is Phase.ENDED, after != held.state
+        kind = AlertKind.ENDED if ends else AlertKind.STOPPED if is_new else AlertKind.REMINDER
+        order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason, kind))
         now = self.store.now()
         change = Change(
             now=now,
@@ -327,7 +329,7 @@ class Engine:
             orders=(order,),
             answered=(),
             handled=handled,
-            timeline=(TimelineEntry(at=now, reason=after.reason),) if after != held.state else (),
+            timeline=(TimelineEntry(at=now, reason=after.reason),) if is_new else (),
             revoked=(),
         )
         try:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmha.adapters.db import records
+from vmha.core.alerting import alerts_of
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.events import Notified
 from vmha.core.model import DetectorWord, Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
 from vmha.core.recovery import open_recovery
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
+from vmha.sim.outbox import MemoryOutbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,6 +73,11 @@ class MemoryStore:
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
+    outbox: MemoryOutbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the alerts beside the rest."""
+        self.outbox = MemoryOutbox(self.now)
 
     # What the API does
 
@@ -96,6 +103,7 @@ class MemoryStore:
         row = Row(state, notifications=[notification])
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
         self.rows[state.uuid] = row
+        self.outbox.store(state, alerts_of(state, state, decision.effects), self.clock())
         return state.uuid
 
     def say(self, recovery: str, event: Event) -> None:
@@ -231,6 +239,8 @@ class MemoryStore:
         for letter in change.handled:
             row.inbox.pop(letter, None)
         self._set_flags(change)
+        told = alerts_of(change.before, change.after, (order.effect for order in change.orders))
+        self.outbox.store(change.after, told, change.now)
         if change.after.phase is Phase.ENDED:
             row.lease = None
         return row.version

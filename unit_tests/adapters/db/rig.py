@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from unit_tests.ports.store_contract import Reported
 from vmha.adapters.db import incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
 
@@ -159,6 +160,17 @@ class SqlRig:
             )
             recovery = incidents.report_host(connection, report)
         return Reported(uuid, recovery)
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """The alerts of this database."""
+        return SqlOutbox(self.engine)
+
+    def told(self, recovery: str) -> list[dict[str, Any]]:
+        """Read what is told of a recovery."""
+        table = schema.alerts
+        rows = self.read(select(table).where(table.c.recovery_uuid == recovery).order_by(table.c.number))
+        return [json.loads(row["document"]) for row in rows]
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox."""

@@ -11,8 +11,9 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import outbox, schema
 from vmha.adapters.db.connection import sentence
+from vmha.core.alerting import alerts_of
 from vmha.core.events import Notified
 from vmha.core.model import DetectorWord, RecoveryMethod
 from vmha.core.plain import event_to_plain, to_plain
@@ -130,6 +131,7 @@ def _open(connection: Connection, report: HostReport) -> str:
     _attach(connection, uuid, report.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
+    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now)
     return uuid
 
 
