@@ -36,6 +36,10 @@ def _text(group: str, name: str, help: str, *, default: str | None = None, secre
     return Option(name=name, group=group, kind="str", default=default, secret=secret, help=help)
 
 
+def _port(group: str, name: str, default: int, help: str) -> Option:
+    return Option(name=name, group=group, kind="port", default=default, help=help)
+
+
 def _flag(group: str, name: str, default: bool, help: str) -> Option:
     return Option(name=name, group=group, kind="bool", default=default, help=help)
 
@@ -57,16 +61,11 @@ OPTIONS: tuple[Option, ...] = (
         default="0.0.0.0",  # noqa: S104 - upstream's default; an API is there to be reached
         help="Address the API listens on.",
     ),
-    Option(
-        name="masakari_api_listen_port", group="DEFAULT", kind="port", default=15868, help="Port the API listens on."
-    ),
+    _port("DEFAULT", "masakari_api_listen_port", 15868, "Port the API listens on."),
     _count("DEFAULT", "masakari_api_threads", 16, "Threads that serve API requests.", high=512),
     _count("DEFAULT", "osapi_max_limit", 1000, "Most rows that one list answers with."),
-    Option(
-        name="osapi_masakari_link_prefix",
-        group="DEFAULT",
-        kind="str",
-        help="Base URL for links in answers, where it differs from what the client called.",
+    _text(
+        "DEFAULT", "osapi_masakari_link_prefix", "Base URL for links in answers, where it differs from what was called."
     ),
     _seconds(
         "DEFAULT",
@@ -76,54 +75,33 @@ OPTIONS: tuple[Option, ...] = (
         low=0,
         high=100 * 365 * 86400,
     ),
-    Option(
-        name="host", group="DEFAULT", kind="str", help="Name of this engine, unique among the engines of one database."
-    ),
-    Option(name="debug", group="DEFAULT", kind="bool", default=False, help="Log at debug level."),
-    Option(
-        name="log_file", group="DEFAULT", kind="str", help="File to log to; without it the log goes to standard error."
-    ),
-    Option(name="os_region_name", group="DEFAULT", kind="str", help="Region of the Nova and Placement to use."),
-    Option(
-        name="state_path",
-        group="DEFAULT",
-        kind="str",
-        default="/var/lib/masakari",
-        help="Folder for the service's own files.",
-    ),
-    Option(
-        name="nova_catalog_admin_info",
-        group="DEFAULT",
-        kind="str",
+    _text("DEFAULT", "host", "Name of this engine, unique among the engines of one database."),
+    _flag("DEFAULT", "debug", False, "Log at debug level."),
+    _text("DEFAULT", "log_file", "File to log to; without it the log goes to standard error."),
+    _text("DEFAULT", "os_region_name", "Region of the Nova and Placement to use."),
+    _text("DEFAULT", "state_path", "Folder for the service's own files.", default="/var/lib/masakari"),
+    _text(
+        "DEFAULT",
+        "nova_catalog_admin_info",
+        "Catalog entry of Nova as service_type:service_name:endpoint_type.",
         default="compute:nova:publicURL",
-        help="Catalog entry of Nova as service_type:service_name:endpoint_type.",
     ),
-    Option(name="nova_ca_certificates_file", group="DEFAULT", kind="str", help="CA file for Nova and Keystone."),
-    Option(
-        name="nova_api_insecure", group="DEFAULT", kind="bool", default=False, help="Do not check Nova's certificate."
-    ),
+    _text("DEFAULT", "nova_ca_certificates_file", "CA file for Nova and Keystone."),
+    _flag("DEFAULT", "nova_api_insecure", False, "Do not check Nova's certificate."),
     # --- Nova's credentials: [keystone_authtoken] as upstream reads them
-    Option(
-        name="service_disable_reason",
-        group="host_failure",
-        kind="str",
+    _text(
+        "host_failure",
+        "service_disable_reason",
+        "Reason that Nova shows for a compute service that we disabled.",
         default="Masakari detected host failed.",
-        help="Reason that Nova shows for a compute service that we disabled.",
     ),
-    Option(
-        name="ignore_instances_in_error_state",
-        group="host_failure",
-        kind="bool",
-        default=False,
-        help="Leave instances alone whose vm_state is error.",
-    ),
+    _flag("host_failure", "ignore_instances_in_error_state", False, "Leave instances alone whose vm_state is error."),
     # --- fencing
-    Option(
-        name="inventory",
-        group="fencing",
-        kind="str",
+    _text(
+        "fencing",
+        "inventory",
+        "File with the BMC of each host; its mode must be 0600.",
         default="/etc/masakari/fencing.yaml",
-        help="File with the BMC of each host; its mode must be 0600.",
     ),
     _seconds(
         "fencing",
@@ -281,12 +259,11 @@ OPTIONS: tuple[Option, ...] = (
         help="What to do with an instance whose disk may exist on the dead host only: wait for the host, or rebuild it from its "
         "image on another host, which loses what was written since.",
     ),
-    Option(
-        name="shared_storage",
-        group="recovery",
-        kind="bool",
-        default=False,
-        help="The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
+    _flag(
+        "recovery",
+        "shared_storage",
+        False,
+        "The disks of all instances are on storage that all hosts share (Ceph, NFS): evacuating loses nothing.",
     ),
     # --- what upstream left
     Option(
@@ -344,6 +321,31 @@ OPTIONS: tuple[Option, ...] = (
         "Recoveries that one engine works on at a time; those that wait for a fact or a human do not count.",
         high=10_000,
     ),
+    # --- alerts
+    Option(
+        name="webhooks",
+        group="alerts",
+        kind="list",
+        secret=True,
+        help="URLs, divided by commas, that alerts are posted to; the same on all engines. A comma within one is written %2C.",
+    ),
+    _text(
+        "alerts",
+        "secret_file",
+        "File with the secret that alerts are signed with, mode 0600; with a second line both sign, so that a secret can be changed. "
+        "Without it they are not signed.",
+    ),
+    _text("alerts", "ca_file", "CA file for the webhooks' certificates; without it the system's."),
+    _text(
+        "alerts",
+        "proxy",
+        "Proxy to the webhooks, like http://proxy:3128; none is taken from the environment.",
+        secret=True,
+    ),
+    _seconds("alerts", "post_seconds", 10.0, "Time in which a webhook must take an alert.", low=1, high=60),
+    _seconds("alerts", "retry_seconds", 5.0, "Time before an alert is sent again; doubles each time.", low=1),
+    _seconds("alerts", "longest_retry_seconds", 300.0, "The longest of these times.", low=1),
+    _seconds("alerts", "give_up_seconds", 21600.0, "Age at which an alert is given up.", low=60, high=604800),
     # --- names of upstream that were missing above
     _text("DEFAULT", "log_dir", "Folder to log to, in a file named after the program; log_file goes before it."),
     _text(

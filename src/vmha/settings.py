@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from oslo_config import cfg
 
+from vmha.alert_settings import AlertSettings
 from vmha.config_files import old_names, open_config, written
 from vmha.core.policy import Policy
 from vmha.errors import ConfigurationError
@@ -151,6 +152,7 @@ class Settings:
     cloud: CloudSettings
     fencing: FencingSettings
     engine_settings: EngineSettings
+    alerts: AlertSettings
     log: LogSettings
     taskflow: TaskflowSettings
     database_url: str = field(repr=False)
@@ -205,7 +207,7 @@ def _oslo_option(option: Option) -> cfg.Opt:
         case "port":
             return cfg.PortOpt(option.name, **common)
         case "list":
-            return cfg.ListOpt(option.name, **common)
+            return cfg.ListOpt(option.name, **common | {"default": []})
         case "choice":
             return cfg.StrOpt(option.name, choices=option.choices, **common)
         case _:
@@ -337,6 +339,7 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         cloud=_checked(_fill(CloudSettings, values)),
         fencing=_fill(FencingSettings, values),
         engine_settings=_fill(EngineSettings, values),
+        alerts=_fill(AlertSettings, values),
         log=_fill(LogSettings, values),
         taskflow=_fill(TaskflowSettings, values),
         database_url=str(database or f"sqlite:///{state_path}/masakari.sqlite"),
@@ -372,6 +375,8 @@ def _fill(part: type[Part], values: Mapping[str, object]) -> Part:
 
 
 def _typed(value: Any, hint: Any) -> object:
+    if isinstance(value, list):
+        return tuple(value)
     if hint is float or (isinstance(hint, type) and issubclass(hint, (Enum, Path))):
         return hint(value)
     return value

@@ -20,15 +20,19 @@ from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.leftovers import LeftoverWatch
+from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
 from vmha.adapters.nova import open_nova
+from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.engine.alert_threads import AlertThreads
 from vmha.engine.carrying import Tools
+from vmha.engine.couriers import Courier, Dispatcher
 from vmha.engine.executor import ThreadExecutor
 from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
@@ -43,8 +47,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
 
     from vmha.adapters.fencing.inventory import Inventory
-    from vmha.ports import Doorbell, Nova, PowerDevices, Store
+    from vmha.ports import Change, Doorbell, Nova, PowerDevices, Store
     from vmha.settings import Settings
+
+    AfterCommit = Callable[[int, Change], None]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +59,8 @@ logger = logging.getLogger(__name__)
 class EngineProcess:
     """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
 
-    `look_for_leftovers` is called after each round of the engine.
+    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans; it is started with the
+    loop.
     """
 
     engine: Engine
@@ -61,6 +68,7 @@ class EngineProcess:
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
+    alerts: AlertThreads
 
 
 def build_engine(
@@ -71,12 +79,13 @@ def build_engine(
     nova: Nova | None = None,
     power: PowerDevices | None = None,
 ) -> EngineProcess:
-    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
+    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory or webhooks that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     inventory = load_inventory(settings.fencing.inventory)
     _name_detector_segments(inventory)
     bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
-    kept = store or _store(settings, database)
+    alerts = _alerts(settings, database)
+    kept = store or _store(settings, database, alerts.committed)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
         power=power or bmcs,
@@ -109,6 +118,7 @@ def build_engine(
         executor=executor,
         bell=bell,
         close=bmcs.close,
+        alerts=alerts,
     )
 
 
@@ -124,12 +134,35 @@ def _name_detector_segments(inventory: Inventory) -> None:
         )
 
 
-def _store(settings: Settings, database: Database) -> SqlStore:
-    """Build the store, and let it tell the message bus where somebody listens there."""
+def _alerts(settings: Settings, database: Database) -> AlertThreads:
+    """Build what delivers alerts; without webhooks it has nothing to do. Raises `ConfigurationError`."""
+    clock, outbox, wanted = SystemClock(), SqlOutbox(database), settings.alerts
+    couriers = {
+        webhook.key: Courier(
+            webhook=webhook,
+            outbox=outbox,
+            engine=settings.engine,
+            clock=clock,
+            terms=wanted.retry_terms,
+            post_seconds=wanted.post_seconds,
+        )
+        for webhook in load_webhooks(wanted, clock=clock)
+    }
+    return AlertThreads(Dispatcher(outbox=outbox, couriers=couriers, terms=wanted.retry_terms))
+
+
+def _store(settings: Settings, database: Database, *hooks: AfterCommit) -> SqlStore:
+    """Build the store, and let it tell the message bus too where somebody listens there."""
     announcer = open_announcer(settings.config)
-    if isinstance(announcer, SilentAnnouncer):
-        return SqlStore(database)
-    return SqlStore(database, on_commit=EngineAnnouncements(database, announcer).committed)
+    heard = list(hooks)
+    if not isinstance(announcer, SilentAnnouncer):
+        heard.append(EngineAnnouncements(database, announcer).committed)
+
+    def committed(version: int, change: Change) -> None:
+        for hook in heard:
+            hook(version, change)
+
+    return SqlStore(database, on_commit=committed)
 
 
 def build_api(
