@@ -10,7 +10,7 @@ import pytest
 from oslo_config import cfg
 
 from vmha import config_files
-from vmha.alert_settings import AlertSettings
+from vmha.alert_settings import AlertSettings, MetricsSettings
 from vmha.core.policy import LocalDisk, Policy
 from vmha.errors import ConfigurationError
 from vmha.options import OPTIONS, Option
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     *(Policy, AlertSettings, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings),
-    *(ServerSettings, TaskflowSettings),
+    *(MetricsSettings, ServerSettings, TaskflowSettings),
 )
 # Fields of Settings itself that are options; `engine` is the option `host`.
 OWN = frozenset({"host", "state_path", "service_disable_reason"})

@@ -1,4 +1,4 @@
-"""What masakari.conf says of alerts: a part of `vmha.settings`, by the same rules."""
+"""What masakari.conf says of alerts and metrics: two parts of `vmha.settings`, by the same rules."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ class AlertSettings:
             longest_retry_seconds=self.longest_retry_seconds,
             give_up_seconds=self.give_up_seconds,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where metrics are shown."""
+
+    engine_port: int
+    engine_listen: str
+    api_enabled: bool

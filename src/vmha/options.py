@@ -346,6 +346,10 @@ OPTIONS: tuple[Option, ...] = (
     _seconds("alerts", "retry_seconds", 5.0, "Time before an alert is sent again; doubles each time.", low=1),
     _seconds("alerts", "longest_retry_seconds", 300.0, "The longest of these times.", low=1),
     _seconds("alerts", "give_up_seconds", 21600.0, "Age at which an alert is given up.", low=60, high=604800),
+    # --- metrics
+    _port("metrics", "engine_port", 0, "Port of an engine's metrics for Prometheus, without a password; 0 is none."),
+    _text("metrics", "engine_listen", "Address of that port.", default="127.0.0.1"),
+    _flag("metrics", "api_enabled", False, "Show at /metrics of the API, without a token, what the database tells."),
     # --- names of upstream that were missing above
     _text("DEFAULT", "log_dir", "Folder to log to, in a file named after the program; log_file goes before it."),
     _text(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from oslo_config import cfg
 
-from vmha.alert_settings import AlertSettings
+from vmha.alert_settings import AlertSettings, MetricsSettings
 from vmha.config_files import old_names, open_config, written
 from vmha.core.policy import Policy
 from vmha.errors import ConfigurationError
@@ -153,6 +153,7 @@ class Settings:
     fencing: FencingSettings
     engine_settings: EngineSettings
     alerts: AlertSettings
+    metrics: MetricsSettings
     log: LogSettings
     taskflow: TaskflowSettings
     database_url: str = field(repr=False)
@@ -340,6 +341,7 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         fencing=_fill(FencingSettings, values),
         engine_settings=_fill(EngineSettings, values),
         alerts=_fill(AlertSettings, values),
+        metrics=_fill(MetricsSettings, values),
         log=_fill(LogSettings, values),
         taskflow=_fill(TaskflowSettings, values),
         database_url=str(database or f"sqlite:///{state_path}/masakari.sqlite"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,6 +20,7 @@ from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.store import SqlStore
@@ -26,6 +28,8 @@ from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
+from vmha.adapters.metrics import EngineMetrics, api_registry, engine_registry
+from vmha.adapters.metrics_server import MetricsServer
 from vmha.adapters.nova import open_nova
 from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
@@ -59,8 +63,8 @@ logger = logging.getLogger(__name__)
 class EngineProcess:
     """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
 
-    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans; it is started with the
-    loop.
+    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
+    engine counted; both are started with the loop.
     """
 
     engine: Engine
@@ -69,6 +73,7 @@ class EngineProcess:
     bell: threading.Event
     close: Callable[[], None]
     alerts: AlertThreads
+    metrics: MetricsServer | None
 
 
 def build_engine(
@@ -84,8 +89,10 @@ def build_engine(
     inventory = load_inventory(settings.fencing.inventory)
     _name_detector_segments(inventory)
     bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
-    alerts = _alerts(settings, database)
-    kept = store or _store(settings, database, alerts.committed)
+    registry = engine_registry(partial(read_standing, database), covers=inventory.covers)
+    counted = EngineMetrics(registry)
+    alerts = _alerts(settings, database, counted)
+    kept = store or _store(settings, database, counted.committed, alerts.committed)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
         power=power or bmcs,
@@ -112,6 +119,10 @@ def build_engine(
         poll_seconds=limits.poll_seconds,
         limit=limits.recoveries_at_once,
     )
+    shown = settings.metrics
+    metrics = (
+        MetricsServer(registry, address=shown.engine_listen, port=shown.engine_port) if shown.engine_port else None
+    )
     return EngineProcess(
         engine=engine,
         look_for_leftovers=LeftoverWatch(database, clock).look,
@@ -119,6 +130,7 @@ def build_engine(
         bell=bell,
         close=bmcs.close,
         alerts=alerts,
+        metrics=metrics,
     )
 
 
@@ -134,7 +146,7 @@ def _name_detector_segments(inventory: Inventory) -> None:
         )
 
 
-def _alerts(settings: Settings, database: Database) -> AlertThreads:
+def _alerts(settings: Settings, database: Database, counted: EngineMetrics) -> AlertThreads:
     """Build what delivers alerts; without webhooks it has nothing to do. Raises `ConfigurationError`."""
     clock, outbox, wanted = SystemClock(), SqlOutbox(database), settings.alerts
     couriers = {
@@ -145,6 +157,7 @@ def _alerts(settings: Settings, database: Database) -> AlertThreads:
             clock=clock,
             terms=wanted.retry_terms,
             post_seconds=wanted.post_seconds,
+            on_result=counted.posted,
         )
         for webhook in load_webhooks(wanted, clock=clock)
     }
@@ -184,6 +197,7 @@ def build_api(
             link_prefix=api.osapi_masakari_link_prefix,
             duplicate_interval_seconds=api.duplicate_notification_detection_interval,
             announcer=open_announcer(settings.config),
+            metrics=api_registry(partial(read_standing, database)) if settings.metrics.api_enabled else None,
         )
     )
 

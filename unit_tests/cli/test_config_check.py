@@ -38,7 +38,7 @@ def test_it_shows_what_would_be_used(installed: Installed, manage: Manage) -> No
     assert "pw-of" not in out
 
 
-def test_it_shows_where_alerts_go(installed: Installed, manage: Manage) -> None:
+def test_it_shows_where_alerts_and_metrics_go(installed: Installed, manage: Manage) -> None:
     """Webhooks stand there by their hosts, without path and password; nothing configured is said as that."""
     assert "alerts    lines of the log of the engine only" in manage("config", "check")[1].splitlines()
     secret = installed.folder / "secret"
@@ -47,12 +47,14 @@ def test_it_shows_where_alerts_go(installed: Installed, manage: Manage) -> None:
     webhooks = "https://me:pw-of-hook@hooks.example.org/pw-of-path, http://[::1]:8080/other"
     installed.configure(
         alerts={"webhooks": webhooks, "secret_file": secret, "proxy": "http://me:pw-of-proxy@proxy:3128"},
+        metrics={"engine_port": 9797, "api_enabled": "true"},
     )
     code, out, err = manage("config", "check")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "alerts    to 2 webhooks, signed" in lines
     assert [line for line in lines if line.startswith("          https://hooks.example.org (")]
+    assert "metrics   engine: 127.0.0.1:9797, API: /metrics" in lines
     assert "[alerts] webhooks = (not shown)" in lines
     assert f"[alerts] secret_file = {secret}" in lines
     assert "pw-of" not in out

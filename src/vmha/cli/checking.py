@@ -101,7 +101,7 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
         yield f"          {host} by ipmi at {device.endpoint}"
     for segment in sorted(inventory.detector_segments):
         yield f"          segment {segment}: policy = detector, so hosts without a BMC are taken for off without a proof"
-    yield from _alerts(settings)
+    yield from _alerts_and_metrics(settings)
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():
         yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"
@@ -110,8 +110,11 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
     yield from (f"{name} is unknown, and ignored" for name in left.unknown)
 
 
-def _alerts(settings: Settings) -> Iterator[str]:
+def _alerts_and_metrics(settings: Settings) -> Iterator[str]:
     webhooks = load_webhooks(settings.alerts, clock=SystemClock())
     signed = "signed" if settings.alerts.secret_file else "not signed"
     yield f"alerts    {f'to {len(webhooks)} webhooks, {signed}' if webhooks else 'lines of the log of the engine only'}"
     yield from (f"          {webhook.name}" for webhook in webhooks)
+    shown = settings.metrics
+    engine = f"{shown.engine_listen}:{shown.engine_port}" if shown.engine_port else "none"
+    yield f"metrics   engine: {engine}, API: {'/metrics' if shown.api_enabled else 'none'}"

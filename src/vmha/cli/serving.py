@@ -139,11 +139,13 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
 
 
 def _start_beside(process: EngineProcess, settings: Settings) -> None:
-    """Start what no recovery waits for."""
+    """Start what no recovery waits for: alerts on their way, and metrics."""
     if settings.alerts.webhooks and settings.alerts.secret_file is None:
         why = "receivers cannot tell who sent them; set [alerts] secret_file"
         log(logger, "alerts-unsigned", level=logging.WARNING, why=why)
     process.alerts.start()
+    if process.metrics is not None:
+        process.metrics.start()
 
 
 def _wake_to_stop(process: EngineProcess, stop: threading.Event) -> None:
@@ -161,6 +163,8 @@ def _leave(process: EngineProcess, settings: Settings) -> bool:
     finally:
         # Last: another engine goes on with the recoveries meanwhile. What is being posted and does not end is posted again by one.
         process.alerts.stop(timeout_seconds=ALERTS_SECONDS)
+        if process.metrics is not None:
+            process.metrics.stop()
 
 
 ALERTS_SECONDS = 2.0

@@ -88,6 +88,10 @@ class Inventory:
     devices: Mapping[str, IpmiDevice]
     detector_segments: frozenset[str] = frozenset()
 
+    def covers(self, host: str, segment: str) -> bool:
+        """Tell whether the host is recovered without a human: it has a BMC, or its segment's monitors are believed."""
+        return host in self.devices or segment in self.detector_segments
+
 
 def load_inventory(path: Path, *, environ: Mapping[str, str] = os.environ) -> Inventory:
     """Read and check the inventory. Raises `ConfigurationError`, which names every fault of the file."""
