@@ -10,6 +10,7 @@ import pytest
 from oslo_config import cfg
 
 from vmha import config_files
+from vmha.alert_settings import AlertSettings, MetricsSettings
 from vmha.core.policy import LocalDisk, Policy
 from vmha.errors import ConfigurationError
 from vmha.options import OPTIONS, Option
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = (
-    *(Policy, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings, ServerSettings),
-    TaskflowSettings,
+    *(Policy, AlertSettings, ApiSettings, CloudSettings, EngineSettings, FencingSettings, LogSettings),
+    *(MetricsSettings, ServerSettings, TaskflowSettings),
 )
 # Fields of Settings itself that are options; `engine` is the option `host`.
 OWN = frozenset({"host", "state_path", "service_disable_reason"})
@@ -287,5 +288,5 @@ def test_an_empty_value_is_none(tmp_path: Path) -> None:
 
 
 def sounds_secret(option: Option) -> bool:
-    """Tell whether an option's name says that its value is secret."""
-    return any(word in option.name for word in ("password", "secret", "token"))
+    """Tell whether an option's name says that its value is secret; where a file lies is none."""
+    return any(word in option.name for word in ("password", "secret", "token")) and not option.name.endswith("_file")

@@ -47,6 +47,10 @@ def _text(
     return Option(name=name, group=group, kind="str", default=default, secret=secret, help=help, known_as=known_as)
 
 
+def _port(group: str, name: str, default: int, help: str) -> Option:
+    return Option(name=name, group=group, kind="port", default=default, help=help)
+
+
 def _flag(group: str, name: str, default: bool, help: str) -> Option:
     return Option(name=name, group=group, kind="bool", default=default, help=help)
 
@@ -68,15 +72,11 @@ OPTIONS: tuple[Option, ...] = (
         default="0.0.0.0",  # noqa: S104 - upstream's default; an API is there to be reached
         help="Address the API listens on.",
     ),
-    Option(
-        name="masakari_api_listen_port", group="DEFAULT", kind="port", default=15868, help="Port the API listens on."
-    ),
+    _port("DEFAULT", "masakari_api_listen_port", 15868, "Port the API listens on."),
     _count("DEFAULT", "masakari_api_threads", 16, "Threads that serve API requests.", high=512),
     _count("DEFAULT", "osapi_max_limit", 1000, "Most rows that one list answers with."),
     _text(
-        "DEFAULT",
-        "osapi_masakari_link_prefix",
-        "Base URL for links in answers, where it differs from what the client called.",
+        "DEFAULT", "osapi_masakari_link_prefix", "Base URL for links in answers, where it differs from what was called."
     ),
     _seconds(
         "DEFAULT",
@@ -386,6 +386,35 @@ OPTIONS: tuple[Option, ...] = (
         "Recoveries that one engine works on at a time; those that wait for a fact or a human do not count.",
         high=10_000,
     ),
+    # --- alerts
+    Option(
+        name="webhooks",
+        group="alerts",
+        kind="list",
+        secret=True,
+        help="URLs, divided by commas, that alerts are posted to; the same on all engines. A comma within one is written %2C.",
+    ),
+    _text(
+        "alerts",
+        "secret_file",
+        "File with the secret that alerts are signed with, mode 0600; with a second line both sign, so that a secret can be changed. "
+        "Without it they are not signed.",
+    ),
+    _text("alerts", "ca_file", "CA file for the webhooks' certificates; without it the system's."),
+    _text(
+        "alerts",
+        "proxy",
+        "Proxy to the webhooks, like http://proxy:3128; none is taken from the environment.",
+        secret=True,
+    ),
+    _seconds("alerts", "post_seconds", 10.0, "Time in which a webhook must take an alert.", low=1, high=60),
+    _seconds("alerts", "retry_seconds", 5.0, "Time before an alert is sent again; doubles each time.", low=1),
+    _seconds("alerts", "longest_retry_seconds", 300.0, "The longest of these times.", low=1),
+    _seconds("alerts", "give_up_seconds", 21600.0, "Age at which an alert is given up.", low=60, high=604800),
+    # --- metrics
+    _port("metrics", "engine_port", 0, "Port of an engine's metrics for Prometheus, without a password; 0 is none."),
+    _text("metrics", "engine_listen", "Address of that port.", default="127.0.0.1"),
+    _flag("metrics", "api_enabled", False, "Show at /metrics of the API, without a token, what the database tells."),
     _count(
         "engine",
         "incidents_at_once",

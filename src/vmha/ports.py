@@ -13,6 +13,7 @@ from vmha.core.incidents import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from vmha.core.alerting import RetryTerms, Verdict
     from vmha.core.capacity import Room
     from vmha.core.effects import Effect
     from vmha.core.events import Event
@@ -278,6 +279,79 @@ class Store(Protocol):
         `NoLongerWanted` (a power-off of a recovery that fences no more, an order about a service whose host is being recovered, an order
         that is not in the journal).
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A stored alert on its way to one webhook, taken by one engine. `attempt` counts from 1, `document` is the JSON to send.
+
+    `is_overtaken` says of a reminder that a younger alert of the same incident is stored. `age_seconds` is the alert's.
+    """
+
+    id: int
+    webhook: str
+    attempt: int
+    alert: str
+    kind: str
+    host: str | None
+    document: str
+    age_seconds: float
+    is_overtaken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What one look at the outbox found: the webhooks for which something is due, and what was closed without being sent.
+
+    `too_old` counts alerts that had been addressed to nobody before they were too old, `unserved` names, by webhook, how many lay for
+    so long that no engine can have that webhook any more.
+    """
+
+    due: frozenset[str]
+    too_old: int = 0
+    unserved: Mapping[str, int] = field(default_factory=dict)
+
+
+class Outbox(Protocol):
+    """Alerts that were stored with what decided them, until they are delivered. Every method is one transaction.
+
+    `StoreUnavailable` means that it may not have happened. All engines share it: an alert is addressed once, to the webhooks of whichever
+    engine looks first, and of several engines that take a delivery one gets it.
+    """
+
+    def look(self, webhooks: Mapping[str, str], terms: RetryTerms) -> Outlook:
+        """Address what is addressed to nobody yet to these webhooks (name by key), close what nobody serves, and say what is due.
+
+        What is due later than any pause allows waits for a time that was before the database's clock was set back: it is due now.
+        """
+
+    def take(self, webhook: str, engine: str, *, seconds: float) -> Delivery | None:
+        """Take the oldest alert that is due for the webhook; nobody else gets it for so many seconds. None: nothing is due."""
+
+    def settle(self, delivery: Delivery, verdict: Verdict) -> bool:
+        """Store what came of a delivery. False: it was taken anew meanwhile, and what came of it counts no more."""
+
+
+class Webhook(Protocol):
+    """A receiver of alerts. `key` names it in the outbox, `name` to humans; neither has a secret that the URL may hold."""
+
+    @property
+    def key(self) -> str:
+        """A digest of the URL."""
+
+    @property
+    def name(self) -> str:
+        """Scheme and host of the URL, and the beginning of the key."""
+
+    def post(self, document: str, *, alert: str, attempt: int, deadline: Deadline) -> str:
+        """Send a signed document once, and return what the receiver said: it took it. Has ended at the deadline, whatever hangs.
+
+        Errors: `WebhookFailed`, which leaves open whether the receiver has it. Past the deadline nothing is sent.
+        """
+
+
+class WebhookFailed(Exception):
+    """A receiver did not say that it took the alert: why, and what to try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

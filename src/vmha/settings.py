@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from oslo_config import cfg
 
+from vmha.alert_settings import AlertSettings, MetricsSettings
 from vmha.config_files import old_names, open_config, written
 from vmha.core.policy import Policy
 from vmha.errors import ConfigurationError
@@ -152,6 +153,8 @@ class Settings:
     cloud: CloudSettings
     fencing: FencingSettings
     engine_settings: EngineSettings
+    alerts: AlertSettings
+    metrics: MetricsSettings
     log: LogSettings
     taskflow: TaskflowSettings
     database_url: str = field(repr=False)
@@ -206,7 +209,7 @@ def _oslo_option(option: Option) -> cfg.Opt:
         case "port":
             return cfg.PortOpt(option.name, **common)
         case "list":
-            return cfg.ListOpt(option.name, **common)
+            return cfg.ListOpt(option.name, **common | {"default": []})
         case "choice":
             return cfg.StrOpt(option.name, choices=option.choices, **common)
         case _:
@@ -338,6 +341,8 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         cloud=_checked(_fill(CloudSettings, values)),
         fencing=_fill(FencingSettings, values),
         engine_settings=_fill(EngineSettings, values),
+        alerts=_fill(AlertSettings, values),
+        metrics=_fill(MetricsSettings, values),
         log=_fill(LogSettings, values),
         taskflow=_fill(TaskflowSettings, values),
         database_url=str(database or f"sqlite:///{state_path}/masakari.sqlite"),
@@ -373,6 +378,8 @@ def _fill(part: type[Part], values: Mapping[str, object]) -> Part:
 
 
 def _typed(value: Any, hint: Any) -> object:
+    if isinstance(value, list):
+        return tuple(value)
     if hint is float or (isinstance(hint, type) and issubclass(hint, (Enum, Path))):
         return hint(value)
     return value

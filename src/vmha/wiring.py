@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy.engine import make_url
@@ -19,16 +20,23 @@ from vmha.adapters.announcing_engine import EngineAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
+from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
+from vmha.adapters.metrics import EngineMetrics, api_registry, engine_registry
+from vmha.adapters.metrics_server import MetricsServer
 from vmha.adapters.nova import open_nova
+from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.engine.alert_threads import AlertThreads
 from vmha.engine.carrying import Tools
+from vmha.engine.couriers import Courier, Dispatcher
 from vmha.engine.executor import ThreadExecutor
 from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
@@ -43,8 +51,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
 
     from vmha.adapters.fencing.inventory import Inventory
-    from vmha.ports import Doorbell, Nova, PowerDevices, Store
+    from vmha.ports import Change, Doorbell, Nova, PowerDevices, Store
     from vmha.settings import Settings
+
+    AfterCommit = Callable[[int, Change[Any]], None]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +63,8 @@ logger = logging.getLogger(__name__)
 class EngineProcess:
     """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
 
-    `look_for_leftovers` is called after each round of the engine.
+    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
+    engine counted; both are started with the loop.
     """
 
     engine: Engine
@@ -61,6 +72,8 @@ class EngineProcess:
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
+    alerts: AlertThreads
+    metrics: MetricsServer | None
 
 
 def build_engine(
@@ -71,12 +84,15 @@ def build_engine(
     nova: Nova | None = None,
     power: PowerDevices | None = None,
 ) -> EngineProcess:
-    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory that cannot be used."""
+    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory or webhooks that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     inventory = load_inventory(settings.fencing.inventory)
     _name_detector_segments(inventory)
     bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
-    kept = store or _store(settings, database)
+    registry = engine_registry(partial(read_standing, database), covers=inventory.covers)
+    counted = EngineMetrics(registry)
+    alerts = _alerts(settings, database, counted)
+    kept = store or _store(settings, database, counted.committed, alerts.committed)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
         power=power or bmcs,
@@ -105,12 +121,18 @@ def build_engine(
         limit=limits.recoveries_at_once,
         others_limit=limits.incidents_at_once,
     )
+    shown = settings.metrics
+    metrics = (
+        MetricsServer(registry, address=shown.engine_listen, port=shown.engine_port) if shown.engine_port else None
+    )
     return EngineProcess(
         engine=engine,
         look_for_leftovers=LeftoverWatch(database, clock).look,
         executor=executor,
         bell=bell,
         close=bmcs.close,
+        alerts=alerts,
+        metrics=metrics,
     )
 
 
@@ -126,12 +148,36 @@ def _name_detector_segments(inventory: Inventory) -> None:
         )
 
 
-def _store(settings: Settings, database: Database) -> SqlStore:
-    """Build the store, and let it tell the message bus where somebody listens there."""
+def _alerts(settings: Settings, database: Database, counted: EngineMetrics) -> AlertThreads:
+    """Build what delivers alerts; without webhooks it has nothing to do. Raises `ConfigurationError`."""
+    clock, outbox, wanted = SystemClock(), SqlOutbox(database), settings.alerts
+    couriers = {
+        webhook.key: Courier(
+            webhook=webhook,
+            outbox=outbox,
+            engine=settings.engine,
+            clock=clock,
+            terms=wanted.retry_terms,
+            post_seconds=wanted.post_seconds,
+            on_result=counted.posted,
+        )
+        for webhook in load_webhooks(wanted, clock=clock)
+    }
+    return AlertThreads(Dispatcher(outbox=outbox, couriers=couriers, terms=wanted.retry_terms))
+
+
+def _store(settings: Settings, database: Database, *hooks: AfterCommit) -> SqlStore:
+    """Build the store, and let it tell the message bus too where somebody listens there."""
     announcer = open_announcer(settings.config)
-    if isinstance(announcer, SilentAnnouncer):
-        return SqlStore(database)
-    return SqlStore(database, on_commit=EngineAnnouncements(database, announcer).committed)
+    heard = list(hooks)
+    if not isinstance(announcer, SilentAnnouncer):
+        heard.append(EngineAnnouncements(database, announcer).committed)
+
+    def committed(version: int, change: Change[Any]) -> None:
+        for hook in heard:
+            hook(version, change)
+
+    return SqlStore(database, on_commit=committed)
 
 
 def build_api(
@@ -153,6 +199,7 @@ def build_api(
             link_prefix=api.osapi_masakari_link_prefix,
             duplicate_interval_seconds=api.duplicate_notification_detection_interval,
             announcer=open_announcer(settings.config),
+            metrics=api_registry(partial(read_standing, database)) if settings.metrics.api_enabled else None,
         )
     )
 

@@ -5,6 +5,8 @@ Each story is played once, a few at a time, since most of it is waiting; the tes
 
 from __future__ import annotations
 
+import hashlib
+import json
 import socket
 import sqlite3
 import time
@@ -15,10 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from tests.sql.servers import MariaDb, MissingServer
-from vmha.adapters.db import recovery_views
+from unit_tests.adapters.receiver import hangs, receiving, server_context, takes
+from unit_tests.cli.rig import free_port
+from vmha.adapters.db import recovery_views, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.adapters.db.listing import Order, Page
 from vmha.core.model import Outcome
@@ -260,6 +266,69 @@ def database_locked(folder: Path) -> Outcomes:
         return story.finish()
 
 
+def killed_while_posting(folder: Path) -> Outcomes:
+    """An engine is killed while it posts the first alert; of its other webhooks one hangs for ever and one has a wrong certificate."""
+    secret = folder.with_suffix(".secret")
+    secret.write_text(ALERT_SECRET)
+    secret.chmod(0o600)
+    context, _ = server_context(folder.parent, "elsewhere.example.org")
+    with receiving(hangs, takes) as well, receiving(hangs) as mute, receiving(tls=context) as strange:
+        port = free_port()
+        options = (
+            ("alerts", "webhooks", ", ".join(receiver.url for receiver in (well, mute, strange))),
+            ("alerts", "secret_file", str(secret)),
+            ("alerts", "post_seconds", "4"),
+            ("alerts", "retry_seconds", "1"),
+            ("metrics", "engine_port", str(port)),
+            ("metrics", "api_enabled", "true"),
+        )
+        with told(folder, engines=2, options=(*SLOW, *options)) as story:
+            story.set_up()
+            story.lose_host()
+            well.wait_for(1)
+            killed = posting(story.database)
+            story.stage.kill(killed)
+            well.release()
+            story.wait_until_recovered()
+            wait_for(lambda: well.posted[-1].alert["kind"] == "ended" and not undelivered(story.database, well.url))
+            story.result.notes |= {
+                "killed": killed,
+                "posted": well.posted,
+                "strange": strange.posted,
+                "mute": mute.posted,
+            }
+            story.result.notes["api"] = requests.get(f"{story.stage.url}/metrics", timeout=20).text
+            story.result.notes["stored"] = stored_alerts(story.database)
+            return story.finish()
+
+
+ALERT_SECRET = "secret-of-alerts-0123456789"
+
+
+def posting(database: Engine) -> str:
+    """Name the engine that posts the first alert to the first webhook now."""
+    with transaction(database) as connection:
+        row = select(schema.alert_deliveries.c.claimed_by).order_by(schema.alert_deliveries.c.id).limit(1)
+        return str(connection.scalar(row))
+
+
+def undelivered(database: Engine, url: str) -> bool:
+    """Tell whether something is on its way to this webhook."""
+    key = hashlib.sha256(url.encode()).hexdigest()[:32]
+    table = schema.alert_deliveries.c
+    with transaction(database) as connection:
+        return bool(connection.scalar(select(func.count()).where(table.webhook == key, table.delivered_at.is_(None))))
+
+
+def stored_alerts(database: Engine) -> list[dict[str, Any]]:
+    """Return what was stored, oldest first."""
+    with transaction(database) as connection:
+        return [
+            json.loads(text)
+            for text in connection.scalars(select(schema.alerts.c.document).order_by(schema.alerts.c.id))
+        ]
+
+
 def get(stage: Stage, path: str) -> tuple[int, Any]:
     """Ask the API as the cloud's administrator; return status and body."""
     answer = stage.client().get(path)
@@ -284,6 +353,7 @@ STORIES = {
         keystone_away,
         restarted,
         restarted_while_nova_hangs,
+        killed_while_posting,
     )
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.service.stories import INSTANCES, STORIES, VICTIM, Outcomes
+from tests.service.stories import ALERT_SECRET, INSTANCES, STORIES, VICTIM, Outcomes
 from vmha.core.model import Outcome
 from vmha.sim.checker import check
 
@@ -50,6 +50,7 @@ def test_the_log_is_quiet(story: str, tell: Tell) -> None:
         assert "Traceback" not in log, name
         assert len(log.splitlines()) < HAS_LOG_LINES, name
         assert "secret-of-broker" not in log
+        assert ALERT_SECRET not in log
 
 
 @pytest.mark.parametrize("story", AWAY)

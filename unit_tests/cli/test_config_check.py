@@ -38,6 +38,28 @@ def test_it_shows_what_would_be_used(installed: Installed, manage: Manage) -> No
     assert "pw-of" not in out
 
 
+def test_it_shows_where_alerts_and_metrics_go(installed: Installed, manage: Manage) -> None:
+    """Webhooks stand there by their hosts, without path and password; nothing configured is said as that."""
+    assert "alerts    lines of the log of the engine only" in manage("config", "check")[1].splitlines()
+    secret = installed.folder / "secret"
+    secret.write_text("pw-of-alerts-0123456789")
+    secret.chmod(0o600)
+    webhooks = "https://me:pw-of-hook@hooks.example.org/pw-of-path, http://[::1]:8080/other"
+    installed.configure(
+        alerts={"webhooks": webhooks, "secret_file": secret, "proxy": "http://me:pw-of-proxy@proxy:3128"},
+        metrics={"engine_port": 9797, "api_enabled": "true"},
+    )
+    code, out, err = manage("config", "check")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert "alerts    to 2 webhooks, signed" in lines
+    assert [line for line in lines if line.startswith("          https://hooks.example.org (")]
+    assert "metrics   engine: 127.0.0.1:9797, API: /metrics" in lines
+    assert "[alerts] webhooks = (not shown)" in lines
+    assert f"[alerts] secret_file = {secret}" in lines
+    assert "pw-of" not in out
+
+
 def test_what_is_ignored_is_said_with_the_reason(installed: Installed, manage: Manage) -> None:
     """Options that nobody reads are listed, those of upstream's with the reason; the check passes all the same."""
     installed.configure(DEFAULT={"notification_delay_max": "3", "surprise": "1"})
@@ -73,6 +95,7 @@ def test_all_faults_are_named_at_once(installed: Installed, manage: Manage) -> N
     installed.configure(
         DEFAULT={"transport_url": "carrier-pigeon://u:pw-of-bird@nowhere/", "log_dir": installed.folder / "nowhere"},
         database={"connection": "mysgl://masakari:pw-of-db@db/masakari"},
+        alerts={"webhooks": "ftp://hooks/pw-of-path", "secret_file": "/nowhere/secret"},
     )
     code, out, err = manage("config", "check")
     assert (code, out) == (2, "")
@@ -83,6 +106,8 @@ def test_all_faults_are_named_at_once(installed: Installed, manage: Manage) -> N
     assert f'{installed.inventory}:2: host c2: address "10.0.0.777" is neither' in err
     assert f"cannot log to {installed.folder}/nowhere/masakari-engine.log" in err
     assert err.count("[database] connection") == 1
+    assert "[alerts] webhooks: URL number 1 of 1 cannot be used: it does not begin with http:// or https://" in err
+    assert "[alerts] secret_file = /nowhere/secret cannot be used: there is no such file" in err
     assert "pw-of" not in err
 
 

@@ -62,6 +62,18 @@ def test_an_inventory_that_others_may_read_is_refused(program: str, installed: I
     )
 
 
+@pytest.mark.parametrize("program", ["engine", "standalone"])
+def test_a_webhook_that_is_none_is_refused(program: str, installed: Installed, programs: Programs) -> None:
+    """A URL that alerts cannot be posted to keeps the engine from starting, is called by its number, and is not shown: exit 2."""
+    installed.configure(alerts={"webhooks": "https://hooks.example.org/pw-in-url, hooks.example.org/pw-in-url"})
+    code, err = programs.refused(program)
+    assert code == 2
+    assert err == (
+        f"masakari-{program}: [alerts] webhooks: URL number 2 of 2 cannot be used: it does not begin with http:// or https://; "
+        "it must be like https://receiver.example.org/path, with %2C for a comma\n"
+    )
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_database_url_that_is_none_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """A connection that SQLAlchemy cannot read is one line without the password in it: exit 2."""

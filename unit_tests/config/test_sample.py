@@ -24,7 +24,7 @@ def sample(capsys: pytest.CaptureFixture[str]) -> str:
 def test_every_option_stands_in_it(sample: str) -> None:
     """Each of ours, and those of the libraries that everybody needs, are there, each commented out."""
     groups = dict(re.findall(r"^\[(\w+)\]\n(.*?)(?=^\[\w+\]$|\Z)", sample, flags=re.DOTALL | re.MULTILINE))
-    missing = [option for option in OPTIONS if f"\n#{option.name} = " not in groups[option.group]]
+    missing = [option for option in OPTIONS if f"\n#{option.name} =" not in groups[option.group]]
     assert not missing
     for group, name in (
         ("database", "connection"),

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from unit_tests.core.states import NOW
 from vmha.core import effects, events
+from vmha.core.alerting import alerts_of
 from vmha.core.draft import Decision
-from vmha.core.effects import Alert, Effect, ReadInstance, StartInstance, StopInstance
+from vmha.core.effects import Alert, AlertKind, Effect, ReadInstance, StartInstance, StopInstance
 from vmha.core.explain import Code
 from vmha.core.incidents import InstancePhase, InstanceRecovery
 from vmha.core.instance_recovery import HEARD, ORDERS, STEPS, decide, open_instance
@@ -422,8 +423,24 @@ def test_nova_away_is_said_once_and_alerts_later() -> None:
         hand.hear(events.InstanceUnreadable(answers=ReadInstance.key, detail="away"))
         alerts += told(hand.hear(events.Ticked(), after=POLICY.nova_retry_seconds))
     assert (hand.said.count(Code.INSTANCE_UNREADABLE), alerts) == (1, 1)
-    assert orders(hand.look(GUEST)) != []
+    before, decision = hand.state, hand.look(GUEST)
+    assert orders(decision) != []
     assert Code.NOVA_BACK in hand.said
+    (resumed,) = alerts_of(before, decision.state, decision.effects)
+    assert (before.told, decision.state.told) == (Code.INSTANCE_UNREADABLE, None)
+    assert resumed.kind is AlertKind.RESUMED
+
+
+def test_what_was_told_is_told_to_be_over() -> None:
+    """The end of what needed nobody is told all the same to those who heard that it did not go on."""
+    hand = Hand()
+    while hand.state.told is None:
+        hand.hear(events.InstanceUnreadable(answers=ReadInstance.key, detail="away"))
+        hand.hear(events.Ticked(), after=POLICY.nova_retry_seconds)
+    assert told(hand.look(None))
+    assert hand.ending() == (Outcome.LEFT_ALONE, Code.INSTANCE_GONE)
+    unheard = Hand()
+    assert not told(unheard.look(None))
 
 
 # The host

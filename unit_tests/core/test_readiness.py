@@ -9,7 +9,7 @@ import pytest
 from vmha.core.capacity import Room
 from vmha.core.model import Instance, RecoveryMethod, ServiceReading
 from vmha.core.policy import LocalDisk, Policy
-from vmha.core.readiness import Check, Durability, Facts, Finding, HostFacts, SegmentFacts, Verdict, judge
+from vmha.core.readiness import AlertFacts, Check, Durability, Facts, Finding, HostFacts, SegmentFacts, Verdict, judge
 
 DURABLE = Durability(is_durable=True, says="the database waits for its disk")
 
@@ -51,6 +51,24 @@ def test_all_is_well() -> None:
     verdicts = {finding.check: finding.verdict for finding in judge(facts(host("c1", used=3), host("c2")))}
     unknown = {Check.MONITORS, Check.ALERTS}
     assert verdicts == {check: Verdict.UNKNOWN if check in unknown else Verdict.OK for check in Check}
+
+
+def test_webhooks_that_take_alerts_are_well() -> None:
+    """With webhooks it is OK as long as nothing is overdue; an alert that is on its way is not."""
+    seen = facts(host("c1"), host("c2"))
+    for told in (AlertFacts(webhooks=1), AlertFacts(webhooks=2, undelivered={"receiver": 1}, oldest_seconds=59.0)):
+        found = only(replace(seen, alerts=told), Check.ALERTS)
+        assert (found.verdict, f"{told.webhooks} webhook" in found.says) == (Verdict.OK, True)
+
+
+@pytest.mark.parametrize("webhooks", [0, 1])
+def test_a_webhook_that_takes_none_is_named(webhooks: int) -> None:
+    """Alerts that lie there for a minute are NOT OK, with the webhook and how many, also where it is configured no more."""
+    told = AlertFacts(webhooks=webhooks, undelivered={"receiver": 3}, oldest_seconds=60.0)
+    found = only(replace(facts(host("c1"), host("c2")), alerts=told), Check.ALERTS)
+    assert found.verdict is Verdict.NOT_OK
+    assert "3 for receiver; the oldest is 60 s old" in found.says
+    assert "alerts list" in found.do
 
 
 def test_every_finding_but_ok_says_more() -> None:

@@ -25,7 +25,17 @@ from unit_tests.core.states import (
     silent_witness,
 )
 from vmha.core import events
-from vmha.core.effects import Alert, Effect, Evacuate, ForceDown, ReadHeartbeats, ReadPower, ReadProgress, SurveyHost
+from vmha.core.effects import (
+    Alert,
+    AlertKind,
+    Effect,
+    Evacuate,
+    ForceDown,
+    ReadHeartbeats,
+    ReadPower,
+    ReadProgress,
+    SurveyHost,
+)
 from vmha.core.explain import Code, because
 from vmha.core.model import (
     Fence,
@@ -71,9 +81,10 @@ def test_answers_carry_what_they_answer() -> None:
 
 
 def test_a_recovery_opens_awake() -> None:
-    """A new recovery looks for a witness and reads power at once, and orders nothing."""
+    """A new recovery looks for a witness and reads power at once, and orders nothing; humans are told that it began."""
     state, opened = open_recovery(uuid="r1", host="c1", host_uuid="u", segment="s", method=RecoveryMethod.AUTO, now=NOW)
-    assert (opened.effects, opened.reasons[0].code, state.wake_at) == ((), Code.OPENED, NOW)
+    assert (opened.reasons[0].code, state.wake_at) == (Code.OPENED, NOW)
+    assert opened.effects == (Alert("c1", state.reason, AlertKind.OPENED),)
     hand = Hand(state=state)
     assert kinds(hand.hear(events.Ticked()).effects) == {ReadHeartbeats, ReadPower}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from unit_tests.ports.incident_contract import IncidentContract
+from unit_tests.ports.outbox_contract import OutboxContract
 from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
 from vmha.errors import StoreUnavailable
+from vmha.sim.outbox import MemoryOutbox
 from vmha.sim.store import MemoryStore, host_on
 
 
@@ -27,6 +30,15 @@ class MemoryRig:
     def another(self) -> MemoryStore:
         """All engines of a simulation share one object."""
         return self.store
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        """The alerts of this store."""
+        return self.store.outbox
+
+    def told(self, recovery: str) -> list[dict[str, Any]]:
+        """Read what is told of a recovery."""
+        return self.store.outbox.of(recovery)
 
     def add_host(self, name: str, *, segment: str = "segment", reserved: bool = False) -> None:
         """Add a host."""
@@ -67,7 +79,8 @@ class MemoryRig:
         """Copy everything but the ends of leases, which a refused order may have moved."""
         store = self.store
         rows = {uuid: replace(row, lease_until=0.0, claimable_at=0.0) for uuid, row in store.rows.items()}
-        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims))
+        told = (store.outbox.alerts, store.outbox.deliveries)
+        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims, told))
 
     def status(self, notification: str) -> str:
         """Find the notification's recovery and its status."""
@@ -102,7 +115,7 @@ def rig() -> MemoryRig:
     return MemoryRig()
 
 
-class TestMemoryStore(StoreContract, IncidentContract):
+class TestMemoryStore(StoreContract, IncidentContract, OutboxContract):
     """The store of the simulator."""
 
 

@@ -14,6 +14,7 @@ from falcon.routing import BaseConverter
 from oslo_middleware.healthcheck import Healthcheck
 
 from vmha.adapters.db.listing import UnusablePage
+from vmha.adapters.metrics_server import PATH, metrics_application
 from vmha.api import middleware, versions
 from vmha.api.endpoint import PROJECT, base_url, refuser, responder, send
 from vmha.api.faults import Fault, bad_request, no_route, unavailable, unexpected
@@ -56,6 +57,8 @@ def create_app(parts: ApiParts) -> WSGIApplication:
     )
     discovery = _below((proxy, middleware.faults, sized), _discovery(parts))
     health = _below((middleware.faults, sized), _health(parts))
+    # Like the health check: without a token, since whoever asks for it has none, and only where the operator wants it.
+    measures = None if parts.metrics is None else _below((middleware.faults, sized), metrics_application(parts.metrics))
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -63,6 +66,8 @@ def create_app(parts: ApiParts) -> WSGIApplication:
             return v1(environ, start_response)
         if path == "/healthcheck" or path.startswith("/healthcheck/"):
             return health(environ, start_response)
+        if path == PATH and measures is not None:
+            return measures(environ, start_response)
         return discovery(environ, start_response)
 
     return application

@@ -13,7 +13,7 @@ from oslo_db.exception import DBDeadlock
 
 from vmha.adapters.announcing import notification_payload
 from vmha.adapters.db import hosts as stored_hosts
-from vmha.adapters.db import incidents, recovery_views
+from vmha.adapters.db import incidents, outbox, recovery_views
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
@@ -25,7 +25,7 @@ from vmha.api.faults import Fault, bad_request, conflict, not_found, unavailable
 from vmha.api.microversion import HAS_WORKFLOW_DETAILS
 from vmha.api.telling import tell_processed, telling
 from vmha.core.acceptance import DISABLED, ON_MAINTENANCE, RECOVER, judge
-from vmha.core.explain import Code
+from vmha.core.explain import Code, because
 from vmha.errors import NovaRefused, NovaUnavailable, StoreUnavailable
 from vmha.logs import log
 
@@ -220,21 +220,22 @@ def _span(seconds: float, before: datetime) -> timedelta:
 
 
 def _keep_in_sight(connection: Connection, sent: Mapping[str, Any], host: Host) -> None:
-    """Store a failure that nobody will act on, and warn: the client that is refused is a monitor, which nobody watches."""
+    """Store a failure that nobody will act on, and tell humans: the client that is refused is a monitor, which nobody watches."""
     open_already = stored_hosts.open_recovery(connection, segment_uuid=host.failover_segment_id, uuid=host.uuid)
     if sent["type"] != "COMPUTE_HOST" or sent["payload"]["event"] != "STOPPED" or open_already is not None:
         return
-    row = _stored(connection, sent, host, ON_MAINTENANCE)
+    row, segment = _stored(connection, sent, host, ON_MAINTENANCE), host.failover_segment_id
+    reason = because(Code.HOST_ON_MAINTENANCE, host=host.name, segment=segment, host_uuid=host.uuid)
+    outbox.store_refusal(connection, reason, host=host.name, segment=segment)
     log(
         LOG,
         "host failure refused, the host is on maintenance",
         level=logging.WARNING,
         notification=row.notification_uuid,
         host=host.name,
-        segment=host.failover_segment_id,
+        segment=segment,
         generated_time=sent["generated_time"],
-        what_to_do=f"if the maintenance of {host.name} is over: openstack segment host update --on_maintenance False "
-        f"{host.failover_segment_id} {host.uuid}; its failure is then taken when it is reported again",
+        what_to_do=reason.sentence,
     )
 
 

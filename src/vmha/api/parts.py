@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from oslo_config import cfg
+    from prometheus_client import CollectorRegistry
     from sqlalchemy.engine import Engine
 
     from vmha.adapters.db.upstream_flows import Task
@@ -28,6 +29,7 @@ class ApiParts:
     contains a text. Both raise `NovaUnavailable` and `NovaRefused`. `task_flows` reads what upstream's engine did about a notification.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
+    `metrics` is what is shown at /metrics, None where nothing is.
     """
 
     engine: Engine
@@ -42,3 +44,4 @@ class ApiParts:
     duplicate_interval_seconds: float
     healthcheck_disabled_by: str = HEALTHCHECK_DISABLED_BY
     announcer: Announcer = field(default_factory=SilentAnnouncer)
+    metrics: CollectorRegistry | None = None

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg, generator
 from sqlalchemy.engine import make_url
 
+from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.messaging import InProcessDoorbell
+from vmha.adapters.webhook_settings import load_webhooks
 from vmha.cli.webserver import tls_context
 from vmha.config_files import given, unread
 from vmha.errors import ConfigurationError
@@ -72,6 +74,7 @@ def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
     yield lambda: build_database(settings)
     yield lambda: build_doorbell(settings)
     yield lambda: load_inventory(settings.fencing.inventory)
+    yield lambda: load_webhooks(settings.alerts, clock=SystemClock())
     yield lambda: build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
     yield from (partial(check_log, settings.log, program) for program in LOGGING_PROGRAMS)
 
@@ -98,9 +101,20 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
         yield f"          {host} by ipmi at {device.endpoint}"
     for segment in sorted(inventory.detector_segments):
         yield f"          segment {segment}: policy = detector, so hosts without a BMC are taken for off without a proof"
+    yield from _alerts_and_metrics(settings)
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():
         yield f"[{group}] {name} = {'(not shown)' if (group, name) in secrets else value}"
     left = unread(settings.config)
     yield from (f"[{option.group}] {option.name} is ignored: {option.note}" for option in left.ignored)
     yield from (f"{name} is unknown, and ignored" for name in left.unknown)
+
+
+def _alerts_and_metrics(settings: Settings) -> Iterator[str]:
+    webhooks = load_webhooks(settings.alerts, clock=SystemClock())
+    signed = "signed" if settings.alerts.secret_file else "not signed"
+    yield f"alerts    {f'to {len(webhooks)} webhooks, {signed}' if webhooks else 'lines of the log of the engine only'}"
+    yield from (f"          {webhook.name}" for webhook in webhooks)
+    shown = settings.metrics
+    engine = f"{shown.engine_listen}:{shown.engine_port}" if shown.engine_port else "none"
+    yield f"metrics   engine: {engine}, API: {'/metrics' if shown.api_enabled else 'none'}"

@@ -16,7 +16,7 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import fencing, purging, readiness  # noqa: E402
+from vmha.cli import alerts, fencing, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(prints_sample=True)
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts, instances and processes")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
+    alerts.add_commands(categories)
     fencing.add_commands(categories)
     readiness.add_commands(categories)
     return parser

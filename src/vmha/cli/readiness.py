@@ -11,12 +11,13 @@ from vmha.adapters.clock import SystemClock
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.durability import durability
 from vmha.adapters.db.fleet import segments_with_hosts
+from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.keystone import READERS
 from vmha.adapters.nova import open_nova
 from vmha.cli.fencing import BELIEVED, ask
-from vmha.core.readiness import Facts, HostFacts, SegmentFacts, Verdict, judge
+from vmha.core.readiness import AlertFacts, Facts, HostFacts, SegmentFacts, Verdict, judge
 from vmha.errors import NovaRefused, NovaUnavailable
 from vmha.ports import Deadline, PowerError
 
@@ -84,7 +85,19 @@ def _collect(settings: Settings, database: Engine) -> Facts:
 
     with ThreadPoolExecutor(READERS) as pool:
         segments = tuple(_segment(group, tuple(pool.map(host, group.members)), inventory) for group in groups)
-    return Facts(segments=segments, policy=settings.policy, durability=durability(database), cloud_trouble=trouble)
+    standing = read_standing(database)
+    told = AlertFacts(
+        webhooks=len(settings.alerts.webhooks),
+        undelivered=standing.undelivered,
+        oldest_seconds=standing.oldest_undelivered_seconds,
+    )
+    return Facts(
+        segments=segments,
+        policy=settings.policy,
+        durability=durability(database),
+        cloud_trouble=trouble,
+        alerts=told,
+    )
 
 
 def _within(settings: Settings, clock: Clock) -> Deadline:

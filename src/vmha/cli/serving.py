@@ -125,6 +125,7 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
         listener = DoorbellListener(settings.config, engine=settings.engine, on_ring=process.bell.set)
         listener.start()
     threading.Thread(target=_wake_to_stop, args=(process, stop), name="stop", daemon=True).start()
+    _start_beside(process, settings)
     log(logger, "engine-started", takeover_seconds=settings.engine_settings.takeover_seconds)
     while not stop.is_set():
         pause = process.engine.run_once()
@@ -137,6 +138,16 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     return _leave(process, settings)
 
 
+def _start_beside(process: EngineProcess, settings: Settings) -> None:
+    """Start what no recovery waits for: alerts on their way, and metrics."""
+    if settings.alerts.webhooks and settings.alerts.secret_file is None:
+        why = "receivers cannot tell who sent them; set [alerts] secret_file"
+        log(logger, "alerts-unsigned", level=logging.WARNING, why=why)
+    process.alerts.start()
+    if process.metrics is not None:
+        process.metrics.start()
+
+
 def _wake_to_stop(process: EngineProcess, stop: threading.Event) -> None:
     """Let an engine that sleeps until its next look at the database hear that it shall stop."""
     stop.wait()
@@ -147,6 +158,21 @@ def _leave(process: EngineProcess, settings: Settings) -> bool:
     """Give everything back only if nothing is under way any more: else the leases must run out first."""
     all_ended = process.executor.stop(timeout_seconds=settings.engine_settings.order_seconds)
     process.close()
+    try:
+        return _give_back(process, all_ended=all_ended)
+    finally:
+        # Last: another engine goes on with the recoveries meanwhile. What is being posted and does not end is posted again by one.
+        process.alerts.stop(timeout_seconds=ALERTS_SECONDS)
+        if process.metrics is not None:
+            process.metrics.stop()
+
+
+ALERTS_SECONDS = 2.0
+"""What an engine that ends grants alerts on their way."""
+
+
+def _give_back(process: EngineProcess, *, all_ended: bool) -> bool:
+    """Release the recoveries; tell whether nothing was under way any more."""
     if not all_ended:
         why = "orders or readings are still under way; leases run out by themselves"
         log(logger, "engine-stopped", level=logging.WARNING, why=why)

@@ -57,6 +57,8 @@ LEFT_ON_MAINTENANCE: Final = Verdict(
     f"{LEFT}, and its host is under maintenance now: nothing is done. If the host is down and nobody works on it, end its "
     "maintenance and report it again.",
 )
+UNRECOVERED: Final = (TOO_OLD, LEFT_ON_MAINTENANCE)
+"""Of failures of hosts that are there and that nobody recovers: humans are told."""
 LEFT_PROCESS: Final = Verdict(
     "ignored",
     f"{LEFT}. Whether the process runs now is for its monitor to say: nothing is done. Where upstream put the host on maintenance or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic
 
-from vmha.core.effects import Alert
+from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, Reason, because
 from vmha.core.incidents import State
 from vmha.core.model import Outcome, Recovery
@@ -66,13 +66,21 @@ class Thought(Generic[State]):
         return key in self.state.outstanding
 
     def alert(self, reason: Reason) -> None:
-        """Tell the humans now, and again after the alert interval."""
-        self.effects.append(Alert(self.state.host, reason))
-        self.change(alert_due=self.now + self.policy.alert_interval_seconds)
+        """Tell the humans that the recovery does not go on, now, and again after the alert interval."""
+        kind = AlertKind.WAITS if self.state.phase.is_wait else AlertKind.HINDERED
+        self._tell(AlertKind.REMINDER if self.state.told is reason.code else kind, reason)
+        self.change(told=reason.code, alert_due=self.now + self.policy.alert_interval_seconds)
 
     def alert_later(self) -> None:
         """Tell the humans only if it has not mended itself within a tenth of the alert interval."""
         self.change(alert_due=self.now + self.policy.alert_interval_seconds / 10)
+
+    def refuse(self, code: Code, **facts: object) -> None:
+        """Say that a human's word is not followed, to all who are told of this recovery."""
+        self._tell(AlertKind.REFUSED, self.say(code, **facts))
+
+    def _tell(self, kind: AlertKind, reason: Reason) -> None:
+        self.effects.append(Alert(self.state.host, reason, kind))
 
     def enter(self, phase: AnyPhase, reason: Reason) -> None:
         """Go to another phase, or to the same one for another reason; a wait alerts on entry, or soon if it may mend itself."""
@@ -88,7 +96,8 @@ class Thought(Generic[State]):
                 self.alert(reason)
 
     def end(self, outcome: Outcome, reason: Reason, *, is_told: bool = True) -> None:
-        """End the recovery; the humans are told, unless nothing was to be done."""
+        """End the recovery; the humans are told, unless nothing was to be done and they heard nothing of it before."""
+        is_told = is_told or self.state.told is not None
         self.reasons.append(reason)
         self.change(
             phase=type(self.state.phase)["ENDED"],
@@ -97,10 +106,11 @@ class Thought(Generic[State]):
             outcome=outcome,
             ended_at=self.now,
             outstanding=frozenset(),
+            told=None,
             wake_at=None,
         )
         if is_told:
-            self.effects.append(Alert(self.state.host, reason))
+            self._tell(AlertKind.ENDED, reason)
 
     def decision(self) -> Decision[State]:
         """Freeze what has grown."""

@@ -7,6 +7,7 @@ leaves. The others only read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 from vmha.core.explain import Reason
@@ -109,6 +110,20 @@ class EnableReserved:
         return f"enable-reserved:{self.host}"
 
 
+class AlertKind(Enum):
+    """Why humans are told. The list is closed: docs/operate/alerts.md and the schema beside it have each of them."""
+
+    OPENED = "opened"
+    WAITS = "waits"
+    HINDERED = "hindered"
+    REMINDER = "reminder"
+    RESUMED = "resumed"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    ENDED = "ended"
+    TEST = "test"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadInstance:
     """Ask Nova how an instance stands, and `closely` also for its migrations and for the compute service of its host."""
@@ -190,10 +205,11 @@ class EnableService:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Tell the humans. Has no answer."""
+    """Tell the humans. Has no answer; it is stored with the change that decided it, and delivered from there."""
 
     host: str
     reason: Reason
+    kind: AlertKind = AlertKind.WAITS
     is_order: ClassVar[bool] = False
     key: ClassVar[str] = "alert"
 

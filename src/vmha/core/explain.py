@@ -183,6 +183,11 @@ class Code(Enum):
     NOVA_AWAY = "cannot follow the moves from {host}: {detail}; asked again in {seconds} s"
     NOVA_BACK = "Nova answers again about {host}"
 
+    LEFT_UNRECOVERED = "{host} is not recovered: {detail}"
+    HOST_ON_MAINTENANCE = (
+        "{host} was reported stopped, and nothing is done: it is on maintenance; if that is over, let its failure be taken with "
+        "openstack segment host update --on_maintenance False {segment} {host_uuid}, and report it again"
+    )
     INSTANCE_FAILED = "instance {instance} on {host} was reported failed ({event}); it is looked up"
     INSTANCE_REPORTED_AGAIN = "the instance was reported failed again; notification {notification} joins this recovery"
     INSTANCE_UNREADABLE = "cannot read how {name} ({instance}) stands: {detail}; asked again in {seconds} s; check Nova"

@@ -178,13 +178,14 @@ def confirmed(draft: Draft, word: HumanWord) -> None:
         return
     draft.change(unweighed=None)
     if state.phase is Phase.HELD:
-        draft.say(Code.CONFIRM_HELD, by=word.by)
+        draft.refuse(Code.CONFIRM_HELD, by=word.by)
         return
     if not state.phase.is_wait:
-        draft.say(Code.CONFIRM_NOT_ASKED, by=word.by)
+        draft.refuse(Code.CONFIRM_NOT_ASKED, by=word.by)
         return
     if evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:
-        draft.say(Code.CONFIRM_REFUSED_ALIVE, by=word.by, host=state.host, seconds=draft.now - state.witness.changed_at)
+        seconds = draft.now - state.witness.changed_at
+        draft.refuse(Code.CONFIRM_REFUSED_ALIVE, by=word.by, host=state.host, seconds=seconds)
         return
     draft.say(Code.CONFIRMED, by=word.by, why=word.why)
     draft.change(word=word)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from vmha.core.explain import Reason
+from vmha.core.explain import Code, Reason
 from vmha.core.model import Instance, Migration, Outcome, Phase, Recovery, ServicePrior, ServiceReading
 
 
@@ -39,7 +39,7 @@ class InstanceRecovery:
     `number` counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is
     the last order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`.
     `detail` is why one was refused. `awaited` names the recovery of the host that was waited for. `is_leftover`: it was reported to
-    upstream's engine, up to an hour ago.
+    upstream's engine, up to an hour ago. `told` is what humans were told last of why it does not go on, while it does not.
     """
 
     uuid: str
@@ -74,6 +74,7 @@ class InstanceRecovery:
     outstanding: frozenset[str] = frozenset()
     due: float = 0.0
     alert_due: float = 0.0
+    told: Code | None = None
     wake_at: float | None = None
 
 
@@ -107,7 +108,8 @@ class ProcessRecovery:
     `is_running` is what was reported last. `service` is what Nova said of the service at `read_at`, None where it has none. `prior` is
     how it stood before our first order. `ordered_at` is when the last order was given, `to_enable` says which it was; `unsettled` is one
     that got no answer, and that Nova may yet take. `number` counts orders, `attempts` those since the last report that said something
-    new, `detail` why one came to nothing. `outstanding` holds the keys of effects whose answers have not come.
+    new, `detail` why one came to nothing. `outstanding` holds the keys of effects whose answers have not come; `told` what humans were told
+    last of why it does not go on.
     """
 
     uuid: str
@@ -135,6 +137,7 @@ class ProcessRecovery:
     outstanding: frozenset[str] = frozenset()
     due: float = 0.0
     alert_due: float = 0.0
+    told: Code | None = None
     wake_at: float | None = None
 
 

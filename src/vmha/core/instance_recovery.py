@@ -239,6 +239,8 @@ def _look_around(draft: Draft) -> None:
         draft.ask(ReadInstance(state.instance, closely=closely))
     if state.nova_trouble is not None and state.alert_due <= draft.now:
         draft.alert(state.nova_trouble)
+    elif state.nova_trouble is None:
+        draft.change(told=None)
     state = draft.state
     due = [state.due, state.alert_due if state.nova_trouble is not None else state.due]
     due += [at for at in (state.unsettled_until, (state.ordered_at or 0.0) + ANSWER_SECONDS) if at is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from vmha.core.explain import Reason
+from vmha.core.explain import Code, Reason
 from vmha.core.words import DetectorWord, HumanWord
 
 
@@ -332,8 +332,8 @@ class Recovery:
     `checks` what must be read before the first order of a new owner ("power", "progress"). `*_due` are times of the next periodic
     reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not believed,
     while it is not. `was_braked` keeps a recovery that once stood at the brake from a power-off without a human's word. `nova_trouble`
-    says why Nova could not be read or told, while it cannot. Until `awaited_until` the host is kept proven off for the sake of other
-    recoveries, whose instances were on their way to it.
+    says why Nova could not be read or told, while it cannot. `told` is what humans were told last of why it does not go on, while it does
+    not. Until `awaited_until` the host is kept proven off for the sake of other recoveries, whose instances were on their way to it.
     """
 
     uuid: str
@@ -369,6 +369,7 @@ class Recovery:
     nova_due: float = 0.0
     survey_due: float = 0.0
     alert_due: float = 0.0
+    told: Code | None = None
     wake_at: float | None = None
 
 

@@ -187,6 +187,8 @@ def _look_around(draft: Draft) -> None:
         draft.ask(ReadService(state.host))
     if state.nova_trouble is not None and state.alert_due <= draft.now:
         draft.alert(state.nova_trouble)
+    elif state.nova_trouble is None:
+        draft.change(told=None)
     due = [draft.state.due] + ([draft.state.alert_due] if state.nova_trouble is not None else [])
     later = [at for at in due if at > draft.now]
     draft.change(wake_at=min(later, default=draft.now + draft.policy.unproven_read_seconds))

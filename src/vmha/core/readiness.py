@@ -2,14 +2,15 @@
 
 Rules:
 1. Each finding is OK, NOT OK with what to do, or UNKNOWN with why. What could not be looked at is UNKNOWN, never OK.
-2. NOT OK means: a host that fails as things are would not be recovered without a human, or an accepted notification could be lost.
+2. NOT OK means: a host that fails as things are would not be recovered without a human, or an accepted notification could be lost, or
+   humans would not be told.
 3. A finding is about one segment, one host, or the whole; what is well with many hosts is one finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from vmha.core.capacity import Fits, NoRoom, Room, Unclear, place
@@ -99,6 +100,15 @@ class Durability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFacts:
+    """How many webhooks there are, how many alerts are on their way to each that has some (by its name), and the age of the oldest."""
+
+    webhooks: int = 0
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    oldest_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that is judged. `cloud_trouble` says why Nova could not be asked for its hosts at all."""
 
@@ -106,6 +116,7 @@ class Facts:
     policy: Policy
     durability: Durability
     cloud_trouble: str | None = None
+    alerts: AlertFacts = field(default_factory=AlertFacts)
 
     @property
     def hosts(self) -> tuple[HostFacts, ...]:
@@ -122,7 +133,7 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         *_reserves(facts),
         _storage(facts),
         MONITORS,
-        ALERTS,
+        _alerts(facts.alerts),
         _database(facts.durability),
     )
 
@@ -133,12 +144,27 @@ MONITORS = Finding(
     says="monitors that are well say nothing to this service, so it cannot tell whether they run",
     do="see that a monitor runs for every host: openstack notification list shows what they reported",
 )
-ALERTS = Finding(
+NO_WEBHOOK = Finding(
     check=Check.ALERTS,
     verdict=Verdict.UNKNOWN,
     says="alerts are lines `alert` in the engine's log, and nothing tells whether somebody reads them",
-    do="let your log collector wake somebody for each line `alert`",
+    do="set [alerts] webhooks, or let your log collector wake somebody for each line `alert`",
 )
+
+LATE_SECONDS = 60.0
+"""Age at which an alert that is still on its way says that its webhook does not take any; a few tries are over by then."""
+
+
+def _alerts(facts: AlertFacts) -> Finding:
+    """Alerts that lie there are the only sign of a webhook that fails; before the first one nobody knows."""
+    if facts.undelivered and facts.oldest_seconds >= LATE_SECONDS:
+        waiting = ", ".join(f"{count} for {name}" for name, count in sorted(facts.undelivered.items()))
+        says = f"alerts are not taken: {waiting}; the oldest is {facts.oldest_seconds:.0f} s old"
+        return _not_ok(Check.ALERTS, says, "masakari-manage alerts list says why")
+    if not facts.webhooks:
+        return NO_WEBHOOK
+    webhooks = "1 webhook" if facts.webhooks == 1 else f"{facts.webhooks} webhooks"
+    return _ok(Check.ALERTS, f"alerts go to {webhooks}, and none is overdue; masakari-manage alerts test tries them")
 
 
 def _segments(facts: Facts) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def open_recovery(
     now: float,
     detector: DetectorWord | None = None,
 ) -> tuple[Recovery, Decision[Recovery]]:
-    """Open the recovery of a host that was reported stopped, and off where there is a word of the detector."""
+    """Open the recovery of a host that was reported stopped, and off where there is a word of the detector; tell so."""
     reason = because(Code.OPENED, host=host)
     state = Recovery(
         uuid=uuid,
@@ -77,7 +77,8 @@ def open_recovery(
         alert_due=now,
         wake_at=now,
     )
-    return state, Decision(state=state, effects=(), reasons=(reason,), revoked=())
+    told = effects.Alert(host, reason, effects.AlertKind.OPENED)
+    return state, Decision(state=state, effects=(told,), reasons=(reason,), revoked=())
 
 
 def decide(
@@ -117,6 +118,8 @@ def _look_around(draft: Draft) -> None:
         moving.follow(draft)
     if _needs_human(state) and draft.state.alert_due <= draft.now:
         draft.alert(draft.state.reason)
+    if not _needs_human(state):
+        draft.change(told=None)
 
 
 def _needs_human(state: Recovery) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vmha.core import events, kinds
-from vmha.core.effects import Alert
+from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
 from vmha.core.invariants import Broken
@@ -320,7 +320,9 @@ class Engine:
 
     def _store_end(self, held: Held, after: Incident, handled: tuple[int, ...]) -> bool:
         """Store how a stopped recovery stands, and alert. False: it is dropped, or could not be stored and is tried again."""
-        order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason))
+        ends, is_new = kinds.has_ended(after), after != held.state
+        kind = AlertKind.ENDED if ends else AlertKind.STOPPED if is_new else AlertKind.REMINDER
+        order = Order(id=self.new_uuid(), recovery=after.uuid, effect=Alert(after.host, after.reason, kind))
         now = self.store.now()
         change: Change[Any] = Change(
             now=now,
@@ -329,7 +331,7 @@ class Engine:
             orders=(order,),
             answered=(),
             handled=handled,
-            timeline=(TimelineEntry(at=now, reason=after.reason),) if after != held.state else (),
+            timeline=(TimelineEntry(at=now, reason=after.reason),) if is_new else (),
             revoked=(),
         )
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmha.adapters.db import records
 from vmha.adapters.db.store import ORDERED_IN
+from vmha.core.alerting import alerts_of
 from vmha.core.effects import (
     DisableService,
     EnableReserved,
@@ -31,6 +32,7 @@ from vmha.core.words import DetectorWord
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
 from vmha.sim import store_nearby
+from vmha.sim.outbox import MemoryOutbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,6 +95,11 @@ class MemoryStore:
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
+    outbox: MemoryOutbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the alerts beside the rest."""
+        self.outbox = MemoryOutbox(self.now)
 
     # What the API does
 
@@ -140,6 +147,7 @@ class MemoryStore:
         row = Row(state, notifications=[notification])
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
         self.rows[state.uuid] = row
+        self.outbox.store(state, alerts_of(state, state, decision.effects), self.clock())
         return state.uuid
 
     @property
@@ -283,6 +291,8 @@ class MemoryStore:
         row.timeline.extend(change.timeline)
         for letter in change.handled:
             row.inbox.pop(letter, None)
+        told = alerts_of(change.before, change.after, (order.effect for order in change.orders))
+        self.outbox.store(change.after, told, change.now)
         if has_ended(change.after):
             row.lease = None
         return row.version

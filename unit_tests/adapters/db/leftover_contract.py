@@ -81,6 +81,13 @@ def recoveries(rig: SqlRig) -> list[dict[str, Any]]:
     return rig.read(select(schema.recoveries))
 
 
+def alerts(rig: SqlRig) -> list[tuple[str, str, str]]:
+    """Read kind, host and reason of all alerts, by kind."""
+    table = schema.alerts.c
+    found = rig.read(select(table.kind, table.host_name, table.code).order_by(table.kind))
+    return [(row["kind"], row["host_name"], row["code"]) for row in found]
+
+
 class LeftoverContract:
     """The contract. `rig` gives the hosts c1, c2 and c3 and the database's clock."""
 
@@ -137,6 +144,7 @@ class LeftoverContract:
         assert (row["status"], rig.status(young)) == ("failed", "running")
         assert "report it again" in row["message"]
         assert abs(row["updated_at"] - stamp(rig, 0)) < timedelta(seconds=2)
+        assert alerts(rig) == [("opened", "c2", "OPENED"), ("refused", "c1", "LEFT_UNRECOVERED")]
 
     @pytest.mark.parametrize(("status", "opens"), [("new", False), ("running", True), ("error", True)])
     def test_maintenance_counts_unless_it_is_upstreams_own_mark(self, rig: SqlRig, status: str, opens: bool) -> None:
@@ -149,6 +157,7 @@ class LeftoverContract:
         row = rig.notification(uuid)
         assert row["status"] == ("running" if opens else "ignored")
         assert opens or "under maintenance" in row["message"]
+        assert [kind for kind, _, _ in alerts(rig)] == ["opened" if opens else "refused"]
 
     @pytest.mark.parametrize(
         ("case", "status", "says"),

@@ -159,6 +159,23 @@ class MigrationContract:
         assert migrate.version(engine) == NEWEST
         assert differences(engine, schema.ours) == []
 
+    def test_a_database_of_the_step_before_gets_its_alerts(self, fresh: Fresh) -> None:
+        """A database at step 0002 gets the tables of alerts and keeps its rows; a sync that died between the two is finished."""
+        engine = synced(fresh())
+        for left in ((), ("alerts",)):
+            with transaction(engine) as connection:
+                for table in ("alert_deliveries", "alerts"):
+                    if table not in left:
+                        connection.execute(text(f"DROP TABLE {table}"))
+                connection.execute(text("UPDATE vmha_alembic_version SET version_num = '0002'"))
+                connection.execute(text("DELETE FROM engines"))
+                connection.execute(text("INSERT INTO engines (name, started_at, seen_at) VALUES ('engine-1', 1, 2)"))
+            migrate.sync(engine)
+            assert migrate.version(engine) == NEWEST
+            assert differences(engine, schema.ours) == []
+            with transaction(engine) as connection:
+                assert connection.execute(text("SELECT name FROM engines")).scalars().all() == ["engine-1"]
+
 
 def synced(url: str) -> Engine:
     """Open a database and bring it to the schema of this version."""

@@ -91,7 +91,15 @@ class Past:
         proof = {"uuid": uuid, "host_name": "c1", "rung": "ipmi", "evidence": "{}", "established_at": OLD}
         self.add(schema.fence_proofs, **mine, **proof, read_at=OLD, valid_until=OLD)
         self.add(schema.timeline, **mine, at=OLD, engine="e", code="C", facts="{}", sentence="s")
+        self.alert(uuid, OLD)
         return uuid
+
+    def alert(self, recovery: str | None, at: float) -> None:
+        """Write an alert with a delivery."""
+        uuid = str(uuid4())
+        row = {"uuid": uuid, "recovery_uuid": recovery, "number": 1, "kind": "opened", "code": "C", "document": "{}"}
+        self.add(schema.alerts, **row, made_at=at)
+        self.add(schema.alert_deliveries, alert_uuid=uuid, webhook="w", name="receiver", attempts=1, next_at=at)
 
     def host(self, name: str, deleted_at: float | None) -> None:
         """Write a host in a segment of its own, both deleted at that time."""
@@ -148,6 +156,7 @@ class Past:
         pairs = [(table.name, "recovery_uuid", "recoveries", "uuid") for table in OF_RECOVERY]
         pairs.append(("vmoves", "notification_uuid", "notifications", "notification_uuid"))
         pairs.append(("logbooks", "uuid", "notifications", "notification_uuid"))
+        pairs.append(("alert_deliveries", "alert_uuid", "alerts", "uuid"))
         pairs += [
             ("flowdetails", "parent_uuid", "logbooks", "uuid"),
             ("atomdetails", "parent_uuid", "flowdetails", "uuid"),
@@ -179,6 +188,7 @@ class PurgeContract:
         past.add(schema.engines, name="gone", started_at=OLD, seen_at=OLD)
         assert past.purge() == {
             **dict.fromkeys(("inbox", "effects", "moves", "claims", "fence_proofs", "timeline", "recoveries"), 1),
+            **dict.fromkeys(("alerts", "alert_deliveries"), 1),
             "recovery_notifications": 1,
             "notifications": 1,
             "vmoves": 3,
@@ -210,6 +220,14 @@ class PurgeContract:
         past.notification(NOW - 3600)
         assert past.purge(age_seconds=0) == {"notifications": 1}
         assert past.rows()["notifications"] == 1
+
+    def test_alerts_of_no_recovery_go_by_their_own_age(self, fresh: Callable[[], str]) -> None:
+        """An old one goes with its deliveries, a young one stays with them."""
+        past = Past(fresh())
+        past.alert(None, OLD)
+        past.alert(None, NEW)
+        assert past.purge() == {"alerts": 1, "alert_deliveries": 1}
+        assert past.rows() == {"alerts": 1, "alert_deliveries": 1}
 
     def test_what_upstreams_purge_left_goes(self, fresh: Callable[[], str]) -> None:
         """Moves and task flows without a notification go by their own age, and notifications that were never changed by theirs."""
@@ -280,7 +298,7 @@ class PurgeContract:
         assert past.purge() == {}
         assert past.rows() == {
             **dict.fromkeys(("recoveries", "recovery_notifications", "inbox", "effects", "moves"), 2),
-            **dict.fromkeys(("claims", "fence_proofs", "timeline", "notifications"), 2),
+            **dict.fromkeys(("claims", "fence_proofs", "timeline", "notifications", "alerts", "alert_deliveries"), 2),
             "vmoves": 3,
             "hosts": 1,
             "failover_segments": 1,

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from unit_tests.ports.store_contract import Reported
 from vmha.adapters.db import incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.reports import HostReport, InstanceReport, Place, ProcessReport, Report
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
@@ -171,6 +172,17 @@ class SqlRig:
             )
             recovery = incidents.open_or_join(connection, about(place=place))
         return Reported(uuid, recovery)
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """The alerts of this database."""
+        return SqlOutbox(self.engine)
+
+    def told(self, recovery: str) -> list[dict[str, Any]]:
+        """Read what is told of a recovery."""
+        table = schema.alerts
+        rows = self.read(select(table).where(table.c.recovery_uuid == recovery).order_by(table.c.number))
+        return [json.loads(row["document"]) for row in rows]
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox."""

@@ -21,9 +21,11 @@ from sqlalchemy.exc import DBAPIError
 
 from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.ports.incident_contract import VM, IncidentContract, own_instance
+from unit_tests.ports.outbox_contract import RETRY, OutboxContract
 from unit_tests.ports.store_contract import TERMS, Owner, StoreContract, move, own
 from vmha.adapters.db import hosts, incidents, schema
 from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transaction
+from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.reports import HostReport, Place
 from vmha.adapters.db.store import SqlStore
 from vmha.core.effects import Alert, EnableReserved, PowerOff, StartInstance
@@ -155,6 +157,39 @@ class RaceContract:
         assert len(rig.read(select(schema.effects))) == 2
 
 
+class DeliveryRaceContract:
+    """The couriers of several engines at once, each with connections of its own."""
+
+    def test_each_alert_is_addressed_once(self, rig: SqlRig) -> None:
+        """Engines that look at the same moment address each alert once, to the webhooks of one of them."""
+        boxes = [SqlOutbox(rig.open()) for _ in range(4)]
+        for number in range(ROUNDS):
+            rig.add_host(f"a{number}")
+            rig.report(f"a{number}")
+            race([partial(patient, partial(box.look, {"w": "receiver"}, RETRY)) for box in boxes])
+        rows = rig.read(select(schema.alert_deliveries.c.alert_uuid))
+        assert len({row["alert_uuid"] for row in rows}) == len(rows) == ROUNDS
+
+    def test_each_delivery_is_taken_once(self, rig: SqlRig) -> None:
+        """Engines that take at the same moment share the alerts out between them; none gets one that another has."""
+        for number in range(12):
+            rig.add_host(f"a{number}")
+            rig.report(f"a{number}")
+        rig.outbox.look({"w": "receiver"}, RETRY)
+        boxes = [(f"engine-{n}", SqlOutbox(rig.open())) for n in range(4)]
+
+        def take(engine: str, box: SqlOutbox) -> list[str]:
+            taken = []
+            while delivery := patient(lambda: box.take("w", engine, seconds=15.0)):
+                taken.append(delivery.alert)
+            return taken
+
+        taken = Counter(alert for mine in race([partial(take, *each) for each in boxes]) for alert in mine)
+        assert len(taken) == 12
+        assert set(taken.values()) == {1}
+        assert rig.outbox.take("w", "engine-1", seconds=15.0) is None
+
+
 class MoveContract:
     """The moves, and upstream's vmoves beside them."""
 
@@ -244,6 +279,7 @@ class WordsContract:
         assert rig.timeline(owner.state.uuid)[-1] == reason.sentence
         (row,) = rig.read(select(schema.recoveries))
         assert row["message"] == reason.sentence
+        assert rig.told(owner.state.uuid)[-1]["summary"] == reason.sentence
 
     def test_long_words_are_stored(self, rig: SqlRig) -> None:
         """An answer of Nova that is a whole web page does not stop the recovery."""
@@ -422,7 +458,9 @@ class DoorContract:
 class SqlStoreContract(
     StoreContract,
     IncidentContract,
+    OutboxContract,
     RaceContract,
+    DeliveryRaceContract,
     MoveContract,
     WordsContract,
     DatabaseContract,

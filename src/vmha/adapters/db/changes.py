@@ -15,8 +15,9 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Double, String, Text, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vmha.adapters.db import records, schema
+from vmha.adapters.db import outbox, records, schema
 from vmha.adapters.db.connection import sentence, upstream_sentence
+from vmha.core.alerting import alerts_of
 from vmha.core.effects import Evacuate, PowerOff
 from vmha.core.kinds import has_ended
 from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase, Recovery
@@ -44,12 +45,15 @@ def store_change(connection: Connection, lease: Lease, version: int, change: Cha
     for order in change.orders:
         if isinstance(order.effect, Evacuate):
             _insert_proven_order(connection, lease, version + 1, order, order.effect, change.now)
-        elif order.effect.is_order:  # a reading, or an alert, leaves nothing that a successor would have to know
+        # A reading leaves nothing that a successor would have to know, and an alert has a table of its own.
+        elif order.effect.is_order:
             connection.execute(insert(schema.effects).values(**_order_columns(lease, order, change.now)))
     if is_host:
         _store_moves(connection, change)
     _store_views(connection, change)
     _close_letters(connection, lease, change)
+    told = alerts_of(change.before, change.after, (order.effect for order in change.orders))
+    outbox.store_alerts(connection, change.after, told, change.now)
     return version + 1
 
 

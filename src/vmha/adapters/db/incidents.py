@@ -10,8 +10,9 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import outbox, schema
 from vmha.adapters.db.connection import sentence
+from vmha.core.alerting import alerts_of
 from vmha.core.kinds import kind_of, subject_of
 from vmha.core.model import Recovery
 from vmha.core.plain import event_to_plain, to_plain
@@ -106,6 +107,7 @@ def _open(connection: Connection, report: Report) -> str:
     _attach(connection, uuid, report.place.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
+    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now)
     return uuid
 
 

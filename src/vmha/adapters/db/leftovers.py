@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, inspect, select, update
 
-from vmha.adapters.db import incidents, schema
+from vmha.adapters.db import incidents, outbox, schema
 from vmha.adapters.db.connection import transaction, upstream_sentence
 from vmha.adapters.db.reports import Place, report_of
-from vmha.core.acceptance import Verdict, judge_leftover
+from vmha.core.acceptance import UNRECOVERED, Verdict, judge_leftover
 from vmha.core.explain import Code, because
 from vmha.errors import StoreUnavailable
 from vmha.logs import log
@@ -148,6 +148,9 @@ def settle(engine: Engine, uuid: str) -> Leftover | None:
             recovery = incidents.open_or_join(connection, report)
             said = because(Code.LEFT_BEHIND, host=leftover.host, notification=uuid, status=leftover.status)
             incidents.tell(connection, recovery, said, at=now)
+        elif leftover.verdict in UNRECOVERED and row.type == "COMPUTE_HOST":
+            refused = because(Code.LEFT_UNRECOVERED, host=leftover.host, detail=leftover.verdict.message)
+            outbox.store_refusal(connection, refused, host=leftover.host, segment=row.segment_uuid)
         return leftover
 
 

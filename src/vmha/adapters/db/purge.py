@@ -44,6 +44,7 @@ FINAL = ("finished", "failed", "ignored")
 logbooks = Table("logbooks", MetaData(), Column("uuid", String(64)), Column("created_at", DateTime))
 
 _n, _v, _r = schema.notifications.c, schema.vmoves.c, schema.recoveries.c
+_a, _d = schema.alerts.c, schema.alert_deliveries.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def purge(engine: Engine, *, age_seconds: float, max_rows: int | None, now: floa
 def _families(before: float, recoveries_before: float, *, has_flows: bool) -> Iterator[Family]:
     moment = datetime.fromtimestamp(before, UTC).replace(tzinfo=None)
     flows = _flows() if has_flows else ()
-    of_recovery = tuple(_by(table, "recovery_uuid") for table in _OF_RECOVERY)
+    of_recovery = (Children(_d.id, _deliveries_of_recoveries), *(_by(table, "recovery_uuid") for table in _OF_RECOVERY))
     yield Family(key=_r.uuid, over=(_r.ended_at < recoveries_before,), children=of_recovery)
     # Upstream's purge leaves rows that were never changed.
     changed = func.coalesce(_n.updated_at, _n.created_at)
@@ -98,6 +99,8 @@ def _families(before: float, recoveries_before: float, *, has_flows: bool) -> It
     has_hosts = select(schema.hosts.c.id).where(schema.hosts.c.failover_segment_id == segments.uuid).exists()
     yield Family(key=segments.uuid, over=(segments.deleted_at < moment, ~has_hosts))
     yield Family(key=schema.engines.c.name, over=(schema.engines.c.seen_at < before,))
+    of_nothing = (_a.recovery_uuid.is_(None), _a.made_at < before)
+    yield Family(key=_a.uuid, over=of_nothing, children=(_by(schema.alert_deliveries, "alert_uuid"),))
 
 
 _OF_RECOVERY = (
@@ -108,12 +111,17 @@ _OF_RECOVERY = (
     schema.fence_proofs,
     schema.timeline,
     schema.recovery_notifications,
+    schema.alerts,
 )
 
 
 def _by(table: Table, column: str) -> Children:
     (key,) = table.primary_key.columns
     return Children(key, table.c[column].in_)
+
+
+def _deliveries_of_recoveries(uuids: Sequence[str]) -> ColumnElement[bool]:
+    return _d.alert_uuid.in_(select(_a.uuid).where(_a.recovery_uuid.in_(uuids)))
 
 
 def _flows() -> tuple[Children, ...]:

@@ -256,3 +256,38 @@ engines = Table(
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
 )
+
+alerts = Table(
+    "alerts",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("recovery_uuid", String(36)),  # NULL: it speaks of no recovery
+    Column("number", Integer, nullable=False),  # grows by one within its recovery
+    Column("kind", String(16), nullable=False),
+    Column("host_name", String(255)),
+    Column("segment_uuid", String(36)),
+    Column("code", String(64), nullable=False),
+    Column("document", _json, nullable=False),  # what is sent, to the byte
+    Column("made_at", Double, nullable=False),
+    Column("spread_at", Double),  # NULL: no engine has addressed it to its webhooks yet
+    Index("alerts_recovery_idx", "recovery_uuid", "number"),
+    Index("alerts_spread_idx", "spread_at", "id"),
+)
+
+alert_deliveries = Table(
+    "alert_deliveries",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("alert_uuid", String(36), nullable=False),
+    Column("webhook", String(32), nullable=False),  # a digest of its URL, which may hold a secret
+    Column("name", String(255), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Double),  # when it may be taken next; NULL: it is over
+    Column("claimed_by", String(255)),
+    Column("delivered_at", Double),
+    Column("gave_up_at", Double),
+    Column("last_error", Text),
+    UniqueConstraint("alert_uuid", "webhook", name="alert_deliveries_alert_webhook_key"),
+    Index("alert_deliveries_due_idx", "next_at", "webhook"),
+)

@@ -36,7 +36,6 @@ import ipaddress
 import logging
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +44,7 @@ from uuid import UUID
 
 import yaml
 
+from vmha.adapters.private_file import Unreadable, read_private
 from vmha.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ _IPMI_KEYS = ("address", "password", "port", "system_guid", "user")
 _YAML_TAG = "tag:yaml.org,2002:"
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OTHERS_MAY = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,41 +88,25 @@ class Inventory:
     devices: Mapping[str, IpmiDevice]
     detector_segments: frozenset[str] = frozenset()
 
+    def covers(self, host: str, segment: str) -> bool:
+        """Tell whether the host is recovered without a human: it has a BMC, or its segment's monitors are believed."""
+        return host in self.devices or segment in self.detector_segments
+
 
 def load_inventory(path: Path, *, environ: Mapping[str, str] = os.environ) -> Inventory:
     """Read and check the inventory. Raises `ConfigurationError`, which names every fault of the file."""
     try:
-        text = _read_private(path)
+        text = read_private(path)
     except FileNotFoundError:
         LOG.warning("fencing inventory %s does not exist: no host can be fenced, all are unprotected", path)
         return Inventory(source=str(path), devices=MappingProxyType({}))
-    except _Unreadable as error:
+    except Unreadable as error:
         raise ConfigurationError(f"cannot use the fencing inventory {path}: {error}") from error
     reader = _Reader(path, environ)
     devices = reader.read(text)
     if reader.faults:
         raise ConfigurationError(reader.complaint())
     return Inventory(source=str(path), devices=MappingProxyType(devices), detector_segments=reader.detector_segments)
-
-
-class _Unreadable(Exception):
-    """A file with a secret cannot be read, or others can read it too; the text says what to do."""
-
-
-def _read_private(path: Path) -> str:
-    """Return the text of a file that only its owner may read. The mode is that of the file which is read."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & _OTHERS_MAY:
-                raise _Unreadable(f"its mode is {mode:04o} and others may read it; run: chmod 600 {path}")
-            return file.read()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _Unreadable(f"it cannot be read ({error.strerror}); check the file and its owner") from error
-    except UnicodeDecodeError as error:
-        raise _Unreadable("it is not UTF-8 text; write it again as UTF-8") from error
 
 
 class _Reader:
@@ -325,11 +308,11 @@ class _Reader:
             self._fault(node, where, "password: file: needs an absolute path")
             return None
         try:
-            text = _read_private(path).rstrip("\r\n")
+            text = read_private(path).rstrip("\r\n")
         except FileNotFoundError:
             self._fault(node, where, f"password file {path} does not exist; create it or correct the path")
             return None
-        except _Unreadable as error:
+        except Unreadable as error:
             self._fault(node, where, f"password file {path}: {error}")
             return None
         if not text:
