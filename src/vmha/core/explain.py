@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Code(Enum):
@@ -201,6 +205,99 @@ class Code(Enum):
     RECOVERED = "recovered {host} in {seconds} s: {moved} of {total} instances moved, {others} left alone or gone; proof: {proof}"
     ENDED_FAILED = "{failed} of {total} instances of {host} could not be moved: {first}"
 
+    RETURN_RECOVERY_OPEN = (
+        "recovery {recovery} of {host} is open, in phase {phase}; wait for its end, or confirm or reject it"
+    )
+    RETURN_TOO_SOON = "recovery {recovery} of {host} ended {seconds} s ago, and an order of it may still be on its way; try again in {wait} s"
+    RETURN_HELD = "{by} is letting {host} back, since {seconds} s; wait for that, or try again in {wait} s"
+    RETURN_CLAIMED = (
+        "{host} stands in for another host, whose recovery {recovery} is open; wait for its end, and try again"
+    )
+    RETURN_CHANGED = "{host} failed again while it was looked at; nothing was changed; look at its recovery"
+    RETURN_UNREADABLE = (
+        "recovery {recovery} of {host} was written by a newer version and cannot be read: {detail}; use that version"
+    )
+    RETURN_NOVA_AWAY = (
+        "what is left on {host} cannot be seen: {detail}; check that Nova and Placement answer, and try again"
+    )
+    RETURN_NO_SERVICE = "Nova has no compute service on {host}; start its nova-compute; for a host that is gone for good there is host retire"
+    RETURN_SILENT = (
+        "Nova heard nothing of {host} for {seconds} s; start its nova-compute, and check its log and the message bus"
+    )
+    RETURN_READS_OFF = "BMC {address} reads OFF for {host}; switch the host on; where it is on, correct the inventory: the BMC is another machine's"
+    RETURN_MOVING = "{count} evacuations from {host} are not over ({names}); wait for them, and look at openstack server migration list"
+    RETURN_NOT_CLEANED_UP = (
+        "the nova-compute of {host} has not removed what was evacuated from there: {count} instances ({names}); it does so when it "
+        "starts: restart it"
+    )
+    RETURN_HIDDEN = (
+        "Placement knows {count} consumers on {host} that Nova's lists do not explain ({names}); bring the cell back, or delete the "
+        "allocations of what is gone"
+    )
+    RETURN_NO_PROVIDER = "Placement knows no resource provider of {host}, so that nothing agrees with Nova's lists; check the log of its nova-compute"
+    RETURN_LEFTOVERS = (
+        "{count} guests run on {host} that Nova does not hold to be there ({names}); stop them there, and try again"
+    )
+    RETURN_UNINSPECTED = (
+        "{host} was taken for off on a word alone, a human's or its monitor's, and no census says what runs there; look on the host "
+        "that no guest of before is left (virsh list --all), and repeat it with the option inspected"
+    )
+    RETURN_NOT_EMPTY = (
+        "{host} cannot be a reserve: {count} instances are on it ({names}); move them, or let it back as it was"
+    )
+    RETURN_NO_RESERVE = "{host} cannot be a reserve: somebody else forced it down; openstack compute service set --up {host} nova-compute"
+    RETURN_NOT_TAKEN = "Nova did not take the change of {host}: {detail}; nothing was changed; try again"
+    RETURN_UNANSWERED = (
+        "Nova gave no answer to the change of {host}: {detail}; it may have been made; try again in {wait} s"
+    )
+    RETURN_TOO_SLOW = "the change of {host} took longer than it was held for; look at how it stands, and try again"
+
+    RETURN_NO_CENSUS = (
+        "no census reports what runs on {host}: that nothing of before is left is known from Nova's records alone"
+    )
+    RETURN_LEFT_DISABLED = (
+        "{host} stays disabled, which was somebody else's doing (reason: {reason}); openstack compute service set --enable {host} "
+        "nova-compute"
+    )
+    RETURN_LEFT_FORCED_DOWN = "{host} stays forced down, which was somebody else's doing; openstack compute service set --up {host} nova-compute"
+    RETURN_LEFT_ON_MAINTENANCE = "{host} stays on maintenance, which was somebody else's doing; openstack segment host update --on_maintenance False"
+    RETURN_STILL_THERE = (
+        "{count} instances are still on {host}, where Nova holds them to be ({names}): they were not moved"
+    )
+    RETURN_MAY_BE_ELSEWHERE = (
+        "a guest of {instance} may be on {suspects} since a move that failed; look there before it is started on {host}"
+    )
+    RETURN_STALE_ROOM = (
+        "{count} consumers hold room on {host} that Nova holds to be elsewhere, or not to exist ({names}); openstack resource provider "
+        "allocation unset frees it"
+    )
+    RETURN_UNPROTECTED = "the next failure of {host} will wait for a human: {detail}"
+    RETURN_NOT_UP = "Nova does not yet call {host} up; look at openstack compute service list in a minute"
+
+    RETIRE_HEARD = "Nova hears {host}: what lives is not retired; switch it off first"
+    RETIRE_READS_ON = "BMC {address} reads ON for {host}: what may live is not retired; switch it off first"
+    RETIRE_UNSEEN = "nothing says that {host} is off ({detail}); make sure yourself that the machine is gone, and repeat it with the option inspected"
+    RETIRE_NOT_EMPTY = "{count} instances are on {host} ({names}); evacuate or delete them: openstack server list --all-projects --host {host}"
+    RETIRE_MOVING = "{count} moves from or to {host} are not over ({names}); wait for them, and look at openstack server migration list"
+    RETIRE_INVENTORY = "the fencing inventory names {host}: take it out, and restart the engines"
+    RETIRE_ROOM = (
+        "{count} consumers hold room on {host} that no move explains ({names}); where their owners are gone: openstack resource provider "
+        "allocation delete"
+    )
+    RETIRE_PROVIDER = (
+        "Placement knows a resource provider of {host} yet; openstack resource provider delete clears it away"
+    )
+    RETIRE_STOPPED = "clearing away of {host} stopped: {detail}; do it again when that is mended"
+    RETIRED = "{by} retired {host}: {why}; cleared away: {done}"
+
+    RETURN_BEGUN = "{by} lets {host} back: {why}"
+    RETURNED = "{host} is back: {done}"
+    RETURNED_AS_RESERVED = "{host} is a reserved host from now on: {done}"
+    RETURN_NOTHING = "nothing was left to be done for {host}"
+    SPARE_BACK = "{reserved} is back in the reserve: disabled in Nova, and reserved"
+    SPARE_KEPT = "{reserved} stays in service: {detail}; bring {host} back once more when that is over, or make {host} the reserve"
+    SPARE_REPLACED = "{reserved} stays in service for good: {host} is the reserve in its place"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -227,3 +324,13 @@ LONGEST_FACT = 500
 def _text(value: object) -> str:
     text = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
+
+
+NAMED = 3
+"""Instances that a sentence names; the others are counted."""
+
+
+def names(found: Collection[str]) -> str:
+    """Name a few of them."""
+    shown = sorted(found)[:NAMED]
+    return ", ".join(shown) + (", …" if len(found) > NAMED else "")
