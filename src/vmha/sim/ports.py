@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmha.core.capacity import Room
+from vmha.core.flags import ServiceFlags
 from vmha.core.model import (
     Instance,
     Migration,
@@ -172,6 +173,42 @@ class SimNova:
         with _translated():
             if self._service(host).disabled:
                 self._world.nova.set_service(host, caller=self._caller, disabled=False)
+
+    def set_flags(self, host: str, flags: ServiceFlags, *, seen: ServiceFlags, deadline: Deadline) -> None:
+        """Give the service of a host other flags, unless somebody else has done so."""
+        self._leave(deadline, f"changing the service of {host}")
+        with _translated():
+            service = self._service(host)
+            now = ServiceFlags(
+                forced_down=service.forced_down,
+                disabled=service.disabled,
+                disabled_reason=service.disabled_reason,
+            )
+            if now not in (flags, seen):
+                raise Refused(409, f"somebody changed the compute service of {host} meanwhile; look at how it stands")
+            if now != flags:
+                is_kept = (now.disabled, now.disabled_reason) == (flags.disabled, flags.disabled_reason)
+                self._world.nova.set_service(
+                    host,
+                    caller=self._caller,
+                    forced_down=None if now.forced_down == flags.forced_down else flags.forced_down,
+                    disabled=None if is_kept else flags.disabled,
+                    reason=flags.disabled_reason,
+                )
+
+    def release_room(self, host: str, consumer: str, *, deadline: Deadline) -> None:
+        """Take from a consumer what it holds of a host."""
+        self._leave(deadline, f"releasing what {consumer} holds of {host}")
+        with _translated():
+            placement = self._world.placement
+            placement.gate.write("allocations", lambda: placement.release(consumer, host))
+
+    def delete_service(self, host: str, *, deadline: Deadline) -> None:
+        """Delete the service of a host."""
+        self._leave(deadline, f"deleting the service of {host}")
+        with _translated():
+            self._service(host)
+            self._world.nova.delete_service(host, caller=self._caller)
 
     def _service(self, host: str) -> Service:
         for service in self._world.nova.list_services():
