@@ -12,6 +12,7 @@ from unit_tests.adapters.db.leftover_contract import LeftoverContract
 from unit_tests.adapters.db.migration_contract import Fresh, MigrationContract
 from unit_tests.adapters.db.purge_contract import PurgeContract
 from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.adapters.db.sql_returns_contract import SqlReturnsContract
 from unit_tests.adapters.db.sql_store_contract import SqlStoreContract
 
 
@@ -29,6 +30,10 @@ def fresh(mariadb: Server) -> Fresh:
 
 class TestMariaDbStore(SqlStoreContract):
     """The SQL store on MariaDB."""
+
+
+class TestMariaDbReturns(SqlReturnsContract):
+    """What lets hosts back, on MariaDB."""
 
 
 class TestMariaDbMigrations(MigrationContract):

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from unit_tests.adapters.db.migration_contract import NEWEST
 from unit_tests.cli.conftest import Manage
 from unit_tests.cli.rig import Cloud, Installed, user
 from vmha.core.events import Rejected
@@ -242,12 +243,16 @@ def test_a_user_without_a_name_is_a_number(cloud: Cloud, manage: Manage, monkeyp
 
 def test_db_check_says_where_the_schema_stands(manage: Manage) -> None:
     """Before `db sync` the check exits 3 and says what to run; afterwards it exits 0. It changes nothing itself."""
-    behind = (3, "", "masakari-manage: the database has no tables of this service and this version needs step 0003; ")
+    behind = (
+        3,
+        "",
+        f"masakari-manage: the database has no tables of this service and this version needs step {NEWEST}; ",
+    )
     code, out, err = manage("db", "check")
     assert (code, out, err) == (*behind[:2], f"{behind[2]}run: masakari-manage db sync\n")
     assert manage("db", "check")[0] == 3
     manage("db", "sync")
-    assert manage("db", "check") == (0, "the database stands at step 0003, this version needs 0003\n", "")
+    assert manage("db", "check") == (0, f"the database stands at step {NEWEST}, this version needs {NEWEST}\n", "")
 
 
 def our_step(installed: Installed, step: str) -> None:
@@ -262,13 +267,13 @@ def test_an_older_schema_is_behind(installed: Installed, manage: Manage) -> None
     manage("db", "sync")
     our_step(installed, "0000")
     code, _, err = manage("db", "check")
-    assert (code, "stands at step 0000 and this version needs step 0003; run: masakari-manage db sync" in err) == (
+    assert (code, f"stands at step 0000 and this version needs step {NEWEST}; run: masakari-manage db sync" in err) == (
         3,
         True,
     )
     code, _, err = manage("recovery", "list")
     assert code == 1
-    assert "stands at step 0000 and this version needs 0003; run: masakari-manage db sync" in err
+    assert f"stands at step 0000 and this version needs {NEWEST}; run: masakari-manage db sync" in err
 
 
 def test_a_newer_schema_is_no_hindrance(installed: Installed, manage: Manage) -> None:

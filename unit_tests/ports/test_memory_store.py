@@ -1,4 +1,4 @@
-"""The contract of `Store`, held by the store of the simulator."""
+"""The contracts of `Store` and `Returns`, held by the store of the simulator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 
 from unit_tests.ports.outbox_contract import OutboxContract
+from unit_tests.ports.returns_contract import ReturnsContract
 from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
 from vmha.errors import StoreUnavailable
 from vmha.sim.outbox import MemoryOutbox
+from vmha.sim.returns import MemoryReturns
 from vmha.sim.store import MemoryStore, host_on
 
 
@@ -23,6 +25,7 @@ class MemoryRig:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.store = MemoryStore(lambda: self.now, lambda: str(uuid4()))
+        self.returns = MemoryReturns(self.store)
         for name in ("c1", "c2", "c3"):
             self.add_host(name)
 
@@ -42,6 +45,10 @@ class MemoryRig:
     def add_host(self, name: str, *, segment: str = "segment", reserved: bool = False) -> None:
         """Add a host."""
         self.store.hosts[name] = host_on(segment, name, is_reserved=reserved)
+
+    def disband(self, host: str) -> None:
+        """Take a host out."""
+        del self.store.hosts[host]
 
     def report(self, host: str, *, says_off: bool = True) -> Reported:
         """Accept a notification."""
@@ -69,7 +76,7 @@ class MemoryRig:
         store = self.store
         rows = {uuid: replace(row, lease_until=0.0, claimable_at=0.0) for uuid, row in store.rows.items()}
         told = (store.outbox.alerts, store.outbox.deliveries)
-        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims, told))
+        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims, store.holds, told))
 
     def status(self, notification: str) -> str:
         """Find the notification's recovery and its status."""
@@ -106,6 +113,10 @@ def rig() -> MemoryRig:
 
 class TestMemoryStore(StoreContract, OutboxContract):
     """The store of the simulator."""
+
+
+class TestMemoryReturns(ReturnsContract):
+    """What lets hosts of the simulator back."""
 
 
 def test_a_database_that_is_away_answers_nothing() -> None:

@@ -13,9 +13,18 @@ from vmha.adapters.db import records
 from vmha.core.alerting import alerts_of
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.events import Notified
-from vmha.core.model import DetectorWord, Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
+from vmha.core.model import (
+    CLOCK_TOLERANCE_SECONDS,
+    DetectorWord,
+    Outcome,
+    Phase,
+    Recovery,
+    RecoveryMethod,
+    Rung,
+    Surroundings,
+)
 from vmha.core.recovery import open_recovery
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, NotYet, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
 from vmha.sim.outbox import MemoryOutbox
 
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from vmha.core.events import Event
     from vmha.core.model import Proof
     from vmha.ports import Change, LeaseTerms, Order
+    from vmha.return_ports import Hold
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,8 +78,13 @@ class MemoryStore:
     proofs: dict[str, Proof] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    holds: dict[str, tuple[Hold, float]] = field(default_factory=dict)
+    """Hosts that are being let back: by whom, and since when."""
     away_until: float = -math.inf
     on_claim: Callable[[str, str], None] = lambda _host, _engine: None
+    on_recovery: Callable[[str, bool], None] = lambda _host, _is_open: None
+    on_told: Callable[[str], None] = lambda _code: None
+    """Hears of each line that a return puts on a timeline."""
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
@@ -104,6 +119,7 @@ class MemoryStore:
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
         self.rows[state.uuid] = row
         self.outbox.store(state, alerts_of(state, state, decision.effects), self.clock())
+        self.on_recovery(host, True)
         return state.uuid
 
     def say(self, recovery: str, event: Event) -> None:
@@ -243,6 +259,7 @@ class MemoryStore:
         self.outbox.store(change.after, told, change.now)
         if change.after.phase is Phase.ENDED:
             row.lease = None
+            self.on_recovery(change.after.host, False)
         return row.version
 
     def _check_proofs(self, change: Change) -> None:
@@ -306,6 +323,8 @@ class MemoryStore:
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         row, effect = self.rows[lease.recovery], order.effect
+        if isinstance(effect, ForceDown) and self.held(effect.host) is not None:
+            raise NotYet(f"{effect.host} is being let back by an operator; the order is given again when that is over")
         if isinstance(effect, Evacuate | ForceDown | EnableReserved):
             alive = [proof for proof in self.proofs.values() if proof.uuid not in self.revoked]
             if order.id not in row.orders or not any(self._proves(proof, order) for proof in alive):
@@ -314,6 +333,13 @@ class MemoryStore:
             raise NoLongerWanted(f"order {effect.key} is no longer wanted: the recovery has gone on since")
         self._extend(row, terms, self.now())
         row.sent.append(order.id)
+
+    def held(self, host: str) -> tuple[Hold, float] | None:
+        """Return who holds the host for its return, and since when; None where that is over, or was at a time to come."""
+        hold, made_at = self.holds.get(host, (None, 0.0))
+        now = self.now()
+        is_young = hold is not None and made_at <= now + CLOCK_TOLERANCE_SECONDS and now < made_at + hold.seconds
+        return (hold, made_at) if hold is not None and is_young else None
 
 
 def _fences(state: Recovery, effect: PowerOff) -> bool:

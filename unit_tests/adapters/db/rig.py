@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -17,9 +18,10 @@ from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.ports.store_contract import Reported
-from vmha.adapters.db import incidents, schema
+from vmha.adapters.db import hosts, incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.adapters.db.outbox import SqlOutbox
+from vmha.adapters.db.returns import SqlReturns
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
 
@@ -79,6 +81,7 @@ class SqlRig:
         self._engines: list[Engine] = []
         self.engine = self.open()
         self.store = SqlStore(self.engine)
+        self.returns = SqlReturns(self.engine, via="api")
         self.begin()
 
     def begin(self) -> None:
@@ -134,10 +137,24 @@ class SqlRig:
                 )
             )
 
-    def report(self, host: str, engine: Engine | None = None, *, says_off: bool = True) -> Reported:
-        """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`."""
+    def disband(self, host: str) -> None:
+        """Mark a host as deleted."""
+        with transaction(self.engine) as connection:
+            row = hosts.find_by_name(connection, host)
+            assert row is not None
+            hosts.delete(connection, row.uuid, now=datetime.fromtimestamp(START, UTC).replace(tzinfo=None))
+
+    def report(
+        self, host: str, engine: Engine | None = None, *, says_off: bool = True, locks: bool = False
+    ) -> Reported:
+        """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`.
+
+        With `locks` it locks the host's row before all else, as the API does.
+        """
         uuid = str(uuid4())
         with transaction(engine or self.engine) as connection:
+            if locks:
+                hosts.lock_by_name(connection, host)
             row = connection.execute(select(schema.hosts).where(schema.hosts.c.name == host)).mappings().one()
             connection.execute(
                 insert(schema.notifications).values(

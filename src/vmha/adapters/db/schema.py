@@ -216,6 +216,7 @@ claims = Table(
     Column("recovery_uuid", String(36), nullable=False, index=True),
     Column("made_at", Double, nullable=False),
     Column("expires_at", Double),  # NULL: until the recovery ends
+    Column("held_by", String(255)),  # who, where the uuid is no recovery's: that of a host's return
 )
 
 fence_proofs = Table(

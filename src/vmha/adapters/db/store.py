@@ -14,13 +14,13 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import returns, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
 from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
-from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused
+from vmha.errors import LeaseLost, NoLongerWanted, NotYet, ProofRefused
 from vmha.logs import log
 from vmha.ports import Claimed, Lease
 
@@ -156,6 +156,10 @@ class SqlStore:
         with transaction(self._engine) as connection:
             if not _extend(connection, lease, terms):
                 raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+            if isinstance(order.effect, ForceDown) and returns.is_held(connection, lease.recovery):
+                raise NotYet(
+                    f"{order.effect.host} is being let back by an operator; the order is given again when that is over"
+                )
             door = (table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery, *_needs(order.effect, lease))
             sent = connection.execute(update(table).where(*door).values(sent_at=func.database_now()))
             if sent.rowcount == 1:
