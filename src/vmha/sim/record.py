@@ -12,12 +12,14 @@ A fact is a dictionary of JSON values with `at` (seconds) and `what`; the other 
     bmc        host, machine, order (read, off, on), caller,    `host` is whom the caller means, `machine` who is behind it;
                outcome, powered, well_seconds, heard_seconds    the last three are the truth about the machine at that moment
     service    host, forced_down, disabled, disabled_reason, caller
+    service_deleted host, caller
     evacuation instance, source, target, caller, sent_at, outcome (taken, refused), status, migration
     migration  migration, instance, kind, source, destination, status
     server     instance, host, vm_state, task_state, why        Nova's belief
     owner      instance, act
     word       host, by, why                                    a human took responsibility for the host
     claim      host, engine                                     an engine took over the host's recovery
+    recovery   host, is_open                                    a recovery of the host was opened, or has ended
     fault      fault, and its arguments                         somebody asked for it
     mishap     mishap, api, call or host                        it befell somebody
 """

@@ -12,11 +12,12 @@
     (recorded)
 
 A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
-(a report with host_status UNKNOWN), `confirm HOST BY WHY...`, `reject HOST BY WHY...`, `kill|start|pause|wake ENGINE`, `database_away
-SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason:
-then it happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`,
-`task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a
-BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
+(a report with host_status UNKNOWN), `confirm HOST BY WHY...`, `reject HOST BY WHY...`, `return HOST BY WHY...` and `kill_return HOST`
+(see `operator.py`), `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`.
+Before it stands the time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or
+with `@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral) and `vcpus=` for all, and
+`vm1.state=` and so on for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed (there is one,
+`segment`).
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -26,28 +27,26 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmha.core.effects import Alert
 from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.model import MoveStatus, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
 from vmha.sim import checker
 from vmha.sim.faults import FAULTS, inject
+from vmha.sim.listening import ListeningStore
+from vmha.sim.operator import Operator
 from vmha.sim.rig import Rig
-from vmha.sim.store import MemoryStore
 from vmha.sim.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmha.core.explain import Reason
     from vmha.core.model import Recovery
-    from vmha.ports import Change, Lease
     from vmha.sim.record import Fact
 
 CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
@@ -151,23 +150,6 @@ def _policy(changes: dict[str, str], policy: Policy) -> Policy:
     return policy
 
 
-@dataclass(slots=True)
-class ListeningStore(MemoryStore):
-    """Tells the player which reasons reach the timeline, and keeps what humans are told."""
-
-    listen: Callable[[str], None] = field(default=lambda _code: None)
-    alerts: list[tuple[float, str, Reason]] = field(default_factory=list)
-
-    def commit(self, lease: Lease, version: int, change: Change) -> int:
-        """Store, then tell."""
-        stored = MemoryStore.commit(self, lease, version, change)
-        for entry in change.timeline:
-            self.listen(entry.reason.code.name)
-        told = (order.effect for order in change.orders if isinstance(order.effect, Alert))
-        self.alerts += [(change.now, alert.host, alert.reason) for alert in told]
-        return stored
-
-
 class Player:
     """Plays one scenario from beginning to end."""
 
@@ -183,11 +165,12 @@ class Player:
             self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
         self.clock_ahead = 0.0
         self.store = ListeningStore(lambda: self.world.now + self.clock_ahead, self.world.new_uuid)
-        self.store.listen = self._heard
+        self.store.listen = self.store.on_told = self._heard
         inventory = frozenset(self.world.hosts) - scenario.unprotected
         self.rig = Rig(
             self.world, engines=cloud["engines"], policy=scenario.policy, store=self.store, inventory=inventory
         )
+        self.operator = Operator(self.rig)
         self.notifications = 0
         self._waiting = [command for command in scenario.commands if command.when is not None]
         self._end = 0.0
@@ -294,6 +277,7 @@ class Player:
         lines += [f"  {at:6.1f}  {host}: {reason.code.name.lower()}" for at, host, reason in self.store.alerts]
         lines.append("orders")
         lines += [f"  {fact['at']:6.1f}  {_order(fact)}" for fact in self.world.record.facts if _is_order(fact)]
+        lines += self.operator.lines()
         lines.append("guests")
         lines += [f"  {self._where(uuid)}" for uuid in self.world.nova.servers]
         lines += [_verdict(violation) for violation in checker.check(self.world.record.facts)]
@@ -322,6 +306,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "suspect": lambda player, host: player.report(host, says_off=False),
     "confirm": Player.confirm,
     "reject": Player.reject,
+    "return": lambda player, *words: player.operator.let_back(*words),
+    "kill_return": lambda player, host: player.operator.kill(host),
     "kill": lambda player, name: player.engine("kill", name),
     "start": lambda player, name: player.engine("start", name),
     "pause": lambda player, name: player.engine("pause", name),

@@ -22,7 +22,7 @@ from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import checker, losses
+from vmha.sim import checker, losses, repairs
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
 from vmha.sim.world import World
@@ -67,6 +67,7 @@ REFUSALS = (
     Code.TAKEN_OVER,
     Code.CONFIRM_REFUSED_ALIVE,
     Code.REJECTED,
+    *repairs.REFUSALS,
 )
 """Every way in which the engine declines, waits or asks; each must have been met in a storm of 2,000 runs."""
 
@@ -129,8 +130,10 @@ class Storm:
         for at in range(150, int(END_SECONDS), 60):
             self.world.at(float(at), self._human)
         self.world.at(CALM_SECONDS + FAULT_SECONDS + 60.0, self._heal)
+        crew = repairs.Repairs(self.rig, self.seed)
         self.world.advance(END_SECONDS)
         self._judge()
+        self.result.reasons.update(crew.met())
         return self.result
 
     # What befalls the cloud

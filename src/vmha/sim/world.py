@@ -177,6 +177,10 @@ class World:
         """Put on record that an engine took over the recovery of a host."""
         self.note("claim", host=host, engine=engine)
 
+    def note_recovery(self, host: str, is_open: bool) -> None:
+        """Put on record that a recovery of a host was opened, or has ended."""
+        self.note("recovery", host=host, is_open=is_open)
+
     def new_uuid(self) -> str:
         """Draw a uuid from the seed."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
