@@ -15,6 +15,7 @@ from tests.clients.commands import Commands, Finished
 from tests.clients.keystone import ALIAS, RealKeystone
 from tests.clients.used import Used, Watched
 from tests.cloud.rig.settings import REGION
+from unit_tests.api.world import nobody_returns
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.upstream_flows import UpstreamFlows
@@ -126,6 +127,7 @@ class Rig:
             compute_hosts=lambda: HOSTS,
             hypervisors=lambda _: {},
             task_flows=UpstreamFlows(self.engine).tasks_of,
+            let_back=nobody_returns,
             doorbell=SilentBell(),
             max_limit=self._max_limit,
             link_prefix=None,

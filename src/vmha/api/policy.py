@@ -37,6 +37,7 @@ _BASE = (
 )
 _ACTIONS = {
     "extensions": ("index", "detail"),
+    "host-actions": ("return",),
     "notifications": ("index", "detail", "create"),
     "os-hosts": ("index", "detail", "create", "update", "delete"),
     "recoveries": ("index", "detail", "timeline", "action"),

@@ -28,6 +28,9 @@ _TASKS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """Each task with the codes of the timeline that end it."""
 
+_AFTERWARDS = frozenset(code.name for code in Code if code.name.startswith(("RETURN", "SPARE_")))
+"""Lines of a host's way back, which is no part of the recovery."""
+
 _GOOD = (Outcome.RECOVERED, Outcome.NOTHING_TO_MOVE)
 
 
@@ -57,6 +60,8 @@ def _split(timeline: Sequence[TimelineLine]) -> list[_Task]:
     tasks = iter(_TASKS)
     begun: list[_Task] = []
     for line in timeline:
+        if line.code in _AFTERWARDS:
+            continue
         if not begun or begun[-1].ended:
             begun.append(_Task(*next(tasks), lines=[]))
         begun[-1].lines.append(line)

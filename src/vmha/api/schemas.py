@@ -124,6 +124,20 @@ PAYLOADS = {
 }
 """What the payload must hold, by the type of the notification."""
 
+_FLAG_OF_OURS: Schema = {"type": "boolean"}
+_RETURN = {
+    "type": "object",
+    "properties": {
+        "reason": REASON,
+        "as_reserved": _FLAG_OF_OURS,
+        "inspected": _FLAG_OF_OURS,
+        "dry_run": _FLAG_OF_OURS,
+    },
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+HOST_ACTION = validator(_object({"return": _RETURN}, ["return"]))
+
 _SAID = _object({"reason": REASON}, ["reason"])
 RECOVERY_ACTION = validator(
     {

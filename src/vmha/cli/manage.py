@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,12 +14,13 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import alerts, fencing, purging, readiness  # noqa: E402
+from vmha.cli import alerts, fencing, hosts, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
+from vmha.cli.person import person  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase, Rung  # noqa: E402
-from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from vmha.errors import ConfigurationError, StoreUnavailable, UnknownHost  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def main() -> int:
     except Refused as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
-    except (StoreUnavailable, purging.Unpurgeable) as error:
+    except (StoreUnavailable, UnknownHost, purging.Unpurgeable) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
@@ -112,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     alerts.add_commands(categories)
+    hosts.add_commands(categories)
     fencing.add_commands(categories)
     readiness.add_commands(categories)
     return parser
@@ -219,7 +219,7 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
     kind = Confirmed if options.verb == "confirm" else Rejected
-    event = kind(by=(options.by or "").strip() or _person(), why=options.reason.strip())
+    event = kind(by=person(options.by), why=options.reason.strip())
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
@@ -233,14 +233,6 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     build_doorbell(settings).ring()
     for uuid in options.uuid:
         print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")
-
-
-def _person() -> str:
-    """Name who types: whom sudo served, else the user of the system."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a container may run a user id that has no name
-        return f"user id {os.getuid()}"
 
 
 def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:
