@@ -21,6 +21,7 @@ from vmha.adapters.announcing_engine import EngineAnnouncements, HostAnnouncemen
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
 from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.disarming import DisarmWatch
 from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.outbox import SqlOutbox
@@ -68,12 +69,12 @@ logger = logging.getLogger(__name__)
 class EngineProcess:
     """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
 
-    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
+    Each of `beside` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
     engine counted; both are started with the loop.
     """
 
     engine: Engine
-    look_for_leftovers: Callable[[], None]
+    beside: tuple[Callable[[], None], ...]
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
@@ -130,7 +131,7 @@ def build_engine(
     )
     return EngineProcess(
         engine=engine,
-        look_for_leftovers=LeftoverWatch(database, clock).look,
+        beside=(LeftoverWatch(database, clock).look, DisarmWatch(database, clock).look),
         executor=executor,
         bell=bell,
         close=bmcs.close,

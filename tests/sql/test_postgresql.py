@@ -8,6 +8,7 @@ import pytest
 
 from tests.sql.conftest import fresh_databases, rig_on
 from tests.sql.servers import Server
+from unit_tests.adapters.db.disarm_contract import DisarmContract
 from unit_tests.adapters.db.leftover_contract import LeftoverContract
 from unit_tests.adapters.db.migration_contract import Fresh, MigrationContract
 from unit_tests.adapters.db.purge_contract import PurgeContract
@@ -42,6 +43,10 @@ class TestPostgreSqlMigrations(MigrationContract):
 
 class TestPostgreSqlPurge(PurgeContract):
     """The purge on PostgreSQL."""
+
+
+class TestPostgreSqlDisarming(DisarmContract):
+    """Orders to disarm on PostgreSQL."""
 
 
 class TestPostgreSqlLeftovers(LeftoverContract):

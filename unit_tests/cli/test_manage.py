@@ -162,7 +162,10 @@ def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage
     uuid = cloud.report()
     code, out, err = manage("recovery", "confirm", uuid, "--reason", "because")
     assert (code, out) == (1, "")
-    assert err.startswith(f"masakari-manage: recovery {uuid} of c1 waits for no human: it is witnessing")
+    refused = (
+        f"masakari-manage: recovery {uuid} of c1 cannot be confirmed: it is in phase witnessing and waits for no human."
+    )
+    assert err.startswith(refused)
     cloud.run()
     assert "because" not in manage("recovery", "show", uuid)[1]
     for verb in ("confirm", "reject"):
@@ -171,7 +174,31 @@ def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage
         assert "has ended" in ended[2]
 
 
-@pytest.mark.parametrize("verb", ["show", "confirm", "reject"])
+def test_a_pause_holds_until_it_is_resumed(cloud: Cloud, manage: Manage) -> None:
+    """A paused recovery is shown with whose word it is; a resume, a cancel before and after it are taken where they mean something."""
+    uuid = cloud.report()
+    assert manage("recovery", "resume", uuid, "--reason", "go")[0] == 1
+    assert manage("recovery", "pause", uuid, "--reason", "the rack is rewired", "--by", "ann")[0] == 0
+    cloud.run()
+    code, out, _ = manage("recovery", "list")
+    assert (code, out.split()[2]) == (0, "halted")
+    assert "ann paused the recovery of c1: the rack is rewired" in out
+    assert manage("recovery", "resume", uuid, "--reason", "done", "--by", "bob")[0] == 0
+    cloud.run()
+    shown = manage("recovery", "show", uuid)[1]
+    assert f"recovery {uuid} of c1: recovered" in shown
+    assert "bob resumed the recovery: done" in shown
+
+
+def test_a_cancel_ends_it(cloud: Cloud, manage: Manage) -> None:
+    """A cancelled recovery ends with the human's name and reason."""
+    uuid = cloud.report()
+    assert manage("recovery", "cancel", uuid, "--reason", "being replaced", "--by", "ann")[0] == 0
+    cloud.run()
+    assert "ann cancelled: being replaced; nothing more is done for c1" in manage("recovery", "list", "--all")[1]
+
+
+@pytest.mark.parametrize("verb", ["show", "confirm", "reject", "pause", "resume", "cancel"])
 def test_an_unknown_uuid_is_refused(verb: str, cloud: Cloud, manage: Manage) -> None:
     """A uuid that nobody knows is said back, with where to look: exit 1."""
     uuid = str(uuid4())

@@ -62,6 +62,7 @@ NO_AGE = edit(
 NO_P0 = unchecked("_two_witnesses(after, decision, now, policy)")
 NO_P1 = unchecked("_proof_before_orders(after, decision, now, policy)")
 NO_DETECTOR_CHECK = unchecked("_detectors_word(before, after, policy, around)")
+NO_STOP_CHECK = unchecked("_humans_stop(after, decision, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
@@ -129,9 +130,13 @@ NOT_PINNED = (edit("core/targets.py", "    if move.pinned is not None:\n        
 ON_REVOKES_NOTHING = (
     edit(
         "core/evidence.py",
-        "    if state.fence.last is Power.ON:\n        reason = why_returned(state)\n",
-        "    if state.fence.last is Power.ON and state.fence.proofs > 99:\n        reason = why_returned(state)\n",
+        "    if state.fence.last is Power.ON:\n        draft.lose_proof(why_returned(state))\n",
+        "    if state.fence.last is Power.ON and state.fence.proofs > 99:\n        draft.lose_proof(why_returned(state))\n",
     ),
+)
+HALTS_NOTHING = (edit("core/recovery.py", "    Phase.HALTED: halting.halted,\n", "    Phase.HALTED: moving.moving,\n"),)
+NO_DOOR = (
+    edit("sim/store.py", "        if effect.is_order and (row.state.halt", "        if False and (row.state.halt"),
 )
 NO_SIGN_OF_LIFE = (
     edit("core/evidence.py", "    elif state.witness.advances:\n", "    elif state.witness.advances > 99:\n"),
@@ -691,6 +696,30 @@ MUTATIONS = (
             ),
         ),
         scenarios=("host-returns-while-no-engine",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="halt-ignored",
+        promise="P6",
+        why="a paused recovery goes on ordering",
+        edits=HALTS_NOTHING,
+        scenarios=("paused-midway",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="halt-ignored-unchecked",
+        promise="P6",
+        why="a paused recovery goes on ordering; the door is what still holds",
+        edits=(*HALTS_NOTHING, NO_STOP_CHECK),
+        scenarios=("paused-midway",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="door-open-to-what-was-disarmed",
+        promise="P6",
+        why="an order that was given just before the disarming leaves all the same",
+        edits=NO_DOOR,
+        scenarios=("disarmed-segment-midway",),
         shows=DIFFERS,
     ),
     Mutation(

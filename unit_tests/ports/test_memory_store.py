@@ -13,6 +13,7 @@ from unit_tests.ports.outbox_contract import OutboxContract
 from unit_tests.ports.returns_contract import ReturnsContract
 from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
+from vmha.core.model import Disarm
 from vmha.errors import StoreUnavailable
 from vmha.sim.outbox import MemoryOutbox
 from vmha.sim.returns import MemoryReturns
@@ -58,6 +59,11 @@ class MemoryRig:
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox."""
         self.store.say(recovery, event)
+
+    def disarm(self, kind: str, name: str, *, seconds: float) -> None:
+        """Disarm for a while."""
+        scope, until = f"{kind} {name}".strip(), self.now + seconds
+        self.store.disarms[scope] = Disarm(scope=scope, by="ann", why="because", until=until, until_text="then")
 
     def spoil(self, recovery: str) -> None:
         """Let nobody read the recovery."""

@@ -14,8 +14,8 @@ from vmha.adapters.db.schema import recoveries
 from vmha.api import paging, params, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
-from vmha.core.events import Confirmed, Rejected
 from vmha.core.model import Outcome, Phase
+from vmha.core.words import PAST, WORDS, not_taken
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def timeline(call: Call) -> Answer:
 
 
 def act(call: Call) -> Answer:
-    """Hand the human's confirm or reject to the engine that owns the recovery."""
+    """Hand a human's word to the engine that owns the recovery."""
     uuid = call.path["recovery"]
     ((verb, said),) = call.body.items()
     by = call.caller.user_name or call.caller.user_id or _NOBODY
     why = said["reason"].strip()
-    word = Confirmed(by=by, why=why) if verb == "confirm" else Rejected(by=by, why=why)
+    word = WORDS[verb](by=by, why=why)
     with transaction(call.parts.engine) as connection:
         row = _existing(connection, uuid)
         _demand_open(row, verb)
@@ -93,16 +93,11 @@ def _existing(connection: Connection, uuid: str) -> RecoveryView:
 
 
 def _demand_open(row: RecoveryView, verb: str) -> None:
-    """Raise `Fault` for a recovery that has ended, and for a confirm that nobody waits for. A reject is taken at any time."""
-    if row.phase is Phase.ENDED:
+    """Raise `Fault` for a word that means nothing to the recovery as it stands."""
+    why = not_taken(verb, row.phase)
+    if why is not None:
         outcome = "" if row.outcome is None else f" with outcome {row.outcome.value}"
-        raise conflict(f"Recovery {row.uuid} can't be {verb}ed: it has ended{outcome}.")
-    if verb == "confirm" and not row.phase.is_wait:
-        waits = ", ".join(phase.value for phase in Phase if phase.is_wait)
-        raise conflict(
-            f"Recovery {row.uuid} can't be {verb}ed: it is in phase {row.phase.value} and waits for no human. "
-            f"A confirm is taken in the phases {waits}."
-        )
+        raise conflict(f"Recovery {row.uuid} can't be {PAST[verb]}: {why}{outcome}.")
 
 
 def _word(query: Query, name: str, kind: type[Word]) -> Word | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vmha.api.validation import validator
+from vmha.core.words import WORDS
 
 Schema = dict[str, Any]
 
@@ -142,7 +143,7 @@ _SAID = _object({"reason": REASON}, ["reason"])
 RECOVERY_ACTION = validator(
     {
         "type": "object",
-        "properties": {"confirm": _SAID, "reject": _SAID},
+        "properties": dict.fromkeys(WORDS, _SAID),
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,

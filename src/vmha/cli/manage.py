@@ -14,12 +14,12 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import alerts, fencing, hosts, purging, readiness  # noqa: E402
+from vmha.cli import alerts, disarming, fencing, hosts, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.person import person  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
-from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Phase, Rung  # noqa: E402
+from vmha.core.words import PAST, WORDS, not_taken  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable, UnknownHost  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
@@ -68,7 +68,7 @@ def main() -> int:
     except Refused as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
-    except (StoreUnavailable, UnknownHost, purging.Unpurgeable) as error:
+    except (StoreUnavailable, UnknownHost, purging.Unpurgeable, disarming.Unknown) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     hosts.add_commands(categories)
     fencing.add_commands(categories)
     readiness.add_commands(categories)
+    disarming.add_commands(categories)
     return parser
 
 
@@ -137,12 +138,21 @@ def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentPars
     show.add_argument("uuid")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(command=_show, needs_tables=True)
-    for name, words in (("confirm", "say yes to what the recovery asks"), ("reject", "say no: nothing more is done")):
+    for name, words in _WORDS.items():
         action = actions.add_parser(name, help=words)
         action.add_argument("uuid", nargs="+")
         action.add_argument("--reason", required=True, help="why; it is recorded with your name")
         action.add_argument("--by", help="whose word it is, where that is not the user of this system")
         action.set_defaults(command=_answer, verb=name, needs_tables=True)
+
+
+_WORDS = {
+    "confirm": "say yes to what the recovery asks",
+    "reject": "say no: nothing more is done, and the recovery ends now",
+    "pause": "order nothing more until somebody resumes; what Nova works on is followed",
+    "resume": "let a paused recovery go on",
+    "cancel": "order nothing more at all; the recovery ends when what Nova works on has ended",
+}
 
 
 def _sync(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
@@ -218,16 +228,16 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     """Record the word of the system's user; the engine weighs it, and says so in the timeline."""
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
-    kind = Confirmed if options.verb == "confirm" else Rejected
-    event = kind(by=person(options.by), why=options.reason.strip())
+    event = WORDS[options.verb](by=person(options.by), why=options.reason.strip())
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
             if row.phase is Phase.ENDED:
                 raise Refused(f"recovery {uuid} of {row.host_name} has ended: {_standing(row)}; nothing was recorded")
-            if options.verb == "confirm" and not row.phase.is_wait:
+            why = not_taken(options.verb, row.phase)
+            if why is not None:
                 raise Refused(
-                    f"recovery {uuid} of {row.host_name} waits for no human: it is {row.phase.value}; nothing was recorded"
+                    f"recovery {uuid} of {row.host_name} cannot be {PAST[options.verb]}: {why}; nothing was recorded"
                 )
             incidents.say(connection, row.uuid, event)
     build_doorbell(settings).ring()

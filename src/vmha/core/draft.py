@@ -117,6 +117,15 @@ class Draft:
             self.revoked.append((proof, because_of.sentence))
         self.change(proof=None, fence=replace(self.state.fence, readings=self.state.fence.readings[-1:]))
 
+    def lose_proof(self, reason: Reason) -> None:
+        """Let the proof die and wait for another. What is halted stays so, and waits when it goes on."""
+        self.revoke(reason)
+        if self.state.halt is None:
+            self.enter(Phase.UNPROVEN, reason)
+        else:
+            self.reasons.append(reason)
+            self.change(halt=replace(self.state.halt, phase=Phase.UNPROVEN, reason=reason))
+
     def put(self, move: Move) -> None:
         """Replace the move of the same instance."""
         moves = tuple(move if old.instance == move.instance else old for old in self.state.moves)

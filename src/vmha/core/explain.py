@@ -196,6 +196,22 @@ class Code(Enum):
         "{by} rejected: {why}; nothing more is done for {host}, of whose {total} instances {left} were not moved; it stays forced down "
         "and disabled in Nova until you change that"
     )
+    PAUSED = "{by} paused the recovery of {host}: {why}; nothing is ordered until somebody resumes it; what Nova already works on is followed"
+    PAUSE_OVER = "{by} resumed the recovery: {why}"
+    PAUSE_NOT_TAKEN = "the pause of {by} changes nothing: the recovery is paused or cancelled already"
+    RESUME_NOT_TAKEN = "the resume of {by} changes nothing: no human has paused the recovery"
+    DISARMED = "nothing is ordered for {host}: {by} disarmed {scope} until {until}: {why}; it goes on by itself then, or with masakari-manage arm"
+    ARMED_AGAIN = "{host} is armed again: the recovery goes on"
+    CANCELLED = (
+        "{by} cancelled: {why}; nothing more is ordered for {host}; what Nova already works on is followed to its end"
+    )
+    CANCELLED_MOVE = "{name} ({instance}) is not moved: {by} cancelled the recovery"
+    CANCELLED_EARLY = "{by} cancelled: {why}; nothing more is done for {host}"
+    CANCELLED_MIDWAY = (
+        "{by} cancelled: {why}; {moved} of {total} instances of {host} moved; it stays forced down and disabled in Nova until you change "
+        "that"
+    )
+    CONFIRM_HALTED = "the confirm of {by} changes nothing: the recovery is halted; let it go on first"
     CONFIRM_REFUSED_ALIVE = (
         "the confirm of {by} is refused: Nova heard {host} {seconds} s ago; reject if it is well; if it has to go, power it off by "
         "hand, and the recovery goes on once it reads OFF and Nova hears it no more"

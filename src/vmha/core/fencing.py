@@ -172,6 +172,9 @@ def _is_explained_anew(draft: Draft) -> bool:
 def confirmed(draft: Draft, word: HumanWord) -> None:
     """Take a human's yes to the question of the wait, once Nova has been asked of late whether it hears the host."""
     state = draft.state
+    if state.phase is Phase.HALTED:
+        draft.say(Code.CONFIRM_HALTED, by=word.by)
+        return
     if state.phase.is_wait and not evidence.has_looked(state.witness, draft.now, draft.policy):
         draft.change(unweighed=word, heartbeat_due=draft.now)
         return

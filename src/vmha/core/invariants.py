@@ -36,6 +36,7 @@ def check(before: Recovery, decision: Decision, now: float, policy: Policy, arou
         *_nothing_lost(after),
         *_bounded_harm(after, decision, policy, around),
         *_no_silent_loss(after, decision, policy),
+        *_humans_stop(after, decision, around),
         *_final_stays_final(before, decision),
     ]
     if broken:
@@ -204,6 +205,18 @@ def _no_silent_loss(after: Recovery, decision: Decision, policy: Policy) -> Iter
         waits = policy.local_disk is LocalDisk.WAIT and not policy.shared_storage
         if isinstance(effect, Evacuate) and effect.instance in local and waits:
             yield f"P8: {effect.key} would lose its local disk"
+
+
+def _humans_stop(after: Recovery, decision: Decision, around: Surroundings) -> Iterator[str]:
+    """P6: what a human paused, cancelled or disarmed orders nothing."""
+    orders = [effect.key for effect in decision.effects if effect.is_order]
+    if orders and (after.halt is not None or after.cancel is not None or around.disarmed is not None):
+        yield f"P6: {', '.join(orders)} although a human stopped it"
+    if (after.phase is Phase.HALTED) is not (after.halt is not None) and after.phase not in (
+        Phase.ENDED,
+        Phase.STOPPED,
+    ):
+        yield f"P6: in phase {after.phase.value} the halt is {after.halt}"
 
 
 def _final_stays_final(before: Recovery, decision: Decision) -> Iterator[str]:

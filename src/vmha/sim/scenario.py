@@ -36,7 +36,7 @@ from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.model import MoveStatus, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import checker
+from vmha.sim import checker, humans
 from vmha.sim.faults import FAULTS, inject
 from vmha.sim.listening import ListeningStore
 from vmha.sim.operator import Operator
@@ -297,8 +297,7 @@ class Player:
         ]
 
     def _where(self, uuid: str) -> str:
-        running = ", ".join(self.world.running(uuid)) or "nowhere"
-        return f"{self.world.nova.servers[uuid].name} runs on {running}"
+        return f"{self.world.nova.servers[uuid].name} runs on {', '.join(self.world.running(uuid)) or 'nowhere'}"
 
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -315,6 +314,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "database_away": Player.database_away,
     "database_clock_steps": Player.database_clock_steps,
     "set": Player.set_option,
+    **humans.VERBS,
 }
 
 

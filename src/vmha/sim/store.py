@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmha.core.events import Event
-    from vmha.core.model import Proof
+    from vmha.core.model import Disarm, Proof
     from vmha.ports import Change, LeaseTerms, Order
     from vmha.return_ports import Hold
 
@@ -85,6 +85,8 @@ class MemoryStore:
     on_recovery: Callable[[str, bool], None] = lambda _host, _is_open: None
     on_told: Callable[[str], None] = lambda _code: None
     """Hears of each line that a return puts on a timeline."""
+    disarms: dict[str, Disarm] = field(default_factory=dict)
+    """By scope: "all", "segment NAME" or "host NAME"."""
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
@@ -208,6 +210,7 @@ class MemoryStore:
             segment_name=recovery.segment,
             segment_braked=any(s.phase is Phase.BRAKED and s.uuid != recovery.uuid for s in mine),
             reserved_hosts=self._free_reserves(recovery),
+            disarmed=self._disarmed(recovery),
             neighbours=tuple(
                 h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
             ),
@@ -221,6 +224,14 @@ class MemoryStore:
                 and (row.state.proof.rung is not Rung.DETECTOR or row.state.segment == recovery.segment)
             ),
         )
+
+    def _disarmed(self, recovery: Recovery) -> Disarm | None:
+        """Return the order that stops the host's orders, the one for all before its segment's and its own."""
+        for scope in ("all", f"segment {recovery.segment}", f"host {recovery.host}"):
+            order = self.disarms.get(scope)
+            if order is not None and order.until > self.now():
+                return order
+        return None
 
     def _free_reserves(self, recovery: Recovery) -> tuple[str, ...]:
         failing = {row.state.host for row in self.rows.values() if row.state.phase is not Phase.ENDED}
@@ -323,6 +334,8 @@ class MemoryStore:
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         row, effect = self.rows[lease.recovery], order.effect
+        if effect.is_order and (row.state.halt or row.state.cancel or self._disarmed(row.state)):
+            raise NoLongerWanted(f"order {effect.key} is no longer wanted: a human stopped it")
         if isinstance(effect, ForceDown) and self.held(effect.host) is not None:
             raise NotYet(f"{effect.host} is being let back by an operator; the order is given again when that is over")
         if isinstance(effect, Evacuate | ForceDown | EnableReserved):

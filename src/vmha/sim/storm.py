@@ -18,12 +18,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from vmha.core.events import Confirmed, Rejected
-from vmha.core.explain import Code
-from vmha.core.model import Phase, RecoveryMethod
+from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
+from vmha.core.model import Disarm, Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
 from vmha.sim import checker, losses, repairs
 from vmha.sim.faults import inject
+from vmha.sim.refusals import REFUSALS
 from vmha.sim.rig import Rig
 from vmha.sim.world import World
 
@@ -40,36 +40,6 @@ FAULT_SECONDS = 300.0
 END_SECONDS = 760.0
 STUCK_SECONDS = 150.0
 """Longer than the longest pause between two steps of a recovery that goes on: a move's time is 120 s here."""
-
-REFUSALS = (
-    Code.NO_WITNESS_ALL_STALE,
-    Code.NO_WITNESS_NOVA_AWAY,
-    Code.DISPUTED,
-    Code.FALSE_ALARM,
-    Code.BRAKED,
-    Code.NO_DEVICE,
-    Code.BMC_SILENT,
-    Code.BMC_BAD_CREDENTIALS,
-    Code.BMC_WRONG_IDENTITY,
-    Code.BMC_ERROR,
-    Code.STAYS_ON,
-    Code.SIGN_OF_LIFE,
-    Code.HOST_RETURNED,
-    Code.PROOF_EXPIRED,
-    Code.HIDDEN_INSTANCES,
-    Code.LOCAL_DISK,
-    Code.ASK,
-    Code.NO_CAPACITY,
-    Code.NO_RESERVED,
-    Code.STALLED,
-    Code.EVACUATION_UNANSWERED,
-    Code.EVACUATION_NOT_TAKEN,
-    Code.TAKEN_OVER,
-    Code.CONFIRM_REFUSED_ALIVE,
-    Code.REJECTED,
-    *repairs.REFUSALS,
-)
-"""Every way in which the engine declines, waits or asks; each must have been met in a storm of 2,000 runs."""
 
 
 @dataclass(slots=True)
@@ -238,17 +208,38 @@ class Storm:
     def _human(self) -> None:
         """Look at what waits; confirm only what one has made true by hand, or reject."""
         for row in self.rig.memory.rows.values():
-            if not row.state.phase.is_wait or self.random.random() < 0.6:
+            if self._stops(row.state) or not row.state.phase.is_wait or self.random.random() < 0.6:
                 continue
             host = self.world.hosts[row.state.host]
             if self.random.random() < 0.08:
                 self.rig.memory.say(row.state.uuid, Rejected(by="ann", why="not now"))
             elif row.state.phase is Phase.DISPUTED and self._is_heard(row.state):
                 self.rig.memory.say(row.state.uuid, Confirmed(by="bob", why="the monitor is right"))
-            elif row.state.phase not in (Phase.HELD, Phase.DISPUTED):
+            elif row.state.phase not in (Phase.HELD, Phase.DISPUTED, Phase.HALTED):
                 host.power_off("operator")
                 self.world.note_word(host.name, by="ann", why="pulled the plug")
                 self.rig.memory.say(row.state.uuid, Confirmed(by="ann", why="pulled the plug"))
+
+    def _stops(self, state: Recovery) -> bool:
+        """Let a human pause, resume or cancel now and then; tell whether that is what happened."""
+        chance = self.random.random()
+        word: type[Paused | Resumed | Cancelled] | None = None
+        if state.phase is Phase.HALTED:
+            word = Resumed if chance < 0.6 else Cancelled if chance < 0.65 else None
+        elif state.phase is not Phase.ENDED:
+            word = Paused if chance < 0.08 else Cancelled if chance < 0.1 else None
+        if word is not None:
+            self.rig.memory.say(state.uuid, word(by="ann", why="the rack is being rewired"))
+        return word is not None
+
+    def on_the_fleet(self, name: str) -> None:
+        """Disarm all, the segment or a host, for a while."""
+        self.result.faults[name] += 1
+        host = self.random.choice(HOSTS)
+        scope = self.random.choice(("all", f"segment {self.rig.memory.hosts[host].segment}", f"host {host}"))
+        until = self.world.now + self.random.choice((30.0, 120.0))
+        order = Disarm(scope=scope, by="ann", why="the network is rebuilt", until=until, until_text=f"{until:.0f} s")
+        self.rig.memory.disarms[scope] = order
 
     def _is_heard(self, state: Recovery) -> bool:
         heard_at = state.witness.changed_at
@@ -323,6 +314,7 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.on_an_instance) for name in ("owner_deletes", "owner_stops", "owner_live_migrates")),
     *((name, Storm.on_an_engine) for name in ("engine_killed", "engine_paused") for _ in range(4)),
     *(("database_away", Storm.on_the_database),) * 2,
+    ("operator_disarms", Storm.on_the_fleet),
 )
 
 

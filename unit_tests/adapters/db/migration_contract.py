@@ -19,7 +19,7 @@ from vmha.errors import ConfigurationError
 
 Fresh = Callable[[], str]
 PROCESSES = 4
-NEWEST = "0004"
+NEWEST = "0005"
 
 SYNC = """
 import sys

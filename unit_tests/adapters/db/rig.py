@@ -18,7 +18,7 @@ from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.ports.store_contract import Reported
-from vmha.adapters.db import hosts, incidents, schema
+from vmha.adapters.db import disarming, hosts, incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.returns import SqlReturns
@@ -136,6 +136,16 @@ class SqlRig:
                     **common,
                 )
             )
+
+    def disarm(self, kind: str, name: str, *, seconds: float) -> None:
+        """Disarm for a while, as masakari-manage does."""
+        scopes = {
+            "all": disarming.ALL,
+            "segment": disarming.segment(name, name),
+            "host": disarming.host(f"uuid-of-{name}", name),
+        }
+        with transaction(self.engine) as connection:
+            disarming.disarm(connection, scopes[kind], by="ann", why="because", seconds=seconds)
 
     def disband(self, host: str) -> None:
         """Mark a host as deleted."""

@@ -290,3 +290,19 @@ alert_deliveries = Table(
     UniqueConstraint("alert_uuid", "webhook", name="alert_deliveries_alert_webhook_key"),
     Index("alert_deliveries_due_idx", "next_at", "webhook"),
 )
+
+disarms = Table(
+    "disarms",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column(
+        "open_key", String(64), unique=True
+    ),  # "all", "segment:<uuid>" or "host:<uuid>" while it stands, NULL when it has ended
+    Column("scope", Text, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_because", Text),
+)

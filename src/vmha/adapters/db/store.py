@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import returns, schema
+from vmha.adapters.db import disarming, returns, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.core.effects import EnableReserved, Evacuate, ForceDown, PowerOff
@@ -140,6 +140,7 @@ class SqlStore:
                 neighbours=neighbours,
                 reserved_hosts=_free_reserves(connection, recovery),
                 proven_off=_proven_off(connection, recovery),
+                disarmed=disarming.standing_for(connection, recovery),
             )
 
     def commit(self, lease: Lease, version: int, change: Change) -> int:
@@ -156,6 +157,8 @@ class SqlStore:
         with transaction(self._engine) as connection:
             if not _extend(connection, lease, terms):
                 raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+            if order.effect.is_order and disarming.is_stopped(connection, lease):
+                raise NoLongerWanted(f"order {order.effect.key} is no longer wanted: a human stopped it")
             if isinstance(order.effect, ForceDown) and returns.is_held(connection, lease.recovery):
                 raise NotYet(
                     f"{order.effect.host} is being let back by an operator; the order is given again when that is over"

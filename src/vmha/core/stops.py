@@ -1,0 +1,38 @@
+"""What humans said, and what of it keeps a recovery from ordering anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmha.core.explain import Reason
+from vmha.core.phases import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class HumanWord:
+    """What a named human said of a recovery, and why."""
+
+    by: str
+    why: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Why a recovery orders nothing for now, a human's word or, without one, that it is disarmed; and where it goes on."""
+
+    phase: Phase
+    reason: Reason
+    word: HumanWord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disarm:
+    """An operator's order that nothing is ordered, until then or until it is taken back. `scope` names what it is for and
+    `until_text` the end, both in words."""
+
+    scope: str
+    by: str
+    why: str
+    until: float
+    until_text: str

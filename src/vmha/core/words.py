@@ -1,0 +1,45 @@
+"""What a human may say of a recovery, by the verbs of API, command line and Juju actions, and in which phases it means something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
+from vmha.core.model import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Word = type[Confirmed | Rejected | Paused | Resumed | Cancelled]
+
+WORDS: Mapping[str, Word] = {
+    "confirm": Confirmed,
+    "reject": Rejected,
+    "pause": Paused,
+    "resume": Resumed,
+    "cancel": Cancelled,
+}
+
+PAST = {
+    "confirm": "confirmed",
+    "reject": "rejected",
+    "pause": "paused",
+    "resume": "resumed",
+    "cancel": "cancelled",
+}
+
+
+def not_taken(verb: str, phase: Phase) -> str | None:
+    """Say why a word means nothing to a recovery in this phase; None where its engine will weigh it. None is taken after the end."""
+    if phase is Phase.ENDED:
+        return "it has ended"
+    if verb == "confirm" and not phase.takes_confirm:
+        waits = ", ".join(each.value for each in Phase if each.takes_confirm)
+        return f"it is in phase {phase.value} and waits for no human. A confirm is taken in the phases {waits}"
+    if verb == "resume" and phase is not Phase.HALTED:
+        return f"it is in phase {phase.value}; only what is paused can go on"
+    if verb in ("pause", "cancel") and phase is Phase.STOPPED:
+        return "it was stopped, since going on would break a promise, and orders nothing. Reject it"
+    if verb in ("pause", "cancel") and phase is Phase.CANCELLING:
+        return "it is cancelled already, and ends when what Nova works on has ended"
+    return None
