@@ -20,7 +20,7 @@ from vmha.adapters.announcing_broker import open_announcer
 from vmha.adapters.announcing_engine import EngineAnnouncements, HostAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
-from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.connection import open_database, open_reader
 from vmha.adapters.db.disarming import DisarmWatch
 from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
@@ -201,6 +201,7 @@ def build_api(
     return create_app(
         ApiParts(
             engine=database,
+            reader=open_reader(database, settings.database_url, options=database_options.given(settings.config)),
             config=settings.config,
             auth_strategy=api.auth_strategy,
             compute_hosts=_compute_hosts(cloud),

@@ -118,6 +118,7 @@ class Ours:
         config([], project="masakari", default_config_files=[], default_config_dirs=[])
         parts = ApiParts(
             engine=self.engine,
+            reader=self.engine,
             config=config,
             auth_strategy="noauth2",
             compute_hosts=frozenset,

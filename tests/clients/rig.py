@@ -122,6 +122,7 @@ class Rig:
         config([], project="masakari", default_config_files=[str(path)], default_config_dirs=[])
         return ApiParts(
             engine=self.engine,
+            reader=self.engine,
             config=config,
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,

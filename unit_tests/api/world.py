@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.api import described
 from vmha.adapters.db import schema
-from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.connection import open_database, open_reader
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
@@ -72,9 +72,13 @@ class World:
 
     def __post_init__(self) -> None:
         """Make the database and the application."""
-        self.engine = make_database(self.database or f"sqlite:///{self.folder}/vmha.sqlite")
+        url = self.database or f"sqlite:///{self.folder}/vmha.sqlite"
+        self.engine = make_database(url)
         if self.longest_value is not None:
             limit_rows(self.engine, self.longest_value)
+        if self.database_is_away:
+            url, self.engine = NO_DATABASE, open_database(NO_DATABASE)
+        self.reader = open_reader(self.engine, url)
         self.app = create_app(self.parts())
 
     def call(
@@ -131,7 +135,8 @@ class World:
     def parts(self) -> ApiParts:
         """Return what the application is built from."""
         return ApiParts(
-            engine=open_database(NO_DATABASE) if self.database_is_away else self.engine,
+            engine=self.engine,
+            reader=self.reader,
             config=self._config(),
             auth_strategy="noauth2" if self.authtoken is None else "keystone",
             compute_hosts=self.compute_hosts,

@@ -12,7 +12,7 @@ from oslo_utils import strutils, uuidutils
 from vmha.adapters.announcing import host_payload
 from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.schema import hosts
 from vmha.api import naming, paging, params, segments, times, views
 from vmha.api.call import Answer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def index(call: Call) -> Answer:
     """List the hosts of a segment."""
     page = params.page(call.query, max_limit=call.parts.max_limit)
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         segment = segments.existing(connection, call.path["segment"])
         conditions = [
             hosts.c.failover_segment_id == segment.uuid,
@@ -50,7 +50,7 @@ def show(call: Call) -> Answer:
     uuid = call.path["host"]
     if not uuidutils.is_uuid_like(uuid):
         raise not_found(f"No host with id {uuid}.")
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         row, segment = existing(connection, uuid, call.path["segment"])
     return Answer({"host": views.host(row, segment)})
 

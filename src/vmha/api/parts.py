@@ -28,6 +28,7 @@ class ApiParts:
 
     `compute_hosts` names the hosts that have a nova-compute service. `hypervisors` gives the host of each hypervisor whose name
     contains a text. Both raise `NovaUnavailable` and `NovaRefused`. `task_flows` reads what upstream's engine did about a notification.
+    `reader` is the same database for `reading`; it may be the same engine.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
     `let_back` lets a host back; it raises `ReturnRefused`, `UnknownHost` and `StoreUnavailable`.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
@@ -35,6 +36,7 @@ class ApiParts:
     """
 
     engine: Engine
+    reader: Engine
     config: cfg.ConfigOpts
     auth_strategy: str
     compute_hosts: Callable[[], frozenset[str]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vmha.adapters.db import incidents
 from vmha.adapters.db import recovery_views as stored
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.listing import Order, Page, equals
 from vmha.adapters.db.schema import recoveries
 from vmha.api import paging, params, views
@@ -45,7 +45,7 @@ def index(call: Call) -> Answer:
         conditions.append(recoveries.c.phase == phase.value)
     if outcome := _word(call.query, "outcome", Outcome):
         conditions.append(recoveries.c.outcome == outcome.value)
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         rows = stored.listed(connection, conditions, paging.one_more(page))
     return paging.answer(call, "recoveries", rows, page, views.recovery, marker="uuid")
 
@@ -53,7 +53,7 @@ def index(call: Call) -> Answer:
 def show(call: Call) -> Answer:
     """Show a recovery with its notifications, moves and proofs."""
     uuid = call.path["recovery"]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         row = _existing(connection, uuid)
         notifications = stored.notifications_of(connection, uuid)
         moves, proofs = stored.moves_of(connection, uuid), stored.proofs_of(connection, uuid)
@@ -63,7 +63,7 @@ def show(call: Call) -> Answer:
 def timeline(call: Call) -> Answer:
     """Show all that happened, and why, oldest first."""
     uuid = call.path["recovery"]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         _existing(connection, uuid)
         lines = stored.timeline_of(connection, uuid)
     return Answer({"timeline": [views.timeline_line(line) for line in lines]})
