@@ -34,6 +34,7 @@ _SHOWN = (
     recoveries.c.ended_at,
 )
 """All but the state, which grows with the number of instances."""
+_ALL = select(*_SHOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +98,8 @@ def find_by_notification(connection: Connection, notification_uuid: str) -> Reco
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[RecoveryView]:
     """Return a page of the recoveries that meet all `conditions`."""
-    query = select(*_SHOWN).where(*conditions)
-    return [_recovery(row) for row in listing.read_page(connection, recoveries, query, page, uuid="uuid")]
+    rows = listing.read_page(connection, recoveries, _ALL, conditions, page, uuid="uuid")
+    return [_recovery(row) for row in rows]
 
 
 def notifications_of(connection: Connection, uuid: str) -> list[str]:
