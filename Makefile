@@ -16,7 +16,7 @@ RUN := .venv/bin/python
 PACKAGES := .venv/packages-$(shell cksum < requirements/test.txt | cut -d' ' -f1)
 READY := .venv/vmha-$(shell cat pyproject.toml requirements/service.in | cksum | cut -d' ' -f1)
 
-.PHONY: help demo test check soak storm scenarios cloud cloud-down bench charms juju-demo functional clean pins
+.PHONY: help demo test check soak storm scenarios cloud cloud-down bench bench-api charms juju-demo functional clean pins
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ cloud-down: $(READY) ## stop it and keep its data
 
 bench: $(READY) ## measure recoveries on that cloud beside the bare loop; writes bench/RESULTS.md
 	@$(RUN) -m bench
+
+bench-api: $(READY) ## measure the API beside upstream's, one worker each; writes bench/API.md
+	@$(RUN) -m bench.api
 
 charms: $(READY) ## pack the masakari charm into dist/ (on Debian or Ubuntu, with python3-apt and python3-venv)
 	@$(RUN) -m packing

@@ -119,7 +119,7 @@ def _rig(verb: str) -> subprocess.CompletedProcess[str]:
 
 def _versions(cloud: Cloud, *, with_upstream: bool) -> dict[str, str]:
     """Name what ran, from the pins that it was installed from."""
-    versions = {"vmha": f"{__version__} at {_commit()}", "Python": sys.version.split()[0]}
+    versions = {"vmha": f"{__version__} at {machine.commit()}", "Python": sys.version.split()[0]}
     for project, package in SHOWN.items():
         pins = (FREEZE / f"{project}.txt").read_text().splitlines()
         versions[project] = next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{package}=="))
@@ -128,14 +128,6 @@ def _versions(cloud: Cloud, *, with_upstream: bool) -> dict[str, str]:
     if with_upstream:
         versions["masakari"] = upstream.VERSION
     return versions
-
-
-def _commit() -> str:
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
-
-    changed = git("status", "--porcelain", "--", "src")
-    return f"{git('rev-parse', '--short', 'HEAD') or 'no commit'}{' with changes' if changed else ''}"
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count() or 1
@@ -28,6 +30,7 @@ OURSELVES = "bench and service"
 class Use:
     """Seconds of processor time: of each part of the cloud, and of processes that have nothing to do with the measurement.
 
+    `niced` is that of work at lowered priority, which is not in `foreign`.
     `probe_milliseconds` is what a fixed piece of work cost meanwhile: on a virtual machine it grows when its host is busy with others,
     which nothing inside the machine shows otherwise.
     """
@@ -35,12 +38,18 @@ class Use:
     elapsed: float
     parts: Mapping[str, float]
     foreign: float
+    niced: float
     probe_milliseconds: float
 
     @property
     def foreign_share(self) -> float:
         """Return which part of the machine others used."""
         return self.foreign / (self.elapsed * CORES)
+
+    @property
+    def share_of_all_others(self) -> float:
+        """Return which part of the machine others used at any priority."""
+        return (self.foreign + self.niced) / (self.elapsed * CORES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Sample:
 
     at: float
     busy: float
+    niced: float
     parts: Mapping[str, float]
     probe: float = 0.0
 
@@ -80,13 +90,15 @@ class Meter:
             sample.probe for sample in self._samples if begin - SAMPLE_SECONDS <= sample.at <= end + SAMPLE_SECONDS
         ]
         foreign = max(0.0, last.busy - first.busy - sum(parts.values()))
-        return Use(end - begin, parts, foreign, 1000 * sum(probes) / len(probes))
+        niced = last.niced - first.niced
+        return Use(end - begin, parts, foreign, niced, 1000 * sum(probes) / len(probes))
 
     def _sample(self) -> None:
         groups = _groups(self._pid_files)
         while True:
             is_last = self._stop.is_set()
-            self._samples.append(Sample(time.time(), busy_seconds(), _seconds_by_part(groups), _probe_seconds()))
+            busy, niced = busy_seconds()
+            self._samples.append(Sample(time.time(), busy, niced, _seconds_by_part(groups), _probe_seconds()))
             if is_last:
                 return
             self._stop.wait(SAMPLE_SECONDS)
@@ -99,15 +111,16 @@ class Meter:
         a, b = self._samples[after - 1], self._samples[after]
         part = min(max((moment - a.at) / (b.at - a.at), 0.0), 1.0)
         parts = {name: b.parts[name] * part + a.parts.get(name, b.parts[name]) * (1 - part) for name in b.parts}
-        return Sample(moment, b.busy * part + a.busy * (1 - part), parts)
+        busy, niced = (y * part + x * (1 - part) for x, y in ((a.busy, b.busy), (a.niced, b.niced)))
+        return Sample(moment, busy, niced, parts)
 
 
-def share_of_others(pid_files: Path, seconds: float = 2.0) -> float:
-    """Return which part of the machine others use at this moment."""
+def use_now(pid_files: Path, seconds: float = 2.0) -> Use:
+    """Return who uses the machine at this moment."""
     with Meter(pid_files) as meter:
         began = time.time()
         time.sleep(seconds)
-    return meter.between(began, began + seconds).foreign_share
+    return meter.between(began, began + seconds)
 
 
 def runs(argument: str) -> bool:
@@ -120,14 +133,14 @@ def runs(argument: str) -> bool:
     return False
 
 
-def busy_seconds() -> float:
-    """Return for how many seconds all processors together have worked since the machine's start.
+def busy_seconds() -> tuple[float, float]:
+    """Return for how many seconds all processors together have worked since the machine's start, and for how many more at lowered priority.
 
-    Work at lowered priority does not count: it gives way to the measurement at once.
+    The latter gives way to the measurement at once.
     """
     fields = (PROC / "stat").read_text().splitlines()[0].split()[1:]
-    user, _nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
-    return (user + system + irq + softirq + steal) / TICK
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
+    return (user + system + irq + softirq + steal) / TICK, nice / TICK
 
 
 def describe() -> dict[str, str]:
@@ -139,6 +152,16 @@ def describe() -> dict[str, str]:
         "memory": f"{memory:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
     }
+
+
+def commit() -> str:
+    """Name the commit under the measurement, and whether the sources were changed since."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "src")
+    return f"{git('rev-parse', '--short', 'HEAD') or 'no commit'}{' with changes' if changed else ''}"
 
 
 def _probe_seconds() -> float:

@@ -60,7 +60,10 @@ class Recorder:
     def _once(self, leg: Leg, size: int) -> Run:
         with alone(self.cloud, self.say):
             until = time.monotonic() + QUIET_SECONDS
-            while machine.share_of_others(self.cloud.settings.data / "run") > NOISY_SHARE and time.monotonic() < until:
+            while (
+                machine.use_now(self.cloud.settings.data / "run").foreign_share > NOISY_SHARE
+                and time.monotonic() < until
+            ):
                 time.sleep(1)
             return leg(size)
 

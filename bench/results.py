@@ -77,7 +77,7 @@ def _judged(size: int, ratio: float) -> str:
 
 
 def _method(report: Report) -> Iterable[str]:
-    yield _table(("what", "value"), [*report.machine.items(), *report.versions.items()])
+    yield table(("what", "value"), [*report.machine.items(), *report.versions.items()])
     changed = ", ".join(f"`{name} = {value}`" for name, value in report.settings.items())
     yield (
         "One machine carries everything: Nova and its neighbours, both sides, and the clock. Keystone checks passwords at its default "
@@ -119,7 +119,7 @@ def _chosen(report: Report) -> str:
 def _size(size: int, rounds: Sequence[Round]) -> Iterable[str]:
     sides = [side for side in (OURS, BARE, UPSTREAM) if side in rounds[0]]
     yield f"### {size} instances"
-    yield _table(
+    yield table(
         (
             "median (min to max)",
             "seconds to the last",
@@ -138,35 +138,35 @@ def _size(size: int, rounds: Sequence[Round]) -> Iterable[str]:
     rows.append(("to half of the instances, fencing included", _ratios(rounds, lambda run: run.half)))
     if UPSTREAM in sides:
         rows.append(("upstream to the bare loop, to the last", _ratios(rounds, lambda run: run.seconds, of=UPSTREAM)))
-    yield _table(
+    yield table(
         ("ratio to the bare loop", "median", *(f"round {number}" for number, _ in enumerate(rounds, 1))),
         [(name, f"{median(ratios):.2f}", *(f"{ratio:.2f}" for ratio in ratios)) for name, ratios in rows],
     )
     mine = [each[OURS] for each in rounds]
-    yield _table(
+    yield table(
         ("ours, seconds after the second witness", "median (min to max)"),
         [
-            *((name, _spread([_moment(run, codes, which) for run in mine], 1)) for name, codes, which in PHASES),
-            ("last instance ACTIVE elsewhere", _spread([run.seconds for run in mine], 1)),
-            ("recovery ended, all of it verified", _spread([_moment(run, ("RECOVERED",), 1) for run in mine], 1)),
+            *((name, spread([_moment(run, codes, which) for run in mine], 1)) for name, codes, which in PHASES),
+            ("last instance ACTIVE elsewhere", spread([run.seconds for run in mine], 1)),
+            ("recovery ended, all of it verified", spread([_moment(run, ("RECOVERED",), 1) for run in mine], 1)),
         ],
     )
 
 
 def _figures(runs: Sequence[Run]) -> tuple[str, ...]:
     return (
-        _spread([run.seconds for run in runs], 1),
-        _spread([run.half for run in runs], 1),
-        _spread([run.nova_calls for run in runs], 0),
-        _spread([run.nova_calls / run.instances for run in runs], 2),
-        _spread([run.tokens for run in runs], 0),
-        _spread([run.placement_requests for run in runs], 0),
-        _spread([run.spread[0] for run in runs], 0),
-        _spread([sum(run.cpu.values()) for run in runs], 1),
+        spread([run.seconds for run in runs], 1),
+        spread([run.half for run in runs], 1),
+        spread([run.nova_calls for run in runs], 0),
+        spread([run.nova_calls / run.instances for run in runs], 2),
+        spread([run.tokens for run in runs], 0),
+        spread([run.placement_requests for run in runs], 0),
+        spread([run.spread[0] for run in runs], 0),
+        spread([sum(run.cpu.values()) for run in runs], 1),
     )
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
+def spread(values: Sequence[float], digits: int) -> str:
     low, middle, high = (f"{value:.{digits}f}" for value in (min(values), median(values), max(values)))
     return middle if low == high else f"{middle} ({low} to {high})"
 
@@ -210,9 +210,9 @@ def _every_run(report: Report) -> str:
         "CPU seconds",
         "others",
     )
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

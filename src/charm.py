@@ -39,6 +39,7 @@ ACTIONS = {
     "pause": "actions.pause",
     "restart-services": "actions.restart_services",
     "resume": "actions.resume",
+    "return-host": "actions.return_host",
     "show-recovery": "actions.show_recovery",
 }
 """Which module has the function `run(event, charm)` of an action."""

@@ -27,6 +27,10 @@ class NoLongerWanted(VmhaError):
     """The recovery went on since the order was stored: it must not be sent any more."""
 
 
+class NotYet(VmhaError):
+    """Something else has to end before the order may leave; it is to be asked for again."""
+
+
 class ClaimRefused(VmhaError):
     """Another recovery holds the reserved host, or the last slot for a power-off, that was to be claimed."""
 
@@ -54,3 +58,10 @@ class NovaRefused(VmhaError):
 
 class OrderExpired(VmhaError):
     """The deadline of an order passed before it left."""
+
+
+class UnknownHost(VmhaError):
+    """No segment has a host of that name."""
+
+    def __init__(self, host: str, hint: str = "") -> None:
+        super().__init__(f"no segment has a host {host}; see openstack segment host list{hint}")

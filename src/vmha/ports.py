@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.core.explain import Reason
+    from vmha.core.flags import ServiceFlags
     from vmha.core.incidents import Incident
     from vmha.core.model import (
         Instance,
@@ -130,6 +131,22 @@ class Nova(Protocol):
 
     def disable(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
         """Disable the compute service of `host`; return how it stood before. One that is disabled keeps its reason. Idempotent."""
+
+    def set_flags(self, host: str, flags: ServiceFlags, *, seen: ServiceFlags, deadline: Deadline) -> None:
+        """Give the compute service of `host` these flags in one PUT; nothing is sent where it has them.
+
+        Where it has neither these nor those that were `seen`, somebody else has changed them: `NovaRefused` with status 409, and nothing
+        is sent. Nova itself refuses to clear forced_down while evacuations from the host await its clean-up (400).
+        """
+
+    def release_room(self, host: str, consumer: str, *, deadline: Deadline) -> None:
+        """Take from a consumer what it holds of `host` in Placement; what it holds elsewhere stays. Idempotent."""
+
+    def delete_service(self, host: str, *, deadline: Deadline) -> None:
+        """Delete the compute service of `host`, and with it the resource provider that nobody holds room of.
+
+        Nova refuses while an instance is on the host (409). A host without a compute service is `NovaRefused` with status 404.
+        """
 
 
 class PowerDevices(Protocol):
@@ -275,9 +292,9 @@ class Store(Protocol):
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
         """Open the door for an order that is about to leave, and renew the lease.
 
-        Raises `LeaseLost`, `ProofRefused` (an evacuation, a forced_down or the enabling of a reserved host without a valid proof), or
+        Raises `LeaseLost`, `ProofRefused` (an evacuation, a forced_down or the enabling of a reserved host without a valid proof),
         `NoLongerWanted` (a power-off of a recovery that fences no more, an order about a service whose host is being recovered, an order
-        that is not in the journal).
+        that is not in the journal, or that a human stopped), or `NotYet` (a forced_down of a host that is held for its return).
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,18 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from vmha.adapters.alerts import LogAlerts
 from vmha.adapters.announcing import SilentAnnouncer
 from vmha.adapters.announcing_broker import open_announcer
-from vmha.adapters.announcing_engine import EngineAnnouncements
+from vmha.adapters.announcing_engine import EngineAnnouncements, HostAnnouncements
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import options as database_options
-from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.connection import open_database, open_reader
+from vmha.adapters.db.disarming import DisarmWatch
 from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.outbox import SqlOutbox
+from vmha.adapters.db.returns import SqlReturns
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.db.upstream_flows import UpstreamFlows
-from vmha.adapters.fencing.inventory import load_inventory
+from vmha.adapters.fencing.inventory import Inventory, load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
 from vmha.adapters.metrics import EngineMetrics, api_registry, engine_registry
@@ -34,24 +37,27 @@ from vmha.adapters.nova import open_nova
 from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.engine import returning
 from vmha.engine.alert_threads import AlertThreads
 from vmha.engine.carrying import Tools
 from vmha.engine.couriers import Courier, Dispatcher
 from vmha.engine.executor import ThreadExecutor
+from vmha.engine.looking import Bounds, Hands, finish
 from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
 from vmha.logs import log
 from vmha.ports import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from wsgiref.types import WSGIApplication
 
     from sqlalchemy.engine import URL
     from sqlalchemy.engine import Engine as Database
 
-    from vmha.adapters.fencing.inventory import Inventory
-    from vmha.ports import Change, Doorbell, Nova, PowerDevices, Store
+    from vmha.core.returning import Returned, Wish
+    from vmha.ports import Announcer, Change, Doorbell, Nova, PowerDevices, Store
+    from vmha.return_ports import LetBack
     from vmha.settings import Settings
 
     AfterCommit = Callable[[int, Change[Any]], None]
@@ -63,12 +69,12 @@ logger = logging.getLogger(__name__)
 class EngineProcess:
     """An engine with the threads that carry out its orders; `bell` wakes its loop, `close` ends what still runs beside it.
 
-    `look_for_leftovers` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
+    Each of `beside` is called after each round of the engine. `alerts` delivers what was stored for humans, `metrics` shows what the
     engine counted; both are started with the loop.
     """
 
     engine: Engine
-    look_for_leftovers: Callable[[], None]
+    beside: tuple[Callable[[], None], ...]
     executor: ThreadExecutor
     bell: threading.Event
     close: Callable[[], None]
@@ -127,7 +133,7 @@ def build_engine(
     )
     return EngineProcess(
         engine=engine,
-        look_for_leftovers=LeftoverWatch(database, clock).look,
+        beside=(LeftoverWatch(database, clock).look, DisarmWatch(database, clock).look),
         executor=executor,
         bell=bell,
         close=bmcs.close,
@@ -180,28 +186,91 @@ def _store(settings: Settings, database: Database, *hooks: AfterCommit) -> SqlSt
     return SqlStore(database, on_commit=committed)
 
 
+def _returns(database: Database, announcer: Announcer, *, via: str) -> SqlReturns:
+    """Build what holds hosts for their return, and let it tell the message bus as the store does."""
+    if isinstance(announcer, SilentAnnouncer):
+        return SqlReturns(database, via=via)
+    return SqlReturns(database, via=via, on_host=HostAnnouncements(database, announcer).changed)
+
+
 def build_api(
     settings: Settings, database: Database, doorbell: Doorbell, *, nova: Nova | None = None
 ) -> WSGIApplication:
     """Build the API as a WSGI application."""
     api = settings.api
     cloud = nova or open_nova(settings, clock=SystemClock())
+    announcer = open_announcer(settings.config)
     return create_app(
         ApiParts(
             engine=database,
+            reader=open_reader(database, settings.database_url, options=database_options.given(settings.config)),
             config=settings.config,
             auth_strategy=api.auth_strategy,
             compute_hosts=_compute_hosts(cloud),
             hypervisors=_hypervisors(cloud),
             task_flows=_task_flows(settings, database).tasks_of,
+            let_back=build_return(settings, database, nova=cloud, announcer=announcer, via="api"),
             doorbell=doorbell,
             max_limit=api.osapi_max_limit,
             link_prefix=api.osapi_masakari_link_prefix,
             duplicate_interval_seconds=api.duplicate_notification_detection_interval,
-            announcer=open_announcer(settings.config),
+            announcer=announcer,
             metrics=api_registry(partial(read_standing, database)) if settings.metrics.api_enabled else None,
         )
     )
+
+
+def build_return(
+    settings: Settings, database: Database, *, via: str, nova: Nova | None = None, announcer: Announcer | None = None
+) -> LetBack:
+    """Build what lets hosts back. `via` is the program, by which it is known on timelines."""
+
+    def let_back(host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
+        with open_hands(settings, database, via=via, nova=nova, announcer=announcer) as hands:
+            return finish(returning.let_back(host, wish, hands, is_dry=is_dry), hands.clock)
+
+    return let_back
+
+
+@contextmanager
+def open_hands(
+    settings: Settings, database: Database, *, via: str, nova: Nova | None = None, announcer: Announcer | None = None
+) -> Iterator[Hands]:
+    """Give what it takes to let a host back or to retire it.
+
+    The inventory is read anew; one that cannot be used is named in the log, and every host then counts as unprotected.
+    """
+    clock, limits = SystemClock(), settings.engine_settings
+    try:
+        inventory = load_inventory(settings.fencing.inventory)
+    except ConfigurationError as error:
+        log(logger, "inventory-unusable", level=logging.ERROR, detail=str(error))
+        inventory = Inventory(source=f"{settings.fencing.inventory}, which cannot be used,", devices={})
+    power = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
+    try:
+        yield Hands(
+            nova=nova or open_nova(settings, clock=clock),
+            power=power,
+            returns=_returns(database, announcer or open_announcer(settings.config), via=via),
+            census=_no_census,
+            clock=clock,
+            new_uuid=_new_uuid,
+            our_reason=settings.service_disable_reason,
+            bounds=Bounds(
+                order=limits.order_seconds,
+                settle=limits.lease_terms.claim_after_seconds,
+                read=limits.read_seconds,
+                power_call=settings.fencing.power_call_seconds,
+                watch=settings.policy.heartbeat_silence_seconds,
+                look=settings.policy.witness_interval_seconds,
+            ),
+        )
+    finally:
+        power.close()
+
+
+def _no_census(_host: str) -> None:
+    """Report nothing: no monitor says yet which guests really run on a host."""
 
 
 def build_doorbell(settings: Settings) -> Doorbell:

@@ -16,6 +16,7 @@ from oslo_config import cfg
 from sqlalchemy.engine import Engine
 
 from tests.adoption import environments
+from unit_tests.api.world import nobody_returns
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
@@ -117,11 +118,13 @@ class Ours:
         config([], project="masakari", default_config_files=[], default_config_dirs=[])
         parts = ApiParts(
             engine=self.engine,
+            reader=self.engine,
             config=config,
             auth_strategy="noauth2",
             compute_hosts=frozenset,
             hypervisors=lambda _part: {},
             task_flows=UpstreamFlows(self.engine).tasks_of,
+            let_back=nobody_returns,
             doorbell=self,
             max_limit=1000,
             link_prefix=None,

@@ -15,6 +15,7 @@ from tests.clients.commands import Commands, Finished
 from tests.clients.keystone import ALIAS, RealKeystone
 from tests.clients.used import Used, Watched
 from tests.cloud.rig.settings import REGION
+from unit_tests.api.world import nobody_returns
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import open_database
 from vmha.adapters.db.upstream_flows import UpstreamFlows
@@ -121,11 +122,13 @@ class Rig:
         config([], project="masakari", default_config_files=[str(path)], default_config_dirs=[])
         return ApiParts(
             engine=self.engine,
+            reader=self.engine,
             config=config,
             auth_strategy="keystone",
             compute_hosts=lambda: HOSTS,
             hypervisors=lambda _: {},
             task_flows=UpstreamFlows(self.engine).tasks_of,
+            let_back=nobody_returns,
             doorbell=SilentBell(),
             max_limit=self._max_limit,
             link_prefix=None,

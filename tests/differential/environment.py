@@ -1,6 +1,6 @@
 """Upstream Masakari 22.0.0 in an environment of its own, made once per machine. `make bench` uses it too.
 
-upstream.txt holds masakari 22.0.0, gunicorn, PyMySQL, psycopg and python-memcached with all that they need, one version each and with
+upstream.txt holds masakari 22.0.0, pyuwsgi, PyMySQL, psycopg and python-memcached with all that they need, one version each and with
 hashes: `uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url` wrote it.
 """
 

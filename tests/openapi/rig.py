@@ -94,6 +94,7 @@ def rig(folder: Path) -> Iterator[Rig]:
         with closing(Database(folder / "vmha.sqlite")) as database:
             parts = ApiParts(
                 engine=engine,
+                reader=engine,
                 config=_config(folder, url),
                 auth_strategy="keystone",
                 compute_hosts=lambda: frozenset(rows.HOSTS),

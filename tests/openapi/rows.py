@@ -12,7 +12,7 @@ from vmha.adapters.db import schema
 from vmha.core.explain import Code, because
 from vmha.core.model import Move, MoveStatus, Outcome, Phase, Power, PowerReading
 from vmha.core.plain import to_plain
-from vmha.core.words import HumanWord
+from vmha.core.stops import HumanWord
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine

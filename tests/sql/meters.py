@@ -29,19 +29,21 @@ class Meter(Protocol):
 
 
 @contextmanager
-def listening(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    """Give the statements that the engine sends meanwhile, with their parameters."""
+def listening(*engines: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """Give the statements that the engines send meanwhile, with their parameters. The same one may be named twice."""
     sent: list[tuple[str, Any]] = []
 
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if statement.split()[0] not in ("BEGIN", "ROLLBACK", "COMMIT"):
             sent.append((statement, parameters))
 
-    event.listen(engine, "before_cursor_execute", keep)
+    for engine in set(engines):
+        event.listen(engine, "before_cursor_execute", keep)
     try:
         yield sent
     finally:
-        event.remove(engine, "before_cursor_execute", keep)
+        for engine in set(engines):
+            event.remove(engine, "before_cursor_execute", keep)
 
 
 class MariaDbMeter:

@@ -135,6 +135,7 @@ def test_an_engine_waits_for_its_database(weak: Weak, rig: SqlRig) -> None:
         assert engine.run_once() == engine.poll_seconds
         assert time.monotonic() - began < AT_ONCE_SECONDS
     weak.server.start()
+    rig.engine.dispose()  # its own connections are to the server that was stopped, and may not have rested long enough to be asked
     mine = select(schema.recoveries).where(schema.recoveries.c.uuid == uuid)
     assert answer.detail not in rig.read(mine)[0]["state"]
     engine.run_once()

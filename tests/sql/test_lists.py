@@ -89,6 +89,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     call(world, ONE)  # from now on it is known that there are task flows
     yield world
     world.engine.dispose()
+    world.reader.dispose()
 
 
 def write_history(engine: Engine) -> None:
@@ -212,7 +213,7 @@ def test_a_window_in_time_reads_what_it_holds(world: World, path: str) -> None:
 def test_the_number_of_statements_is_that_of_an_empty_list(world: World, path: str, statements: int) -> None:
     """However many rows a list shows, it takes the same few statements."""
     for limit in (1, 1000):
-        with listening(world.engine) as sent:
+        with listening(world.engine, world.reader) as sent:
             call(world, path.format(limit=limit))
         assert len(sent) == statements, sent
 
@@ -232,7 +233,7 @@ def test_a_report_reads_little(world: World) -> None:
         "generated_time": "2031-01-01T00:00:00",
         "payload": {"event": "STARTED", "host_status": "NORMAL"},
     }
-    with listening(world.engine) as sent:
+    with listening(world.engine, world.reader) as sent:
         answer = world.call("POST", "/v1/notifications", send={"notification": report})
     assert answer.status_int in (202, 409)
     costs = costs_of(world, [each for each in sent if each[0].startswith("SELECT")])
@@ -308,7 +309,7 @@ def alter(engine: Engine, statement: str) -> None:
 
 def measured(world: World, path: str) -> list[Cost]:
     """Send the request and measure each of its statements."""
-    with listening(world.engine) as sent:
+    with listening(world.engine, world.reader) as sent:
         call(world, path)
     assert sent
     return costs_of(world, sent)

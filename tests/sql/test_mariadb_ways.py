@@ -97,6 +97,7 @@ def test_the_api_says_what_cannot_be_stored(mariadb: Server, tmp_path: Path, sen
     assert why in answer.json["badRequest"]["message"]
     assert world.call("GET", "/v1/segments").json == before
     world.engine.dispose()
+    world.reader.dispose()
 
 
 def test_a_segment_that_is_named_in_capitals(mariadb: Server, tmp_path: Path) -> None:

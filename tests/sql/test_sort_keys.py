@@ -38,6 +38,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     write_rows(world.engine)
     yield world
     world.engine.dispose()
+    world.reader.dispose()
 
 
 def write_rows(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmha.adapters import messaging
 from vmha.adapters.messaging import TOPIC, BrokerDoorbell, DoorbellListener, InProcessDoorbell
 from vmha.errors import ConfigurationError
 from vmha.settings import load
@@ -98,6 +99,42 @@ def test_rings_share_one_thread(tmp_path: Path) -> None:
         caller.join()
 
     assert threading.active_count() == before + 1
+
+
+class Broker:
+    """Takes what oslo.messaging's client would send."""
+
+    def __init__(self) -> None:
+        self.taken: queue.Queue[str] = queue.Queue()
+
+    def prepare(self, *, fanout: bool) -> Broker:
+        """Return the client for all engines."""
+        assert fanout
+        return self
+
+    def cast(self, context: dict[str, str], method: str) -> None:
+        """Take a message."""
+        self.taken.put(method)
+
+
+def test_a_burst_of_rings_is_few_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ring of a burst leaves at once, those within the rest after it are one, and none that comes later is lost."""
+    rest, broker = threading.Event(), Broker()
+    monkeypatch.setattr(messaging, "_rest", lambda: rest.wait(10))
+    bell = BrokerDoorbell(config(tmp_path, "fake://"))
+    bell._client = broker
+    bell.ring()
+    assert broker.taken.get(timeout=10) == "wake"
+    for _ in range(1000):
+        bell.ring()
+    with pytest.raises(queue.Empty):
+        broker.taken.get(timeout=0.1)
+    rest.set()
+    assert broker.taken.get(timeout=10) == "wake"
+    with pytest.raises(queue.Empty):
+        broker.taken.get(timeout=0.1)
+    bell.ring()
+    assert broker.taken.get(timeout=10) == "wake"
 
 
 @pytest.mark.slow

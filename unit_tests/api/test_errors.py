@@ -64,11 +64,15 @@ def test_every_row_of_the_contract_has_a_case(row: contract.Row, played: Played)
 
 
 def test_errors_are_ours() -> None:
-    """The API raises errors of our own tree, the router's, and ValueError where it reads a text; nothing that no case could name."""
+    """The API raises errors of our own tree, the router's, ValueError where it reads a text, and what SQLAlchemy's pool asks for.
+
+    Nothing that no case could name.
+    """
     assert {name for module in raising.modules() for name in foreign(module)} == {
         "falcon.HTTPRouteNotFound",
         "ValueError",
         "AssertionError",
+        "InvalidatePoolError",
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from oslo_config import cfg
 
+from unit_tests.api.world import World
 from vmha.api.call import Caller
 from vmha.api.middleware import CALLER, _bearers
 from vmha.api.policy import Policy
@@ -51,6 +52,12 @@ def write(tmp_path: Path) -> Write:
         os.utime(path, (now, now))
 
     return to
+
+
+def allows(policy: Policy, rule: str) -> bool:
+    """Ask for the reader, as each request does: after a look at the files."""
+    policy.read_again()
+    return policy.allows(READER, rule)
 
 
 def test_an_override_counts_and_the_rest_stays(config: cfg.ConfigOpts, write: Write) -> None:
@@ -99,6 +106,7 @@ def test_an_administrator_may_be_one_by_scope(config: cfg.ConfigOpts, write: Wri
     assert bearer(policy, {**TOKEN, "HTTP_X_ROLES": "admin"}).is_admin
     assert not bearer(policy, {**TOKEN, "HTTP_X_ROLES": "admin", "HTTP_OPENSTACK_SYSTEM_SCOPE": "none"}).is_admin
     write('"context_is_admin": "user_id:%(user_id)s"\n')
+    policy.read_again()
     assert bearer(policy, TOKEN).is_admin
 
 
@@ -118,13 +126,23 @@ def test_a_change_counts_from_the_next_request_on(config: cfg.ConfigOpts, write:
     """The file is read again when it changed, also when it comes or goes; so is the folder of policies."""
     write("{}\n")
     policy = Policy(config)
-    assert not policy.allows(READER, LIST)
+    assert not allows(policy, LIST)
     write(OPEN)
-    assert policy.allows(READER, LIST)
+    assert allows(policy, LIST)
     write('"os_masakari_api:segments:create": "role:reader"\n')
-    assert (policy.allows(READER, LIST), policy.allows(READER, CREATE)) == (False, True)
+    assert (allows(policy, LIST), allows(policy, CREATE)) == (False, True)
     write(OPEN, "policy.d/more.yaml")
-    assert (policy.allows(READER, LIST), policy.allows(READER, CREATE)) == (True, True)
+    assert (allows(policy, LIST), allows(policy, CREATE)) == (True, True)
+
+
+def test_the_api_looks_at_the_files_before_each_request(tmp_path: Path, write: Write) -> None:
+    """A rule that changed refuses the next request, and lets the one after it pass when it changed back."""
+    world = World(tmp_path, policy={})
+    assert world.call("GET", "/v1/segments").status_int == 200
+    write('"os_masakari_api:segments:index": "!"\n')
+    assert world.call("GET", "/v1/segments").status_int == 403
+    write("{}\n")
+    assert world.call("GET", "/v1/segments").status_int == 200
 
 
 @pytest.mark.parametrize("name", ["policy.yaml", "policy.d/more.yaml"])
@@ -138,12 +156,12 @@ def test_a_mistake_leaves_the_rules_as_they_were(
     with caplog.at_level(logging.ERROR, "vmha"):
         write("{no yaml: [", name)
         for _ in range(3):
-            assert policy.allows(READER, LIST)
-            assert policy.allows(READER, "segments:delete")
-            assert not policy.allows(READER, CREATE)
+            assert allows(policy, LIST)
+            assert allows(policy, "segments:delete")
+            assert not allows(policy, CREATE)
     assert [record.getMessage() for record in caplog.records] == ["policy-file-unreadable"]
     write('"os_masakari_api:segments:create": "role:reader"\n', name)
-    assert policy.allows(READER, CREATE)
+    assert allows(policy, CREATE)
 
 
 def test_rules_are_never_half_read(config: cfg.ConfigOpts, write: Write) -> None:
@@ -156,7 +174,7 @@ def test_rules_are_never_half_read(config: cfg.ConfigOpts, write: Write) -> None
 
     def ask() -> None:
         while not done.is_set():
-            verdicts.append(policy.allows(READER, LIST))
+            verdicts.append(allows(policy, LIST))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

@@ -12,7 +12,7 @@ from vmha.adapters.db import schema
 from vmha.core.explain import Code, because
 from vmha.core.model import Move, MoveStatus, Power, PowerReading
 from vmha.core.plain import to_plain
-from vmha.core.words import HumanWord
+from vmha.core.stops import HumanWord
 
 MOVED = Move(
     instance="b1e0a7a4-2c39-4c1a-8f57-0a1b2c3d4e5f",

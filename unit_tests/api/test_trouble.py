@@ -82,10 +82,11 @@ def test_a_body_that_is_deeper_than_it_can_be_told_is_malformed() -> None:
         validation.check(body, schemas.SEGMENT_CREATE)
 
 
-def test_a_database_that_is_away_is_503(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_database_that_is_away_is_503(method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When the database cannot be reached the answer is 503 with Retry-After, and the log names the request."""
     world = World(tmp_path, database_is_away=True)
-    answer = world.call("GET", "/v1/segments")
+    answer = world.call(method, "/v1/segments", send=SEGMENT if method == "POST" else None)
     assert answer.status_int == 503
     assert answer.json["serviceUnavailable"]["code"] == 503
     assert "read before you repeat it" in answer.json["serviceUnavailable"]["message"]

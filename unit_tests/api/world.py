@@ -15,10 +15,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.api import described
 from vmha.adapters.db import schema
-from vmha.adapters.db.connection import open_database
+from vmha.adapters.db.connection import open_database, open_reader
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.core.explain import Code, because
+from vmha.core.returning import Returned, ReturnRefused, Wish
 from vmha.errors import NovaRefused, NovaUnavailable
 
 HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
@@ -47,6 +49,8 @@ class World:
     `nova_trouble` makes Nova unreachable with that text, `nova_refusal` makes it refuse with a status and a text, `defect` is the text
     of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
     With `authtoken` callers need a token, and these are the options of its check. `is_taken_out` of the load balancer's hands by a file.
+
+    `against` names reasons for which no host is let back; `returns` keeps who wanted it.
     """
 
     folder: Path
@@ -62,13 +66,19 @@ class World:
     longest_value: int | None = None
     authtoken: dict[str, str] | None = None
     is_taken_out: bool = False
+    against: tuple[str, ...] = ()
+    returns: list[tuple[str, Wish, bool]] = field(default_factory=list)
     bell: CountingBell = field(default_factory=CountingBell)
 
     def __post_init__(self) -> None:
         """Make the database and the application."""
-        self.engine = make_database(self.database or f"sqlite:///{self.folder}/vmha.sqlite")
+        url = self.database or f"sqlite:///{self.folder}/vmha.sqlite"
+        self.engine = make_database(url)
         if self.longest_value is not None:
             limit_rows(self.engine, self.longest_value)
+        if self.database_is_away:
+            url, self.engine = NO_DATABASE, open_database(NO_DATABASE)
+        self.reader = open_reader(self.engine, url)
         self.app = create_app(self.parts())
 
     def call(
@@ -113,15 +123,26 @@ class World:
             raise NovaUnavailable(self.nova_trouble)
         return {name: host for name, host in HYPERVISORS.items() if part in name}
 
+    def let_back(self, host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
+        """Keep the wish, and do as if all was done, or refuse."""
+        self.returns.append((host, wish, is_dry))
+        reasons = tuple(because(Code[name], host=host) for name in self.against)
+        if reasons:
+            raise ReturnRefused(*reasons)
+        done = (because(Code.RETURNED, host=host, done="enabled"),)
+        return Returned(host=host, done=done, notes=(because(Code.RETURN_NO_CENSUS, host=host),), is_dry=is_dry)
+
     def parts(self) -> ApiParts:
         """Return what the application is built from."""
         return ApiParts(
-            engine=open_database(NO_DATABASE) if self.database_is_away else self.engine,
+            engine=self.engine,
+            reader=self.reader,
             config=self._config(),
             auth_strategy="noauth2" if self.authtoken is None else "keystone",
             compute_hosts=self.compute_hosts,
             hypervisors=self.hypervisors,
             task_flows=UpstreamFlows(self.engine).tasks_of,
+            let_back=self.let_back,
             doorbell=self.bell,
             max_limit=self.max_limit,
             link_prefix=self.link_prefix,
@@ -148,6 +169,11 @@ class World:
         config = cfg.ConfigOpts()
         config([], project="masakari", default_config_files=[str(path)], default_config_dirs=[])
         return config
+
+
+def nobody_returns(host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
+    """Refuse, as where there is no Nova behind the API."""
+    raise ReturnRefused(because(Code.RETURN_NOVA_AWAY, host=host, detail="there is none"))
 
 
 def make_database(url: str) -> Engine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.engine.crash_rig import QUICK, WorldClock
 from vmha.adapters.db import migrate, schema
 from vmha.adapters.db.connection import open_database, transaction
-from vmha.cli import manage
+from vmha.cli.person import person
 from vmha.core.model import Phase
 from vmha.core.plain import event_from_plain
 from vmha.sim.faults import inject
@@ -246,4 +245,4 @@ def free_port() -> int:
 
 def user() -> str:
     """Name who runs this test, as masakari-manage does."""
-    return os.environ.get("SUDO_USER") or manage.getpass.getuser()
+    return person(None)

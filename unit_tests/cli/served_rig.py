@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.ports.returns_contract import recovered
 from unit_tests.sim.rehearsal import quick_world
 from vmha.adapters.db import hosts, segments
 from vmha.adapters.db.connection import open_database, transaction
@@ -18,9 +20,10 @@ from vmha.sim.faults import inject
 from vmha.sim.served import ServedWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from unit_tests.cli.rig import Installed
+    from vmha.sim.world import World
 
 SEGMENT = "az1"
 
@@ -83,10 +86,67 @@ class ServedCloud:
             for _ in range(count):
                 world.add_server(host, image_backed=image_backed)
 
+    def fail(self, host: str, reason: str = "Masakari detected host failed.") -> None:
+        """Let a host have lost its power, and its instances have been evacuated; it is forced down and disabled with our reason."""
+        with self._served.live.caught_up() as world:
+            world.hosts[host].power_off("fault")
+            world.nova.change_service(host, "engine-1", forced_down=True, disabled=True, reason=reason)
+            for uuid in list(world.nova.by_host[host]):
+                world.nova.evacuate(uuid, target=None, caller="engine-1")
+        self.until(lambda world: all(record.status == "done" for record in world.nova.migrations))
+
+    def repair(self, host: str) -> None:
+        """Switch a host on, and wait until its nova-compute reports."""
+        self.inject("power_back", host=host)
+        self.until(lambda world: world.hosts[host].is_well)
+
+    def until(self, is_so: Callable[[World], bool]) -> None:
+        """Wait until something is so in the cloud."""
+        limit = time.monotonic() + 20
+        while True:
+            with self._served.live.caught_up() as world:
+                if is_so(world):
+                    return
+            assert time.monotonic() < limit, "it did not come to pass"
+            time.sleep(0.02)
+
+    def flags(self, host: str) -> tuple[bool, bool, str | None]:
+        """Return whether a host is forced down, disabled, and why, in Nova."""
+        with self._served.live.caught_up() as world:
+            service = world.nova.services[host]
+            return service.forced_down, service.disabled, service.disabled_reason
+
     def asked(self) -> list[tuple[str, str]]:
         """Return host and order of everything that BMCs were asked, by the cloud's own record."""
         with self._served.live.caught_up() as world:
             return [(fact["host"], fact["order"]) for fact in world.record.facts if fact["what"] == "bmc"]
+
+
+class Failed:
+    """c1 failed with two instances and was recovered long ago; they run elsewhere."""
+
+    def __init__(self, cloud: ServedCloud, database: SqlRig) -> None:
+        self.cloud = cloud
+        self.database = database
+        self.recovery = recovered(database).state.uuid
+        cloud.boot("c1", 2)
+        cloud.fail("c1")
+
+    def lines(self) -> list[str]:
+        """Return the timeline of its recovery."""
+        return self.database.timeline(self.recovery)
+
+
+@contextmanager
+def failing(installed: Installed) -> Iterator[Failed]:
+    """Serve such a cloud until the end of the block; its heartbeats are looked at every second."""
+    with serving(installed) as cloud:
+        cloud.configure(recovery={"witness_interval_seconds": 1, "heartbeat_silence_seconds": 3})
+        database = SqlRig(installed.url)
+        try:
+            yield Failed(cloud, database)
+        finally:
+            database.close()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from unit_tests.adapters.db.migration_contract import NEWEST
 from unit_tests.cli.conftest import Manage
 from unit_tests.cli.rig import Cloud, Installed, user
 from vmha.core.events import Rejected
@@ -75,7 +76,14 @@ def test_a_process_is_listed_and_shown(cloud: Cloud, manage: Manage) -> None:
     (row,) = json.loads(manage("recovery", "list", "--json")[1])
     assert (row["uuid"], row["kind"], row["subject"], row["host"]) == (uuid, "process", "nova-compute", "c1")
     refused = manage("recovery", "confirm", uuid, "--reason", "go")
-    assert "process nova-compute on c1 waits for no human" in refused[2]
+    assert "process nova-compute on c1 cannot be confirmed: it is in phase reading and waits for no human" in refused[2]
+    for verb, past in (("pause", "paused"), ("resume", "resumed"), ("cancel", "cancelled")):
+        code, _, err = manage("recovery", verb, uuid, "--reason", "wait")
+        assert (code, f"cannot be {past}: it is no recovery of a host, and only such a one is {past}." in err) == (
+            1,
+            True,
+        )
+    assert cloud.letters() == []
     cloud.run(10.0)
     assert manage("recovery", "show", uuid)[1].startswith(f"recovery {uuid} of process nova-compute on c1: disabled\n")
 
@@ -172,7 +180,10 @@ def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage
     uuid = cloud.report()
     code, out, err = manage("recovery", "confirm", uuid, "--reason", "because")
     assert (code, out) == (1, "")
-    assert err.startswith(f"masakari-manage: recovery {uuid} of c1 waits for no human: it is witnessing")
+    refused = (
+        f"masakari-manage: recovery {uuid} of c1 cannot be confirmed: it is in phase witnessing and waits for no human."
+    )
+    assert err.startswith(refused)
     cloud.run()
     assert "because" not in manage("recovery", "show", uuid)[1]
     for verb in ("confirm", "reject"):
@@ -181,7 +192,31 @@ def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage
         assert "has ended" in ended[2]
 
 
-@pytest.mark.parametrize("verb", ["show", "confirm", "reject"])
+def test_a_pause_holds_until_it_is_resumed(cloud: Cloud, manage: Manage) -> None:
+    """A paused recovery is shown with whose word it is; a resume, a cancel before and after it are taken where they mean something."""
+    uuid = cloud.report()
+    assert manage("recovery", "resume", uuid, "--reason", "go")[0] == 1
+    assert manage("recovery", "pause", uuid, "--reason", "the rack is rewired", "--by", "ann")[0] == 0
+    cloud.run()
+    code, out, _ = manage("recovery", "list")
+    assert (code, out.split()[2]) == (0, "halted")
+    assert "ann paused the recovery of c1: the rack is rewired" in out
+    assert manage("recovery", "resume", uuid, "--reason", "done", "--by", "bob")[0] == 0
+    cloud.run()
+    shown = manage("recovery", "show", uuid)[1]
+    assert f"recovery {uuid} of c1: recovered" in shown
+    assert "bob resumed the recovery: done" in shown
+
+
+def test_a_cancel_ends_it(cloud: Cloud, manage: Manage) -> None:
+    """A cancelled recovery ends with the human's name and reason."""
+    uuid = cloud.report()
+    assert manage("recovery", "cancel", uuid, "--reason", "being replaced", "--by", "ann")[0] == 0
+    cloud.run()
+    assert "ann cancelled: being replaced; nothing more is done for c1" in manage("recovery", "list", "--all")[1]
+
+
+@pytest.mark.parametrize("verb", ["show", "confirm", "reject", "pause", "resume", "cancel"])
 def test_an_unknown_uuid_is_refused(verb: str, cloud: Cloud, manage: Manage) -> None:
     """A uuid that nobody knows is said back, with where to look: exit 1."""
     uuid = str(uuid4())
@@ -253,12 +288,16 @@ def test_a_user_without_a_name_is_a_number(cloud: Cloud, manage: Manage, monkeyp
 
 def test_db_check_says_where_the_schema_stands(manage: Manage) -> None:
     """Before `db sync` the check exits 3 and says what to run; afterwards it exits 0. It changes nothing itself."""
-    behind = (3, "", "masakari-manage: the database has no tables of this service and this version needs step 0005; ")
+    behind = (
+        3,
+        "",
+        f"masakari-manage: the database has no tables of this service and this version needs step {NEWEST}; ",
+    )
     code, out, err = manage("db", "check")
     assert (code, out, err) == (*behind[:2], f"{behind[2]}run: masakari-manage db sync\n")
     assert manage("db", "check")[0] == 3
     manage("db", "sync")
-    assert manage("db", "check") == (0, "the database stands at step 0005, this version needs 0005\n", "")
+    assert manage("db", "check") == (0, f"the database stands at step {NEWEST}, this version needs {NEWEST}\n", "")
 
 
 def our_step(installed: Installed, step: str) -> None:
@@ -273,13 +312,13 @@ def test_an_older_schema_is_behind(installed: Installed, manage: Manage) -> None
     manage("db", "sync")
     our_step(installed, "0000")
     code, _, err = manage("db", "check")
-    assert (code, "stands at step 0000 and this version needs step 0005; run: masakari-manage db sync" in err) == (
+    assert (code, f"stands at step 0000 and this version needs step {NEWEST}; run: masakari-manage db sync" in err) == (
         3,
         True,
     )
     code, _, err = manage("recovery", "list")
     assert code == 1
-    assert "stands at step 0000 and this version needs 0005; run: masakari-manage db sync" in err
+    assert f"stands at step 0000 and this version needs {NEWEST}; run: masakari-manage db sync" in err
 
 
 def test_a_newer_schema_is_no_hindrance(installed: Installed, manage: Manage) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert, text
 
+from unit_tests.adapters.db.migration_contract import NEWEST
 from unit_tests.cli.rig import Installed, Programs
 from vmha.adapters import upstream_engine
 from vmha.adapters.db import schema
@@ -31,7 +32,7 @@ def test_a_cloud_that_is_ready(installed: Installed, programs: Programs) -> None
     code, checks = checked(programs)
     assert code == 0
     assert [result for result, _ in checks.values()] == [0] * 7
-    assert checks["Database Revision"][1] == "Our tables stand at step 0005, upstream's at revision 13adff5efb9a."
+    assert checks["Database Revision"][1] == f"Our tables stand at step {NEWEST}, upstream's at revision 13adff5efb9a."
 
 
 def test_the_table_is_that_of_upgradecheck(installed: Installed, programs: Programs) -> None:

@@ -143,4 +143,4 @@ def test_the_rules_of_upstream_are_ours() -> None:
     ours = {rule.name: rule.check_str for rule in list_rules()}
     assert len(theirs) == 27
     assert {name: check for name, check in ours.items() if name in theirs} == theirs
-    assert {name.split(":")[1] for name in ours if name not in theirs} == {"recoveries"}
+    assert {name.split(":")[1] for name in ours if name not in theirs} == {"host-actions", "recoveries"}

@@ -30,7 +30,7 @@ from vmha.core.model import (
 )
 from vmha.core.policy import Policy
 from vmha.core.recovery import decide
-from vmha.core.words import HumanWord
+from vmha.core.stops import HumanWord
 
 NOW = 1000.0
 POLICY = Policy()

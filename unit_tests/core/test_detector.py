@@ -26,7 +26,7 @@ from vmha.core.explain import Code
 from vmha.core.invariants import Broken, check
 from vmha.core.model import Fence, Phase, Power, PowerTrouble, Recovery, Rung, Surroundings, Witness
 from vmha.core.policy import Policy
-from vmha.core.words import DetectorWord
+from vmha.core.stops import DetectorWord
 
 SAID = DetectorWord("notification-1", NOW - 60.0)
 NO_DEVICE = Fence(trouble=PowerTrouble.NO_DEVICE, detail="no BMC")

@@ -22,12 +22,14 @@ from vmha.core.instance_recovery import HEARD, ORDERS, STEPS, decide, open_insta
 from vmha.core.invariants import Broken, check_instance
 from vmha.core.kinds import rejected, stopped
 from vmha.core.metadata import is_tagged
-from vmha.core.model import Instance, Migration, Outcome, ServiceReading, Surroundings
+from vmha.core.model import Disarm, Instance, Migration, Outcome, ServiceReading, Surroundings
 from vmha.core.policy import Policy
 
 POLICY = Policy()
 ALONE = Surroundings()
 SETTLED = POLICY.answer_settle_seconds
+ORDER = Disarm(scope="all hosts", by="ann", why="the network is rebuilt", until=NOW + 600.0, until_text="noon")
+DISARMED = Surroundings(disarmed=ORDER)
 UP = ServiceReading(host="c1", heartbeat="b", is_up=True)
 GUEST = Instance(uuid="i1", name="vm1", host="c1", vm_state="active", metadata=(("HA_Enabled", "True"),))
 STOPPED = replace(GUEST, vm_state="stopped")
@@ -639,6 +641,119 @@ def test_an_incident_ends_with_a_reason_or_wakes() -> None:
         check_instance(before, asleep, NOW, POLICY, ALONE)
 
 
+def test_nothing_is_ordered_beside_a_disarming_by_promise() -> None:
+    """Neither an order while something is disarmed, nor a halt while nothing is (P6)."""
+    for effect in (STOP, START):
+        assert "although ann disarmed all hosts" in broken(effect, around=DISARMED)
+    before = Hand().state
+    halted = Decision(state=replace(before, phase=InstancePhase.HALTED), effects=(), reasons=())
+    with pytest.raises(Broken, match="nothing is disarmed"):
+        check_instance(before, halted, NOW, POLICY, ALONE)
+
+
+# Disarmed
+
+
+def test_a_disarming_halts_in_place_of_an_order() -> None:
+    """The message says who and until when, a human is told once, and it wakes soon, since nobody tells when it is over; then it looks anew."""
+    hand = Hand(around=DISARMED)
+    decision = hand.look(GUEST)
+    assert (orders(decision), told(decision)) == ([], True)
+    assert hand.state.phase is InstancePhase.HALTED
+    assert "ann disarmed all hosts until noon: the network is rebuilt" in hand.state.reason.sentence
+    for _ in range(20):
+        decision = hand.hear(events.Ticked(), after=2.0)
+        assert (decision.effects, decision.reasons) == ((), ())
+        assert hand.state.wake_at is not None
+        assert hand.state.wake_at <= hand.now + POLICY.witness_interval_seconds
+    hand.around = ALONE
+    decision = hand.hear(events.Ticked(), after=2.0)
+    assert [reason.code for reason in decision.reasons] == [Code.INSTANCE_ARMED]
+    assert decision.effects == (ReadInstance("i1", closely=True),)
+    assert orders(hand.look(GUEST)) == [StopInstance("i1", "c1", 1)]
+    assert hand.said.count(Code.INSTANCE_DISARMED) == 1
+
+
+def test_a_longer_disarming_is_named_without_another_line() -> None:
+    """Its end is shown as it stands now; the timeline does not repeat it, and a long one is told of again."""
+    hand = Hand(around=DISARMED)
+    hand.look(GUEST)
+    hand.around = Surroundings(disarmed=replace(ORDER, until_text="midnight"))
+    decision = hand.hear(events.Ticked(), after=2.0)
+    assert "until midnight" in decision.state.reason.sentence
+    assert decision.reasons == ()
+    assert told(hand.hear(events.Ticked(), after=POLICY.alert_interval_seconds))
+
+
+def test_what_needs_no_order_ends_while_it_is_disarmed() -> None:
+    """Only what would be ordered waits."""
+    hand = Hand(around=DISARMED)
+    hand.look(None)
+    assert hand.ending() == (Outcome.LEFT_ALONE, Code.INSTANCE_GONE)
+
+
+def test_what_nova_took_is_followed_while_it_is_disarmed() -> None:
+    """A stop is seen to its end, and the start that follows waits; a start is seen to its end."""
+    hand = Hand()
+    hand.look(GUEST)
+    hand.around = DISARMED
+    hand.take()
+    hand.look(STOPPED)
+    assert orders(hand.look(STOPPED)) == []
+    assert hand.state.phase is InstancePhase.HALTED
+    hand.around = ALONE
+    hand.hear(events.Ticked(), after=700.0)
+    assert orders(hand.look(STOPPED)) == [StartInstance("i1", "c1", 2)]
+    hand.around = DISARMED
+    hand.take()
+    hand.look(GUEST)
+    assert hand.ending() == (Outcome.RESTARTED, Code.RESTARTED)
+
+
+def test_an_order_that_the_door_held_back_halts_once() -> None:
+    """A disarming that came after the decision is found at the door: one line says so, one that it is disarmed, and then it is quiet."""
+    hand = Hand()
+    hand.look(GUEST)
+    hand.around = DISARMED
+    hand.hear(events.OrderNotSent(answers=hand.state.order_key, instance=None, detail="a human stopped it"))
+    for _ in range(20):
+        if ReadInstance.key in hand.state.outstanding:
+            hand.look(GUEST)
+        hand.hear(events.Ticked(), after=2.0)
+    assert hand.said[-2:] == [Code.GUEST_ORDER_NOT_SENT, Code.INSTANCE_DISARMED]
+    assert hand.state.stops == 0
+
+
+def test_another_owner_stays_halted() -> None:
+    """A take-over says that it is one, and neither that it is disarmed once more nor that it is armed."""
+    hand = Hand(around=DISARMED)
+    hand.look(GUEST)
+    decision = hand.hear(events.TakenOver(engine="e2", before="e1"), after=2.0)
+    assert [reason.code for reason in decision.reasons] == [Code.INCIDENT_TAKEN_OVER]
+    assert hand.state.phase is InstancePhase.HALTED
+
+
+def test_the_recovery_of_its_host_comes_before_a_disarming() -> None:
+    """It waits for that first, and then for the other."""
+    hand = Hand(around=DISARMED)
+    hand.look(GUEST)
+    hand.around = replace(DISARMED, host_recovery="r")
+    hand.hear(events.Ticked(), after=2.0)
+    assert hand.state.phase is InstancePhase.AWAITING
+    hand.around = DISARMED
+    hand.hear(events.Ticked(), after=2.0)
+    hand.look(STOPPED)
+    assert hand.state.phase is InstancePhase.HALTED
+
+
+def test_a_halted_one_is_rejected() -> None:
+    """A human may end it meanwhile."""
+    hand = Hand(around=DISARMED)
+    hand.look(GUEST)
+    assert told(hand.hear(events.Rejected(by="ann", why="mended")))
+    assert hand.ending() == (Outcome.REJECTED, Code.REJECTED)
+
+
 # Whatever happens
 
 
@@ -661,6 +776,7 @@ class Life:
                 host_recovery=pick((None,) * 14 + ("r",)),
                 restarts=pick((0, 0, 0, 0, 3)),
                 proven_off=pick((frozenset(), frozenset({"c2"}))),
+                disarmed=pick((None,) * 7 + (ORDER,)),
             )
             decision = self.hand.hear(self._fact(), after=pick((0.1, 1.0, 1.0, 5.0, 25.0, 130.0)))
             self.seen |= {self.hand.state.phase, self.hand.state.outcome}

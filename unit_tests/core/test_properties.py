@@ -15,6 +15,7 @@ from vmha.core import effects, events
 from vmha.core.draft import Decision
 from vmha.core.invariants import check
 from vmha.core.model import (
+    Disarm,
     Instance,
     Migration,
     Outcome,
@@ -183,6 +184,9 @@ ANSWERS: dict[type, Callable[[Tape, Any], events.Event]] = {
 }
 
 
+DISARMED = Disarm(scope="all hosts", by="ann", why="the network is rebuilt", until=NOW, until_text="noon")
+
+
 class Life:
     """One recovery from its report on, driven by a tape; every decision is checked."""
 
@@ -225,6 +229,7 @@ class Life:
             reserved_hosts=self.tape.pick(("c4", "c5"), ("c4",), ()),
             neighbours=("c2", "c3"),
             proven_off=frozenset(self.tape.some(("c2", "c3"))),
+            disarmed=DISARMED if self.tape.rarely() and self.tape.rarely() else None,
         )
 
     def _something(self) -> events.Event:
@@ -244,11 +249,20 @@ class Life:
             events.Ticked(),
             events.Ticked(),
             events.Rejected(by="ann", why="no") if tape.rarely() else events.Ticked(),
+            self._stop(),
         )
         event = tape.pick(*unasked)
         if isinstance(event, events.TakenOver):
             self.pending.clear()
         return event
+
+    def _stop(self) -> events.Event:
+        """A human stops it, or lets it go on."""
+        if self.state.phase is Phase.HALTED:
+            return events.Resumed(by="ann", why="go on")
+        if any(move.status.is_in_flight for move in self.state.moves) and self.tape.rarely():
+            return events.Cancelled(by="ann", why="no more")
+        return events.Paused(by="ann", why="wait") if self.tape.rarely() else events.Ticked()
 
     def hear(self, event: events.Event) -> None:
         """Decide, see that it holds, and go on from there."""
@@ -293,7 +307,7 @@ def test_orders_have_names_of_their_own(tape: bytes) -> None:
 def test_lives_go_far() -> None:
     """The tapes lead recoveries through every phase and to every outcome: what holds above does not hold for want of events."""
     seen = set[object]()
-    for seed in range(150):
+    for seed in range(250):
         life = Life(Random(seed).randbytes(12 * STEPS))
         life.live()
         seen |= life.seen

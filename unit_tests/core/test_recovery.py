@@ -39,6 +39,7 @@ from vmha.core.effects import (
 from vmha.core.explain import Code, because
 from vmha.core.model import (
     Fence,
+    Halt,
     Move,
     MoveStatus,
     Outcome,
@@ -250,9 +251,9 @@ def test_nothing_spins() -> None:
     """A decision never wakes at a time that has passed: what waits for an answer is woken by that answer."""
     busy = frozenset({"heartbeats", "power", "survey", "progress"})
     for phase in STEPS:
-        hand = Hand(
-            state=recovery(phase, outstanding=busy, heartbeat_due=0.0, power_due=0.0, nova_due=0.0, alert_due=0.0)
-        )
+        halt = Halt(phase=Phase.MOVING, reason=because(Code.OPENED, host="c1")) if phase is Phase.HALTED else None
+        dues = {"heartbeat_due": 0.0, "power_due": 0.0, "nova_due": 0.0, "alert_due": 0.0}
+        hand = Hand(state=recovery(phase, outstanding=busy, halt=halt, **dues))
         hand.hear(events.Ticked())
         assert hand.state.wake_at is not None
         assert hand.state.wake_at > hand.now, phase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unit_tests.mutations.table import DIFFERS, STOPPED, VIOLATION, Mutation, edit
 
-NO_OWN = edit("core/invariants.py", "*_only_our_own(after, decision, now, policy, around), ", "")
+NO_OWN = edit("core/invariants.py", "        *_only_our_own(after, decision, now, policy, around),\n", "")
 ENABLES_ANYTHING = (
     edit(
         "core/process_recovery.py",
@@ -23,8 +23,8 @@ ENABLES_BLINDLY = (
 )
 NOT_ABSORBED = edit(
     "core/process_recovery.py",
-    "    if draft.around.host_recovery is not None:\n",
-    "    if draft.around.host_recovery == '':\n",
+    "    if recovery is None:\n        return False\n",
+    "    if recovery != '':\n        return False\n",
 )
 
 NO_SUSPICION = edit(
@@ -42,6 +42,11 @@ BESIDE_HOST = edit(
 TOO_SOON = edit("core/guests.py", "    _is_limited,\n    _is_unsettled,\n", "    _is_limited,\n")
 ENDLESS = edit("core/guests.py", "    _is_limited,\n    _is_unsettled,\n", "    _is_unsettled,\n")
 UNBOUNDED = edit("core/invariants.py", "        *_bounded_restarts(after, decision, policy, around),\n", "")
+
+ARMED = edit("core/guests.py", "    _is_unsettled,\n    _is_disarmed,\n", "    _is_unsettled,\n")
+ARMED_PROCESS = edit(
+    "core/process_recovery.py", " and not _halt(draft):\n        _order(draft)", ":\n        _order(draft)"
+)
 
 INCIDENTS = (
     Mutation(
@@ -83,8 +88,8 @@ INCIDENTS = (
         edits=(
             edit(
                 "core/process_recovery.py",
-                "    elif not (_is_opposed(state) and _may_still_be_taken(draft)):\n",
-                "    else:\n",
+                "    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft):\n",
+                "    elif not _halt(draft):\n",
             ),
         ),
         scenarios=("process-order-late",),
@@ -216,5 +221,35 @@ INCIDENTS = (
         ),
         scenarios=("instance-migrated-while-stopped",),
         shows=VIOLATION,
+    ),
+    Mutation(
+        name="instance-not-disarmed",
+        promise="P6",
+        why="a guest is started while all is disarmed",
+        edits=(ARMED,),
+        scenarios=("instance-disarmed",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="process-not-disarmed",
+        promise="P6",
+        why="a service is disabled while its host is disarmed",
+        edits=(ARMED_PROCESS,),
+        scenarios=("process-disarmed",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="door-open-to-a-disarmed-process",
+        promise="P6",
+        why="the order for a service leaves although its host was disarmed since it was given",
+        edits=(
+            edit(
+                "sim/store_nearby.py",
+                "    return disarmed(store, state, *hosts) is not None\n",
+                "    return isinstance(state, Recovery) and disarmed(store, state) is not None\n",
+            ),
+        ),
+        scenarios=("process-disarmed",),
+        shows=DIFFERS,
     ),
 )

@@ -62,6 +62,7 @@ NO_AGE = edit(
 NO_P0 = unchecked("_two_witnesses(after, decision, now, policy)")
 NO_P1 = unchecked("_proof_before_orders(after, decision, now, policy)")
 NO_DETECTOR_CHECK = unchecked("_detectors_word(before, after, policy, around)")
+NO_STOP_CHECK = unchecked("_humans_stop(after, decision, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
@@ -129,8 +130,16 @@ NOT_PINNED = (edit("core/targets.py", "    if move.pinned is not None:\n        
 ON_REVOKES_NOTHING = (
     edit(
         "core/evidence.py",
-        "    if state.fence.last is Power.ON:\n        reason = why_returned(state)\n",
-        "    if state.fence.last is Power.ON and state.fence.proofs > 99:\n        reason = why_returned(state)\n",
+        "    if state.fence.last is Power.ON:\n        draft.lose_proof(why_returned(state))\n",
+        "    if state.fence.last is Power.ON and state.fence.proofs > 99:\n        draft.lose_proof(why_returned(state))\n",
+    ),
+)
+HALTS_NOTHING = (edit("core/recovery.py", "    Phase.HALTED: halting.halted,\n", "    Phase.HALTED: moving.moving,\n"),)
+NO_DOOR = (
+    edit(
+        "sim/store.py",
+        "        if effect.is_order and store_nearby.is_stopped(",
+        "        if False and store_nearby.is_stopped(",
     ),
 )
 NO_SIGN_OF_LIFE = (
@@ -688,6 +697,30 @@ MUTATIONS = (
         shows=DIFFERS,
     ),
     Mutation(
+        name="halt-ignored",
+        promise="P6",
+        why="a paused recovery goes on ordering",
+        edits=HALTS_NOTHING,
+        scenarios=("paused-midway",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="halt-ignored-unchecked",
+        promise="P6",
+        why="a paused recovery goes on ordering; the door is what still holds",
+        edits=(*HALTS_NOTHING, NO_STOP_CHECK),
+        scenarios=("paused-midway",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="door-open-to-what-was-disarmed",
+        promise="P6",
+        why="an order that was given just before the disarming leaves all the same",
+        edits=NO_DOOR,
+        scenarios=("disarmed-segment-midway",),
+        shows=DIFFERS,
+    ),
+    Mutation(
         name="brake-ignored",
         promise="P6",
         why="three of six hosts are powered off at once without a human",
@@ -790,6 +823,111 @@ MUTATIONS = (
             ),
         ),
         scenarios=("local-disk-ephemeral",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="silence-let-back",
+        promise="P7",
+        why="a host is let back before its nova-compute has come back",
+        edits=(
+            edit(
+                "core/returning.py",
+                "    if seen.service is not None and not seen.was_heard and not is_pointless:\n",
+                "    if seen.service is not None and not seen.was_heard and not is_pointless and known.now < 0:\n",
+            ),
+        ),
+        scenarios=("return-while-waiting",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="flag-taken-for-a-heartbeat",
+        promise="P7",
+        why="a change of a flag is taken for a sign of life",
+        edits=(
+            edit(
+                "engine/looking.py",
+                "        if service is not None and flags_of(service) != flags_of(first):\n            first = service\n",
+                "",
+            ),
+        ),
+        scenarios=("return-flag-is-no-heartbeat",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="let-back-in-mid-recovery",
+        promise="P7",
+        why="a host is let back while its recovery is open",
+        edits=(
+            edit(
+                "core/returning.py",
+                "    if known.open is not None:\n        recovery,",
+                "    if known.open == ():\n        recovery,",
+            ),
+            edit(
+                "sim/returns.py",
+                "        for row in rows:\n            if row.state.phase is not Phase.ENDED:\n",
+                "        for row in rows:\n            if row.state.phase is Phase.STOPPED:\n",
+            ),
+            edit(
+                "sim/returns.py",
+                "        if [row.state.uuid for row in rows[:1]] != [past.uuid for past in known.past[:1]]:\n",
+                "        if not rows:\n",
+            ),
+            edit(
+                "engine/returning.py",
+                "    seen = yield from see(host, hands, watches=known.open is None)\n",
+                "    seen = yield from see(host, hands)\n",
+            ),
+        ),
+        scenarios=("return-in-mid-recovery",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="door-knows-no-return",
+        promise="P7",
+        why="a host is forced down while a return of it is under way, whose order then undoes that",
+        edits=(
+            edit(
+                "sim/store.py",
+                "        if isinstance(effect, ForceDown) and self.held(effect.host) is not None:\n",
+                "        if isinstance(effect, ForceDown) and self.held(effect.host) == 0:\n",
+            ),
+        ),
+        scenarios=("return-late-and-fails-again",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="hold-given-back-too-early",
+        promise="P7",
+        why="a return whose order got no answer gives the host back, though that order may still be taken",
+        edits=(
+            edit(
+                "engine/holding.py", "                self.is_open = True\n", "                self.is_open = False\n"
+            ),
+        ),
+        scenarios=("return-late-and-fails-again",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="word-without-a-look",
+        promise="P7",
+        why="a host that a human's word put off is let back although nobody has looked there",
+        edits=(
+            edit(
+                "core/returning.py",
+                "    if vouched and seen.census is None and not wish.inspected:\n",
+                "    if vouched and seen.census is not None and not wish.inspected:\n",
+            ),
+        ),
+        scenarios=("return-after-a-word",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="operators-flag-cleared",
+        promise="P7",
+        why="a flag that an operator had set is cleared with ours",
+        edits=(edit("core/returning.py", "        return prior.forced_down\n", "        return False\n"),),
+        scenarios=("return-forced-down-by-others",),
         shows=DIFFERS,
     ),
 )

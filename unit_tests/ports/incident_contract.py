@@ -14,6 +14,7 @@ from vmha.core.explain import Code, because
 from vmha.core.incidents import InstancePhase, InstanceRecovery, ProcessPhase, ProcessRecovery, Unsettled
 from vmha.core.model import Instance, Migration, Outcome, ServicePrior, ServiceReading
 from vmha.errors import NoLongerWanted
+from vmha.ports import Order
 
 OfGuest = type[StopInstance] | type[StartInstance]
 VM = "8f5a3d1e-8b0f-4f6c-9e1e-3c1a4f5b6c7d"
@@ -59,6 +60,23 @@ def sent(owner: Owner, effect: Effect) -> None:
     order = owner.order(effect)
     owner.commit(phase=ProcessPhase.CHANGING, orders=(order,))
     owner.store.admit(owner.lease, order, TERMS)
+
+
+def held_back_by(
+    rig: StoreRig, owner: Owner, order: Order, kind: str, name: str, *, others: tuple[tuple[str, str], ...]
+) -> None:
+    """Disarm others, then this one, and see that it alone counts, for as long as it stands."""
+    for other_kind, other in others:
+        rig.disarm(other_kind, other, seconds=600.0)
+    assert owner.surroundings().disarmed is None
+    rig.disarm(kind, name, seconds=5.0)
+    disarmed = owner.surroundings().disarmed
+    assert disarmed is not None
+    assert (disarmed.by, disarmed.why) == ("ann", "because")
+    refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
+    rig.pass_time(5.0)
+    assert owner.surroundings().disarmed is None
+    rig.store.admit(owner.lease, order, TERMS)
 
 
 class ProcessContract:
@@ -164,6 +182,15 @@ class ProcessContract:
         host.end()
         rig.store.admit(owner.lease, order, TERMS)
         assert owner.surroundings().host_recovery is None
+
+    @pytest.mark.parametrize(("kind", "name"), [("all", ""), ("segment", "segment"), ("host", "c1")])
+    def test_while_it_is_disarmed_no_service_changes(self, rig: StoreRig, kind: str, name: str) -> None:
+        """The surroundings name the order, and the door is closed, until its time is over; other hosts and segments are not meant."""
+        owner = own_process(rig)
+        order = owner.order(DISABLE)
+        owner.commit(phase=ProcessPhase.CHANGING, orders=(order,))
+        rig.add_host("far", segment="another")
+        held_back_by(rig, owner, order, kind, name, others=(("segment", "another"), ("host", "c2")))
 
     def test_the_last_order_that_left_says_who_disabled(self, rig: StoreRig) -> None:
         """It was us if our last order about the service that left was to disable it, in this incident or an earlier one."""
@@ -293,6 +320,19 @@ class InstanceContract:
         refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
         host.end()
         rig.store.admit(owner.lease, order, TERMS)
+
+    @pytest.mark.parametrize(
+        ("kind", "name"), [("all", ""), ("segment", "segment"), ("segment", "another"), ("host", "c1"), ("host", "far")]
+    )
+    def test_while_it_is_disarmed_no_guest_is_touched(self, rig: StoreRig, kind: str, name: str) -> None:
+        """So it is for the host which reported, and for the one where the instance is now; others and their segments are not meant."""
+        rig.add_host("far", segment="another")
+        rig.add_host("farther", segment="a-third")
+        owner = own_instance(rig)
+        order = owner.order(StartInstance(VM, "far", 1))
+        seen = Instance(uuid=VM, name="vm", host="far", vm_state="stopped")
+        owner.commit(phase=InstancePhase.STARTING, orders=(order,), seen=seen)
+        held_back_by(rig, owner, order, kind, name, others=(("segment", "a-third"), ("host", "c2")))
 
     def test_the_recovery_of_its_host_is_seen(self, rig: StoreRig) -> None:
         """That of the host which reported, and that of the host where it is now."""

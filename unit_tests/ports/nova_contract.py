@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from vmha.core.flags import ServiceFlags, flags_of
 from vmha.core.model import Instance, Migration, ServiceReading
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
 from vmha.ports import Clock, Deadline, Nova
@@ -147,6 +148,90 @@ class NovaContract:
         harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
         with pytest.raises(NovaRefused, match="forced down"):
             harness.nova.enable(host, reason="vmha: dead", deadline=soon(harness))
+
+    def test_flags_are_set_in_one_order(self, harness: NovaHarness) -> None:
+        """A service that was forced down and disabled is neither afterwards, and up; the second time nothing is sent."""
+        host = harness.host()
+        harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        seen = flags_of(reading(harness, host))
+        assert seen == ServiceFlags(forced_down=True, disabled=True, disabled_reason="vmha: dead")
+        for _ in range(2):
+            harness.nova.set_flags(host, ServiceFlags(), seen=seen, deadline=soon(harness))
+            now = reading(harness, host)
+            assert (flags_of(now), now.is_up) == (ServiceFlags(), True)
+
+    def test_one_flag_is_set_alone(self, harness: NovaHarness) -> None:
+        """A service is disabled with a reason, gets another reason, and is enabled; forced_down stays as it is."""
+        host, before = harness.host(), ServiceFlags()
+        for reason in ("vmha: reserve", "vmha: another"):
+            after = ServiceFlags(disabled=True, disabled_reason=reason)
+            harness.nova.set_flags(host, after, seen=before, deadline=soon(harness))
+            assert flags_of(reading(harness, host)) == after
+            before = after
+        harness.nova.set_flags(host, ServiceFlags(), seen=before, deadline=soon(harness))
+        assert flags_of(reading(harness, host)) == ServiceFlags()
+
+    def test_flags_that_somebody_else_changed_are_left_alone(self, harness: NovaHarness) -> None:
+        """Where the service has not the flags that were seen, nothing is sent: they are somebody else's by now."""
+        host = harness.host()
+        harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+        seen = ServiceFlags(forced_down=True, disabled=True, disabled_reason="vmha: other")
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.set_flags(host, ServiceFlags(), seen=seen, deadline=soon(harness))
+        assert error.value.status == 409
+        assert reading(harness, host).forced_down
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.set_flags("nowhere", ServiceFlags(), seen=seen, deadline=soon(harness))
+        assert error.value.status == 404
+
+    def test_nothing_is_let_back_before_it_was_cleaned_up(self, harness: NovaHarness) -> None:
+        """Nova refuses to clear forced_down while an evacuation from there is done and its source has not come back."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        wait_for_end(harness, host, record.id)
+        seen = flags_of(reading(harness, host))
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.set_flags(host, ServiceFlags(), seen=seen, deadline=soon(harness))
+        assert error.value.status == 400
+        assert flags_of(reading(harness, host)) == seen
+
+    def test_what_an_evacuated_instance_left_is_released(self, harness: NovaHarness) -> None:
+        """The dead host holds nothing for it afterwards, its new host still does; the second time changes nothing."""
+        host = harness.host()
+        instance = harness.boot(host, image_backed=True)
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=None, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        done = wait_for_end(harness, host, record.id)
+        assert done.destination is not None
+        for _ in range(2):
+            harness.nova.release_room(host, instance, deadline=soon(harness))
+            assert held_on(harness, host) == set()
+            assert instance in held_on(harness, done.destination)
+
+    def test_a_service_is_deleted_with_its_provider(self, harness: NovaHarness) -> None:
+        """A dead host without instances is known neither to Nova nor to Placement afterwards."""
+        host = harness.host()
+        fail(harness, host)
+        harness.nova.delete_service(host, deadline=soon(harness))
+        assert host not in [each.host for each in harness.nova.services(deadline=soon(harness))]
+        assert harness.nova.room(host, deadline=soon(harness)) is None
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.delete_service(host, deadline=soon(harness))
+        assert error.value.status == 404
+
+    def test_a_service_with_instances_stays(self, harness: NovaHarness) -> None:
+        """Nova refuses to delete the service of a host that instances are on."""
+        host = harness.host()
+        harness.boot(host, image_backed=True)
+        fail(harness, host)
+        with pytest.raises(NovaRefused) as error:
+            harness.nova.delete_service(host, deadline=soon(harness))
+        assert error.value.status == 409
+        assert reading(harness, host).forced_down
 
     def test_a_survey_lists_what_a_host_holds(self, harness: NovaHarness) -> None:
         """Instances with their state and disks, and Placement's consumers; no migrations where there are none."""
@@ -330,7 +415,12 @@ class NovaContract:
         harness.disable(host, "maintenance")
         with pytest.raises(OrderExpired):
             harness.nova.enable(host, deadline=past)
-        assert reading(harness, host).disabled
+        flags = flags_of(reading(harness, host))
+        with pytest.raises(OrderExpired):
+            harness.nova.set_flags(host, ServiceFlags(), seen=flags, deadline=past)
+        with pytest.raises(OrderExpired):
+            harness.nova.delete_service(host, deadline=past)
+        assert flags_of(reading(harness, host)) == flags
         assert harness.nova.evacuations_from(host, deadline=soon(harness)) == ()
 
     def test_a_reading_after_its_deadline_gives_no_answer(self, harness: NovaHarness) -> None:
@@ -367,6 +457,13 @@ def fail(harness: NovaHarness, host: str) -> None:
     """Kill a host and tell Nova, as the engine would."""
     harness.kill(host)
     harness.nova.force_down(host, reason="vmha: dead", deadline=soon(harness))
+
+
+def held_on(harness: NovaHarness, host: str) -> set[str]:
+    """Return who holds room on a host."""
+    room = harness.nova.room(host, deadline=soon(harness))
+    assert room is not None
+    return set(room.held)
 
 
 def on(harness: NovaHarness, host: str | None, instance: str) -> Instance:

@@ -26,6 +26,8 @@ from vmha.core.effects import (
 from vmha.core.events import Confirmed, Event, Notified, Rejected
 from vmha.core.explain import Code, because
 from vmha.core.model import (
+    Halt,
+    HumanWord,
     Move,
     MoveStatus,
     Outcome,
@@ -77,6 +79,9 @@ class StoreRig(Protocol):
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into a recovery's inbox, as the API does."""
+
+    def disarm(self, kind: str, name: str, *, seconds: float) -> None:
+        """Disarm "all", or the "segment" or "host" of this name, for so many seconds."""
 
     def spoil(self, recovery: str) -> None:
         """Write into the recovery's row what only a newer version can read."""
@@ -630,6 +635,41 @@ class AdmitContract:
         owner.commit(answered=(order.id,))
         rig.pass_time(TERMS.claim_after_seconds)
         assert rig.another().claim("engine-2", TERMS, limit=8) == ()
+
+    @pytest.mark.parametrize("phase", [Phase.HALTED, Phase.CANCELLING])
+    def test_what_a_human_stopped_is_held_back(self, rig: StoreRig, phase: Phase) -> None:
+        """A pause or a cancel that is stored closes the door also for orders that were given before, with a proof that holds."""
+        owner = own(rig)
+        known = owner.prove()
+        order, down = owner.evacuate(known.uuid), owner.order(ForceDown("c1"))
+        owner.commit(orders=(order, down))
+        halt = Halt(phase=Phase.MOVING, reason=owner.state.reason)
+        word = HumanWord("ann", "wait", owner.now)
+        stop: dict[str, Any] = {"halt": halt} if phase is Phase.HALTED else {"cancel": word}
+        owner.commit(phase=phase, **stop)
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, down, TERMS))
+        owner.commit(phase=Phase.MOVING, halt=None, cancel=None)
+        rig.store.admit(owner.lease, order, TERMS)
+
+    @pytest.mark.parametrize(("kind", "name"), [("all", ""), ("segment", "segment"), ("host", "c1")])
+    def test_while_it_is_disarmed_nothing_leaves(self, rig: StoreRig, kind: str, name: str) -> None:
+        """The surroundings name the order, and the door is closed, until its time is over; other hosts and segments are not meant."""
+        owner = own(rig)
+        order, read = owner.order(PowerOff("c1", 1)), owner.order(ReadPower("c1"))
+        owner.commit(phase=Phase.FENCING, orders=(order, read))
+        rig.add_host("far", segment="another")
+        rig.disarm("segment", "another", seconds=600.0)
+        rig.disarm("host", "c2", seconds=600.0)
+        assert owner.surroundings().disarmed is None
+        rig.disarm(kind, name, seconds=5.0)
+        disarmed = owner.surroundings().disarmed
+        assert disarmed is not None
+        assert (disarmed.by, disarmed.why) == ("ann", "because")
+        refused(rig, NoLongerWanted, lambda: rig.store.admit(owner.lease, order, TERMS))
+        rig.pass_time(5.0)
+        assert owner.surroundings().disarmed is None
+        rig.store.admit(owner.lease, order, TERMS)
 
     def test_without_a_lease_nothing_leaves(self, rig: StoreRig) -> None:
         """The door is closed when the lease is over, when it was given back, and when another engine owns the recovery."""

@@ -1,4 +1,4 @@
-"""The contract of `Store`, held by the store of the simulator."""
+"""The contracts of `Store` and `Returns`, held by the store of the simulator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 
 from unit_tests.ports.incident_contract import IncidentContract
 from unit_tests.ports.outbox_contract import OutboxContract
+from unit_tests.ports.returns_contract import ReturnsContract
 from unit_tests.ports.store_contract import Reported, StoreContract
 from vmha.core.events import Event
+from vmha.core.model import Disarm
 from vmha.errors import StoreUnavailable
 from vmha.sim.outbox import MemoryOutbox
+from vmha.sim.returns import MemoryReturns
 from vmha.sim.store import MemoryStore, host_on
 
 
@@ -24,6 +27,7 @@ class MemoryRig:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.store = MemoryStore(lambda: self.now, lambda: str(uuid4()))
+        self.returns = MemoryReturns(self.store)
         for name in ("c1", "c2", "c3"):
             self.add_host(name)
 
@@ -44,6 +48,10 @@ class MemoryRig:
         """Add a host."""
         self.store.hosts[name] = host_on(segment, name, is_reserved=reserved)
 
+    def disband(self, host: str) -> None:
+        """Take a host out."""
+        del self.store.hosts[host]
+
     def report(self, host: str, *, says_off: bool = True) -> Reported:
         """Accept a notification."""
         notification = str(uuid4())
@@ -63,6 +71,11 @@ class MemoryRig:
         """Put a letter into the inbox."""
         self.store.say(recovery, event)
 
+    def disarm(self, kind: str, name: str, *, seconds: float) -> None:
+        """Disarm for a while."""
+        scope, until = f"{kind} {name}".strip(), self.now + seconds
+        self.store.disarms[scope] = Disarm(scope=scope, by="ann", why="because", until=until, until_text="then")
+
     def spoil(self, recovery: str) -> None:
         """Let nobody read the recovery."""
         self.store.unreadable.add(recovery)
@@ -80,7 +93,7 @@ class MemoryRig:
         store = self.store
         rows = {uuid: replace(row, lease_until=0.0, claimable_at=0.0) for uuid, row in store.rows.items()}
         told = (store.outbox.alerts, store.outbox.deliveries)
-        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims, told))
+        return copy.deepcopy((store.hosts, rows, store.proofs, store.revoked, store.claims, store.holds, told))
 
     def status(self, notification: str) -> str:
         """Find the notification's recovery and its status."""
@@ -117,6 +130,10 @@ def rig() -> MemoryRig:
 
 class TestMemoryStore(StoreContract, IncidentContract, OutboxContract):
     """The store of the simulator."""
+
+
+class TestMemoryReturns(ReturnsContract):
+    """What lets hosts of the simulator back."""
 
 
 def test_a_database_that_is_away_answers_nothing() -> None:

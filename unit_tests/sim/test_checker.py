@@ -295,3 +295,103 @@ def test_a_service_of_others_that_an_engine_enables_is_found(world: World) -> No
     world.nova.change_service("c2", "engine-1", forced_down=True, disabled=True, reason="dead")
     world.nova.change_service("c2", "engine-1", disabled=False)
     assert kinds(world) == [Kind.OTHERS_SERVICE, Kind.OTHERS_SERVICE]
+
+
+class TestLetBack:
+    """Clearing forced_down too early, by somebody who is no operator."""
+
+    def clear(self, world: World, caller: str = "return") -> list[str]:
+        """Clear forced_down of c1, and return what is held against that."""
+        world.nova.change_service("c1", caller, forced_down=False)
+        return [each.sentence for each in check(world.record.facts) if each.kind is Kind.LET_BACK_EARLY]
+
+    def failed(self, world: World) -> Engine:
+        """Let c1 lose its power, and fence it."""
+        inject(world, "power_lost", host="c1")
+        engine = Engine(world)
+        engine.fence("c1")
+        return engine
+
+    def test_a_host_that_came_back_is_let_back(self, world: World) -> None:
+        """Moved, switched on, cleaned up: nothing is held against it; nor is anything against an operator, whenever."""
+        self.failed(world).move("c1")
+        world.advance(200.0)
+        inject(world, "power_back", host="c1")
+        world.advance(300.0)
+        assert self.clear(world) == []
+
+    def test_an_operator_may(self, world: World) -> None:
+        """What a human does by hand is a human's."""
+        self.failed(world).nova.force_down("c1", reason="dead", deadline=WHENEVER)
+        assert self.clear(world, "operator") == []
+
+    def test_before_its_compute_came_back(self, world: World) -> None:
+        """A host that is off, or is booting, has not come back; nor has one whose nova-compute died long ago."""
+        self.failed(world).nova.force_down("c1", reason="dead", deadline=WHENEVER)
+        inject(world, "power_back", host="c1")
+        (sentence,) = self.clear(world)
+        assert sentence == "return let c1 back although its nova-compute had not come back"
+
+    def test_one_that_dies_in_that_moment_is_nobodys_fault(self, world: World) -> None:
+        """Its last heartbeat was heard; that it died since nobody can know."""
+        self.failed(world).nova.force_down("c1", reason="dead", deadline=WHENEVER)
+        inject(world, "power_back", host="c1")
+        world.advance(200.0)
+        inject(world, "power_lost", host="c1")
+        world.advance(210.0)
+        assert self.clear(world) == []
+        world.nova.change_service("c1", "engine-1", forced_down=True)
+        world.advance(300.0)
+        assert len(self.clear(world)) == 1
+
+    def test_in_the_middle_of_a_recovery(self, world: World) -> None:
+        """What a recovery forced down stays down until its end; a recovery that has not yet done so is not undone by it."""
+        world.note_recovery("c1", is_open=True)
+        world.nova.change_service("c1", "engine-1", forced_down=True)
+        (sentence,) = self.clear(world)
+        assert sentence == "return let c1 back in the middle of its recovery"
+        world.note_recovery("c1", is_open=False)
+        world.nova.change_service("c1", "engine-1", forced_down=True)
+        world.note_recovery("c1", is_open=True)
+        assert self.clear(world) == [sentence]
+
+    def test_before_its_evacuations_are_over(self, world: World) -> None:
+        """An evacuation that is under way, or done and not cleaned up, stands against it."""
+        inject(world, "compute_dies", host="c1")
+        Engine(world).move("c1")
+        inject(world, "compute_starts", host="c1")
+        world.nova.set_status(world.nova.migrations[0], "pre-migrating")
+        (sentence,) = self.clear(world)
+        assert sentence == "return let c1 back although evacuations [1] were not cleaned up"
+
+    def test_with_guests_of_before(self, world: World) -> None:
+        """A guest that ran there before, and that Nova holds to be elsewhere, is found; one that belongs there is not."""
+        inject(world, "compute_hangs", host="c1")
+        Engine(world).move("c1")
+        world.advance(100.0)
+        (record,) = world.nova.migrations
+        world.nova.set_status(record, "completed")
+        inject(world, "compute_resumes", host="c1")
+        world.advance(150.0)
+        (sentence,) = self.clear(world)
+        assert (
+            sentence
+            == f"return let c1 back while guests of ['{record.instance}'] ran there, as before it was forced down"
+        )
+
+
+def test_an_evacuation_dies_with_its_destination(world: World) -> None:
+    """One whose destination had begun it and lost its power since cannot land any more: a second order is no crime."""
+    inject(world, "power_lost", host="c1")
+    engine = Engine(world)
+    engine.fence("c1")
+    engine.move("c1")
+    world.advance(world.now + 2.0)
+    (record,) = world.nova.migrations
+    assert record.status == "pre-migrating"
+    inject(world, "power_lost", host=str(record.destination))
+    inject(world, "power_back", host=str(record.destination))
+    world.advance(world.now + 1.0)
+    engine.move("c1")
+    world.advance(200.0)
+    assert kinds(world) == []

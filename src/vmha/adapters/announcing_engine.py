@@ -1,8 +1,9 @@
-"""What an engine announces: that a notification is processed, and what it changed of hosts."""
+"""What an engine announces, and what lets hosts back: that a notification is processed, and what was changed of hosts."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from vmha.adapters.announcing import Json
+    from vmha.adapters.db.hosts import Host
     from vmha.core.incidents import Incident
     from vmha.ports import Announcer, Change
 
@@ -48,19 +50,38 @@ class EngineAnnouncements:
         changed = _changed_hosts(change)
         if not (begins or ends or changed):
             return
-        try:
-            with transaction(self._database) as connection:
-                told = [*_processing(connection, change.after, begins=begins, ends=ends), *_hosts(connection, changed)]
-        except StoreUnavailable as error:
-            log(LOGGER, "announcement lost", level=logging.WARNING, recovery=change.after.uuid, error=str(error))
-            return
-        except (
-            Exception
-        ):  # (a defect in telling must not stop the recovery that is told of; it is logged with its traceback)
-            LOGGER.exception("announcement lost", extra={"fields": {"recovery": change.after.uuid}})
-            return
+        told: list[Announcement] = []
+        with _logged(recovery=change.after.uuid), transaction(self._database) as connection:
+            told = [*_processing(connection, change.after, begins=begins, ends=ends), *_hosts(connection, changed)]
         for announcement in told:
             self._announcer.announce(announcement)
+
+
+class HostAnnouncements:
+    """Called after the way back of a host changed its row, which is announced as a person's own change of it is."""
+
+    def __init__(self, database: Engine, announcer: Announcer) -> None:
+        self._database = database
+        self._announcer = announcer
+
+    def changed(self, host: Host, action: str) -> None:
+        """Announce the host as it is stored now, or as it was when it was deleted. Never raises, as what is told of is done."""
+        told: list[Announcement] = []
+        with _logged(host=host.name), transaction(self._database) as connection:
+            told = [*_of_host(connection, host, action)]
+        for announcement in told:
+            self._announcer.announce(announcement)
+
+
+@contextmanager
+def _logged(**of: str) -> Iterator[None]:
+    """Log what cannot be announced. A defect in telling must not stop what is told of; it is logged with its traceback."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        log(LOGGER, "announcement lost", level=logging.WARNING, error=str(error), **of)
+    except Exception:
+        LOGGER.exception("announcement lost", extra={"fields": of})
 
 
 def _processing(connection: Connection, after: Incident, *, begins: bool, ends: bool) -> Iterator[Announcement]:
@@ -107,12 +128,17 @@ def _changed_hosts(change: Change[Any]) -> tuple[str, ...]:
 
 
 def _hosts(connection: Connection, names: tuple[str, ...]) -> Iterator[Announcement]:
-    """Yield start and end for each host, with upstream's publisher, which is the API."""
     for name in names:
         row = hosts.find_by_name(connection, name)
-        segment = None if row is None else segments.find(connection, row.failover_segment_id)
-        if row is None or segment is None:
-            continue
-        payload = host_payload(asdict(row), asdict(segment))
-        for phase in ("start", "end"):
-            yield Announcement(binary=API, event_type=f"host.update.{phase}", payload=payload)
+        if row is not None:
+            yield from _of_host(connection, row, "update")
+
+
+def _of_host(connection: Connection, row: Host, action: str) -> Iterator[Announcement]:
+    """Yield start and end, with upstream's publisher, which is the API."""
+    segment = segments.find(connection, row.failover_segment_id)
+    if segment is None:
+        return
+    payload = host_payload(asdict(row), asdict(segment))
+    for phase in ("start", "end"):
+        yield Announcement(binary=API, event_type=f"host.{action}.{phase}", payload=payload)

@@ -105,7 +105,7 @@ class Cloud:
             raise NovaUnavailable(f"{service.name} answered GET {path} with something that is not JSON") from error
         return body
 
-    def order(self, service: Service, method: str, path: str, body: Body, *, deadline: Deadline) -> None:
+    def order(self, service: Service, method: str, path: str, body: Body | None, *, deadline: Deadline) -> None:
         """Send an order once. `NovaUnavailable` leaves open whether it was taken; `NovaRefused` says that it was not."""
         try:
             response = self._send(service, method, path, deadline=deadline, json=body)

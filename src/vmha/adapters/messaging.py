@@ -1,7 +1,8 @@
 """The doorbell: a word on the broker that there is something to do. The database is the memory; a lost ring costs a second.
 
 Rules:
-1. Nobody waits for the broker: rings leave from a thread of their own, and while one is on its way the next ones are the same.
+1. Nobody waits for the broker: rings leave from a thread of their own. While one is on its way, and for `REST_SECONDS` after it, the
+   next ones are the same: a thousand reports in a second are no reason to wake engines a thousand times.
 2. A broker that goes away is logged once, and once more when it is back. oslo.messaging reconnects by itself, for ever.
 3. The topic is ours. Upstream's `ha_engine` carries orders, and an engine of upstream would act on what it finds there.
 """
@@ -33,6 +34,8 @@ TOPIC = "vmha_engine"
 # An engine pings itself as often; this many pings that do not come back mean that rings do not arrive either.
 PING_SECONDS = 10.0
 MISSED_PINGS = 2
+# How much later than the report an engine may hear of it, if it heard a ring just before.
+REST_SECONDS = 0.02
 # What stop() grants oslo.messaging, which can hang on a broker that is away.
 STOP_SECONDS = 1.0
 # They log each attempt to reconnect, as errors; rule 2 is kept here.
@@ -78,6 +81,7 @@ class BrokerDoorbell:
             self._wanted.wait()
             self._wanted.clear()
             self._state.note(_cast(self._client.prepare(fanout=True), "wake"))
+            _rest()
 
 
 class DoorbellListener:
@@ -172,6 +176,10 @@ class _State:
                 effect="engines look at the database every poll_seconds instead",
             )
         self._well, self._since = well, time.monotonic()
+
+
+def _rest() -> None:
+    time.sleep(REST_SECONDS)
 
 
 def _cast(client: Any, method: str) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from vmha.adapters import nova_records
 from vmha.adapters.keystone import Service, open_cloud
+from vmha.core.flags import flags_of
 from vmha.core.model import ServicePrior
 from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from vmha.adapters.keystone import Body, Cloud
     from vmha.core.capacity import Room
+    from vmha.core.flags import ServiceFlags
     from vmha.core.model import Instance, Migration, ServiceReading
     from vmha.ports import Clock, Deadline
     from vmha.settings import Settings
@@ -245,6 +247,42 @@ class OpenStackNova:
         return record, ServicePrior(
             disabled=service.disabled, disabled_reason=service.disabled_reason, forced_down=service.forced_down
         )
+
+    def set_flags(self, host: str, flags: ServiceFlags, *, seen: ServiceFlags, deadline: Deadline) -> None:
+        """Put the flags that differ, after a last look at those that stand."""
+        record = self._service(host, deadline)
+        with nova_records.reading("services"):
+            now = flags_of(nova_records.service(record))
+        if now not in (flags, seen):
+            raise NovaRefused(409, f"somebody changed the compute service of {host} meanwhile; look at how it stands")
+        body: Body = {}
+        if flags.forced_down != now.forced_down:
+            body["forced_down"] = flags.forced_down
+        if (flags.disabled, flags.disabled_reason) != (now.disabled, now.disabled_reason):
+            body["status"] = "disabled" if flags.disabled else "enabled"
+            if flags.disabled and flags.disabled_reason is not None:
+                body["disabled_reason"] = flags.disabled_reason
+        if body:
+            self._put_service(record, body, deadline)
+
+    def release_room(self, host: str, consumer: str, *, deadline: Deadline) -> None:
+        """Write the consumer's allocations anew without those of the host's providers.
+
+        Placement refuses it (409) where the consumer has changed since they were read.
+        """
+        path = f"allocations/{quote(consumer, safe='')}"
+        providers = self._providers(host, deadline)
+        body = self._cloud.read(PLACEMENT, path, {}, deadline=deadline, before_order=True)
+        with nova_records.reading("allocations"):
+            order = nova_records.without_providers(body, providers)
+        if order is not None:
+            self._cloud.order(PLACEMENT, "PUT", path, order, deadline=deadline)
+
+    def delete_service(self, host: str, *, deadline: Deadline) -> None:
+        """Delete the service, with its hypervisors, and what of Placement's providers nobody holds."""
+        record = self._service(host, deadline)
+        path = f"os-services/{quote(str(record['id']), safe='')}"
+        self._cloud.order(self._compute, "DELETE", path, None, deadline=deadline)
 
     def _services(self, query: Query, deadline: Deadline, *, before_order: bool = False) -> list[Body]:
         query = {"binary": "nova-compute", **query}

@@ -91,3 +91,13 @@ def room(inventories: Iterable[Mapping[str, Any]], allocations: Iterable[Mapping
             for name, amount in record["resources"].items():
                 mine[name] = mine.get(name, 0) + amount
     return Room(size=size, largest=largest, held=held)
+
+
+def without_providers(record: Mapping[str, Any], providers: Iterable[str]) -> dict[str, Any] | None:
+    """Make of GET /allocations/{consumer} the PUT that leaves these providers out; None where it holds nothing of them."""
+    kept = {uuid: {"resources": held["resources"]} for uuid, held in record["allocations"].items()}
+    gone = [kept.pop(uuid, None) for uuid in providers]
+    if not any(gone):
+        return None
+    whose = {name: record[name] for name in ("project_id", "user_id", "consumer_generation")}
+    return {"allocations": kept, **whose}

@@ -164,6 +164,7 @@ _IN_FULL = {
     "proofs": _list(_object(_PROOF)),
 }
 _LINE = {"at": _TIME, "engine": _TEXT, "code": _TEXT, "facts": {"type": "object"}, "sentence": _TEXT}
+_RETURN = {"host": _TEXT, "host_uuid": _TEXT, "dry_run": _FLAG, "done": _list(_TEXT), "notes": _list(_TEXT)}
 
 COMPONENTS: Final[dict[str, Schema]] = {
     "Segment": _object(_SEGMENT),
@@ -174,6 +175,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Recovery": _object(_RECOVERY),
     "RecoveryInFull": _object(_IN_FULL),
     "TimelineLine": _object(_LINE),
+    "Return": _object(_RETURN),
     "Version": {
         "type": "object",
         "required": ["id", "status", "version", "min_version", "updated", "links", "media-types"],
@@ -219,5 +221,6 @@ SUCCESSES: Final[dict[tuple[str, str], tuple[HTTPStatus, Schema | None]]] = {
     ("GET", "/recoveries/{recovery}"): (HTTPStatus.OK, _one("recovery", "RecoveryInFull")),
     ("GET", "/recoveries/{recovery}/timeline"): (HTTPStatus.OK, _object({"timeline": _list(ref("TimelineLine"))})),
     ("POST", "/recoveries/{recovery}/action"): (HTTPStatus.ACCEPTED, _one("recovery", "Recovery")),
+    ("POST", _HOSTS + "/{host}/action"): (HTTPStatus.OK, _one("return", "Return")),
 }
 """Status and body of each route's success, by method and path."""

@@ -51,6 +51,7 @@ def create_app(parts: ApiParts) -> WSGIApplication:
             middleware.request_ids,
             middleware.faults,
             sized,
+            middleware.fresh_rules(policy),
             *middleware.authentication(parts.auth_strategy, parts.config, policy),
         ),
         _v1(parts, policy),

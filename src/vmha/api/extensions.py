@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = (
     ("Extensions", "extensions", "Extension information."),
+    ("Host actions", "host-actions", "Letting a repaired host back."),
     ("Notifications", "notifications", "Notifications support."),
     ("Hosts", "os-hosts", "Hosts controller"),
     ("Recoveries", "recoveries", "Recoveries of failed hosts: phase, proofs, moves, timeline, confirm and reject."),

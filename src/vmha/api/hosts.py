@@ -12,7 +12,7 @@ from oslo_utils import strutils, uuidutils
 from vmha.adapters.announcing import host_payload
 from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.schema import hosts
 from vmha.api import naming, paging, params, segments, times, views
 from vmha.api.call import Answer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def index(call: Call) -> Answer:
     """List the hosts of a segment."""
     page = params.page(call.query, max_limit=call.parts.max_limit)
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         segment = segments.existing(connection, call.path["segment"])
         conditions = [
             hosts.c.failover_segment_id == segment.uuid,
@@ -50,8 +50,8 @@ def show(call: Call) -> Answer:
     uuid = call.path["host"]
     if not uuidutils.is_uuid_like(uuid):
         raise not_found(f"No host with id {uuid}.")
-    with transaction(call.parts.engine) as connection:
-        row, segment = _existing(connection, uuid, call.path["segment"])
+    with reading(call.parts.reader) as connection:
+        row, segment = existing(connection, uuid, call.path["segment"])
     return Answer({"host": views.host(row, segment)})
 
 
@@ -69,7 +69,7 @@ def create(call: Call) -> Answer:
             about.show = partial(host_payload, {**flags, **values}, asdict(segment))
             # MariaDB and MySQL find a uuid in capitals too, and others compare it as it is stored.
             uuid = stored.insert(connection, values, segment_uuid=segment.uuid, now=times.now())
-            row, segment = _existing(connection, uuid, segment_uuid)
+            row, segment = existing(connection, uuid, segment_uuid)
             about.show = partial(host_payload, asdict(row), asdict(segment))
     except stored_segments.NameTaken:
         raise _name_taken(values) from None
@@ -90,7 +90,7 @@ def update(call: Call) -> Answer:
                 _demand_no_recovery(connection, uuid, segment_uuid, "renamed")
             about.show = partial(host_payload, {**asdict(row), **values}, asdict(segment))
             stored.change(connection, uuid, values, now=times.now())
-            row, segment = _existing(connection, uuid, segment_uuid)
+            row, segment = existing(connection, uuid, segment_uuid)
             about.show = partial(host_payload, asdict(row), asdict(segment))
     except stored_segments.NameTaken:
         raise _name_taken(values) from None
@@ -108,7 +108,7 @@ def delete(call: Call) -> Answer:
     return Answer(None, HTTPStatus.NO_CONTENT)
 
 
-def _existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Host, Segment]:
+def existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Host, Segment]:
     """Return a live host and its segment. Raises `Fault`."""
     segment = stored_segments.find(connection, segment_uuid)
     row = stored.find(connection, uuid, segment_uuid=segment_uuid) if segment else None
@@ -119,7 +119,7 @@ def _existing(connection: Connection, uuid: str, segment_uuid: str) -> tuple[Hos
 
 def _changeable(connection: Connection, uuid: str, segment_uuid: str, change: str) -> tuple[Host, Segment]:
     """Return the host and its segment. Raises `Fault` unless it exists and its segment is not in use."""
-    row, segment = _existing(connection, uuid, segment_uuid)
+    row, segment = existing(connection, uuid, segment_uuid)
     if stored_segments.is_in_use(connection, segment_uuid):
         raise conflict(f"Host {uuid} can't be {change} as it is in-use to process notifications.")
     return row, segment

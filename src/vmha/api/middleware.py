@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+import webob
 from keystonemiddleware.auth_token import AuthProtocol
 from oslo_context.context import RequestContext
 from oslo_middleware import cors, http_proxy_to_wsgi, sizelimit
@@ -54,7 +55,18 @@ _UNKNOWN_USER = b"401 Unauthorized\n\nThe token names no user.\n"
 def cross_origin(config: cfg.ConfigOpts) -> Layer:
     """Answer preflights, and let pages of the origins that [cors] names read our answers."""
     set_library_defaults()
-    return lambda app: cors.CORS(app, config)
+
+    def around(app: WSGIApplication) -> WSGIApplication:
+        shared = cors.CORS(app, config)
+
+        def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            # All others pass it unchanged, and it would take each answer apart and put it together again.
+            concerns_it = "HTTP_ORIGIN" in environ or environ.get("REQUEST_METHOD") == "OPTIONS"
+            return (shared if concerns_it else app)(environ, start_response)
+
+        return layer
+
+    return around
 
 
 def set_library_defaults() -> None:
@@ -64,7 +76,18 @@ def set_library_defaults() -> None:
 
 def proxy_headers(config: cfg.ConfigOpts) -> Layer:
     """Believe X-Forwarded-* where [oslo_middleware] enable_proxy_headers_parsing says that a proxy sets them."""
-    return lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, config)
+
+    def around(app: WSGIApplication) -> WSGIApplication:
+        proxy = http_proxy_to_wsgi.HTTPProxyToWSGI(app, config)
+
+        def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            # It changes the request only. Called as an application it would take each answer apart, too.
+            proxy.process_request(webob.Request(environ))
+            return app(environ, start_response)
+
+        return layer
+
+    return around
 
 
 def request_ids(app: WSGIApplication) -> WSGIApplication:
@@ -114,6 +137,19 @@ def size_limit(config: cfg.ConfigOpts) -> Layer:
             body = _read(environ, limit)
             environ["wsgi.input"] = io.BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
+            return app(environ, start_response)
+
+        return layer
+
+    return around
+
+
+def fresh_rules(policy: Policy) -> Layer:
+    """Let what changed in a policy file count from the next request on."""
+
+    def around(app: WSGIApplication) -> WSGIApplication:
+        def layer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            policy.read_again()
             return app(environ, start_response)
 
         return layer

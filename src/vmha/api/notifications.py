@@ -16,7 +16,7 @@ from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import incidents, outbox, recovery_views
 from vmha.adapters.db import notifications as stored
 from vmha.adapters.db import segments as stored_segments
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.reports import Place, report_of
 from vmha.adapters.db.schema import notifications
 from vmha.api import naming, paging, params, progress, schemas, times, validation, views
@@ -100,7 +100,7 @@ def index(call: Call) -> Answer:
     page = params.page(call.query, max_limit=call.parts.max_limit)
     conditions = params.equal_filters(call.query, notifications, ("status", "source_host_uuid", "type"))
     conditions += _generated_since(call.query)
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         rows = stored.listed(connection, conditions, paging.one_more(page))
     return paging.answer(call, "notifications", rows, page, views.notification)
 
@@ -108,7 +108,7 @@ def index(call: Call) -> Answer:
 def show(call: Call) -> Answer:
     """Show a notification, from 1.1 on with the steps of its recovery."""
     uuid, with_details = call.path["notification"], call.version >= HAS_WORKFLOW_DETAILS
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         row = existing(connection, uuid)
         recovery = recovery_views.find_by_notification(connection, row.notification_uuid) if with_details else None
         timeline = [] if recovery is None else recovery_views.timeline_of(connection, recovery.uuid)

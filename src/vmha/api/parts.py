@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.upstream_flows import Task
     from vmha.ports import Announcer, Doorbell
+    from vmha.return_ports import LetBack
 
 HEALTHCHECK_DISABLED_BY: Final = "/etc/masakari/healthcheck_disable"
 """While this file exists the health check fails, so that a load balancer takes the server out. The path is upstream's."""
@@ -27,17 +28,21 @@ class ApiParts:
 
     `compute_hosts` names the hosts that have a nova-compute service. `hypervisors` gives the host of each hypervisor whose name
     contains a text. Both raise `NovaUnavailable` and `NovaRefused`. `task_flows` reads what upstream's engine did about a notification.
+    `reader` is the same database for `reading`; it may be the same engine.
     `config` is for keystonemiddleware, oslo.policy and oslo.middleware, which read their own options from it.
+    `let_back` lets a host back; it raises `ReturnRefused`, `UnknownHost` and `StoreUnavailable`.
     `auth_strategy` is keystone or noauth2, `link_prefix` the base URL of links where it is not the one that was called.
     `metrics` is what is shown at /metrics, None where nothing is.
     """
 
     engine: Engine
+    reader: Engine
     config: cfg.ConfigOpts
     auth_strategy: str
     compute_hosts: Callable[[], frozenset[str]]
     hypervisors: Callable[[str], Mapping[str, str]]
     task_flows: Callable[[str], Sequence[Task]]
+    let_back: LetBack
     doorbell: Doorbell
     max_limit: int
     link_prefix: str | None

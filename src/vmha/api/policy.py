@@ -37,6 +37,7 @@ _BASE = (
 )
 _ACTIONS = {
     "extensions": ("index", "detail"),
+    "host-actions": ("return",),
     "notifications": ("index", "detail", "create"),
     "os-hosts": ("index", "detail", "create", "update", "delete"),
     "recoveries": ("index", "detail", "timeline", "action"),
@@ -71,7 +72,7 @@ _CONFIG_WORDS = ("--config-file", "--config-dir")
 
 
 class Policy:
-    """The rules as they are configured. What changes in a policy file counts from the next request on, as with oslo.policy everywhere.
+    """The rules as they were when `read_again` was last called, which is once for each request.
 
     One enforcer reads the files, another one judges: rules that are half read, or cannot be read, judge nobody.
     """
@@ -104,12 +105,14 @@ class Policy:
             raise Fault(HTTPStatus.FORBIDDEN, f"Policy doesn't allow {PREFIX}{rule} to be performed.")
 
     def _enforce(self, rule: str, target: Mapping[str, object], credentials: Mapping[str, object]) -> bool:
-        with self._reading:
-            self._read_again()
         return bool(self._judge.enforce(rule, dict(target), dict(credentials)))
 
-    def _read_again(self) -> None:
+    def read_again(self) -> None:
         """Take over what changed in the files. While they cannot be read the rules that were in force stay so."""
+        with self._reading:
+            self._take_over()
+
+    def _take_over(self) -> None:
         try:
             self._reader.load_rules()
         except _UNREADABLE as error:

@@ -30,6 +30,9 @@ _TASKS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """Each task with the codes of the timeline that end it."""
 
+_AFTERWARDS = frozenset(code.name for code in Code if code.name.startswith(("RETURN", "SPARE_")))
+"""Lines of a host's way back, which is no part of the recovery."""
+
 _BAD = (Outcome.FAILED, Outcome.REJECTED, Outcome.FALSE_ALARM)
 
 
@@ -79,6 +82,8 @@ def _split(timeline: Sequence[TimelineLine]) -> list[_Task]:
     tasks = iter(_TASKS)
     begun: list[_Task] = []
     for line in timeline:
+        if line.code in _AFTERWARDS:
+            continue
         if not begun or begun[-1].ended:
             begun.append(_Task(*next(tasks), lines=[]))
         begun[-1].lines.append(line)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from vmha.adapters.db import incidents
 from vmha.adapters.db import recovery_views as stored
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.listing import Order, Page, equals
 from vmha.adapters.db.schema import recoveries
 from vmha.api import paging, params, views
 from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
-from vmha.core.events import Confirmed, Rejected
 from vmha.core.kinds import KINDS, PHASES
 from vmha.core.model import Outcome
+from vmha.core.words import PAST, WORDS, not_taken
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def index(call: Call) -> Answer:
     conditions += [
         recoveries.c[name] == word for name, known in words.items() if (word := _word(call.query, name, known))
     ]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         rows = stored.listed(connection, conditions, paging.one_more(page))
     return paging.answer(call, "recoveries", rows, page, views.recovery, marker="uuid")
 
@@ -53,7 +53,7 @@ def index(call: Call) -> Answer:
 def show(call: Call) -> Answer:
     """Show a recovery with its notifications, moves and proofs."""
     uuid = call.path["recovery"]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         row = _existing(connection, uuid)
         notifications = stored.notifications_of(connection, uuid)
         moves, proofs = stored.moves_of(connection, uuid), stored.proofs_of(connection, uuid)
@@ -63,19 +63,19 @@ def show(call: Call) -> Answer:
 def timeline(call: Call) -> Answer:
     """Show all that happened, and why, oldest first."""
     uuid = call.path["recovery"]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         _existing(connection, uuid)
         lines = stored.timeline_of(connection, uuid)
     return Answer({"timeline": [views.timeline_line(line) for line in lines]})
 
 
 def act(call: Call) -> Answer:
-    """Hand the human's confirm or reject to the engine that owns the recovery."""
+    """Hand a human's word to the engine that owns the recovery."""
     uuid = call.path["recovery"]
     ((verb, said),) = call.body.items()
     by = call.caller.user_name or call.caller.user_id or _NOBODY
     why = said["reason"].strip()
-    word = Confirmed(by=by, why=why) if verb == "confirm" else Rejected(by=by, why=why)
+    word = WORDS[verb](by=by, why=why)
     with transaction(call.parts.engine) as connection:
         row = _existing(connection, uuid)
         _demand_open(row, verb)
@@ -93,16 +93,11 @@ def _existing(connection: Connection, uuid: str) -> RecoveryView:
 
 
 def _demand_open(row: RecoveryView, verb: str) -> None:
-    """Raise `Fault` for a recovery that has ended, and for a confirm that nobody waits for. A reject is taken at any time."""
-    if row.has_ended:
+    """Raise `Fault` for a word that means nothing to the recovery as it stands."""
+    why = not_taken(verb, row.phase)
+    if why is not None:
         outcome = "" if row.outcome is None else f" with outcome {row.outcome.value}"
-        raise conflict(f"Recovery {row.uuid} can't be {verb}ed: it has ended{outcome}.")
-    if verb == "confirm" and not row.phase.is_wait:
-        waits = ", ".join(_values(phase for phase in KINDS[row.kind].phases if phase.is_wait))
-        raise conflict(
-            f"Recovery {row.uuid} can't be {verb}ed: it is in phase {row.phase.value} and waits for no human. "
-            f"A confirm is taken in the phases {waits}."
-        )
+        raise conflict(f"Recovery {row.uuid} can't be {PAST[verb]}: {why}{outcome}.")
 
 
 def _word(query: Query, name: str, known: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmha.api import (
     extensions,
+    host_actions,
     hosts,
     notifications,
     recoveries,
@@ -55,6 +56,7 @@ _HOST_CREATE = {MINIMUM: schemas.HOST_CREATE}
 _HOST_UPDATE = {MINIMUM: schemas.HOST_UPDATE}
 _NOTIFICATION_CREATE = {MINIMUM: schemas.NOTIFICATION_CREATE}
 _RECOVERY_ACTION = {MINIMUM: schemas.RECOVERY_ACTION}
+_HOST_ACTION = {MINIMUM: schemas.HOST_ACTION}
 
 _HOSTS = "/segments/{segment}/hosts"
 _VMOVES = "/notifications/{notification}/vmoves"
@@ -82,6 +84,7 @@ ROUTES = (
     Route("GET", "/recoveries/{recovery}", recoveries.show, "recoveries:detail"),
     Route("GET", "/recoveries/{recovery}/timeline", recoveries.timeline, "recoveries:timeline"),
     Route("POST", "/recoveries/{recovery}/action", recoveries.act, "recoveries:action", _RECOVERY_ACTION),
+    Route("POST", _HOSTS + "/{host}/action", host_actions.act, "host-actions:return", _HOST_ACTION),
 )
 
 NOT_ALLOWED = (

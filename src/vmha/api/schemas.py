@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vmha.api.validation import validator
+from vmha.core.words import WORDS
 
 Schema = dict[str, Any]
 
@@ -124,11 +125,25 @@ PAYLOADS = {
 }
 """What the payload must hold, by the type of the notification."""
 
+_FLAG_OF_OURS: Schema = {"type": "boolean"}
+_RETURN = {
+    "type": "object",
+    "properties": {
+        "reason": REASON,
+        "as_reserved": _FLAG_OF_OURS,
+        "inspected": _FLAG_OF_OURS,
+        "dry_run": _FLAG_OF_OURS,
+    },
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+HOST_ACTION = validator(_object({"return": _RETURN}, ["return"]))
+
 _SAID = _object({"reason": REASON}, ["reason"])
 RECOVERY_ACTION = validator(
     {
         "type": "object",
-        "properties": {"confirm": _SAID, "reject": _SAID},
+        "properties": dict.fromkeys(WORDS, _SAID),
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,

@@ -13,7 +13,7 @@ from sqlalchemy import false
 from vmha.adapters.announcing import segment_payload
 from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import segments as stored
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading, transaction
 from vmha.adapters.db.schema import failover_segments
 from vmha.api import paging, params, times, views
 from vmha.api.call import Answer
@@ -35,14 +35,14 @@ def index(call: Call) -> Answer:
     page = params.page(call.query, max_limit=call.parts.max_limit)
     conditions = params.equal_filters(call.query, failover_segments, ("recovery_method", "service_type"))
     conditions += _enabled(call.query.get("enabled"))
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         rows = stored.listed(connection, conditions, paging.one_more(page))
     return paging.answer(call, "segments", rows, page, views.segment)
 
 
 def show(call: Call) -> Answer:
     """Show a segment."""
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         row = existing(connection, call.path["segment"])
     return Answer({"segment": views.segment(row)})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmha.adapters.db import vmoves as stored
-from vmha.adapters.db.connection import transaction
+from vmha.adapters.db.connection import reading
 from vmha.adapters.db.schema import vmoves
 from vmha.api import notifications, paging, params, views
 from vmha.api.call import Answer
@@ -22,7 +22,7 @@ def index(call: Call) -> Answer:
     page = params.page(call.query, max_limit=call.parts.max_limit)
     conditions = params.equal_filters(call.query, vmoves, ("status", "type"))
     uuid = call.path["notification"]
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         _demand_moves(connection, uuid)
         rows = stored.listed(connection, uuid, conditions, paging.one_more(page))
     return paging.answer(call, "vmoves", rows, page, views.vmove)
@@ -30,7 +30,7 @@ def index(call: Call) -> Answer:
 
 def show(call: Call) -> Answer:
     """Show a move. As upstream, it may be another notification's: joined ones share their moves."""
-    with transaction(call.parts.engine) as connection:
+    with reading(call.parts.reader) as connection:
         _demand_moves(connection, call.path["notification"])
         row = stored.find(connection, call.path["vmove"])
     if row is None:

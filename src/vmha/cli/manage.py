@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,12 +14,13 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import alerts, fencing, purging, readiness  # noqa: E402
+from vmha.cli import alerts, disarming, fencing, hosts, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
+from vmha.cli.person import person  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
-from vmha.core.events import Confirmed, Rejected  # noqa: E402
 from vmha.core.model import Rung  # noqa: E402
-from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
+from vmha.core.words import PAST, WORDS, not_taken  # noqa: E402
+from vmha.errors import ConfigurationError, StoreUnavailable, UnknownHost  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def main() -> int:
     except Refused as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
-    except (StoreUnavailable, purging.Unpurgeable) as error:
+    except (StoreUnavailable, UnknownHost, purging.Unpurgeable, disarming.Unknown) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except ConfigurationError as error:
@@ -112,8 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     recovery = categories.add_parser("recovery", help="recoveries of failed hosts, instances and processes")
     _recovery_commands(recovery.add_subparsers(required=True, metavar="ACTION"))
     alerts.add_commands(categories)
+    hosts.add_commands(categories)
     fencing.add_commands(categories)
     readiness.add_commands(categories)
+    disarming.add_commands(categories)
     return parser
 
 
@@ -137,12 +138,21 @@ def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentPars
     show.add_argument("uuid")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(command=_show, needs_tables=True)
-    for name, words in (("confirm", "say yes to what the recovery asks"), ("reject", "say no: nothing more is done")):
+    for name, words in _WORDS.items():
         action = actions.add_parser(name, help=words)
         action.add_argument("uuid", nargs="+")
         action.add_argument("--reason", required=True, help="why; it is recorded with your name")
         action.add_argument("--by", help="whose word it is, where that is not the user of this system")
         action.set_defaults(command=_answer, verb=name, needs_tables=True)
+
+
+_WORDS = {
+    "confirm": "say yes to what the recovery asks",
+    "reject": "say no: nothing more is done, and the recovery ends now",
+    "pause": "order nothing more until somebody resumes; what Nova works on is followed",
+    "resume": "let a paused recovery go on",
+    "cancel": "order nothing more at all; the recovery ends when what Nova works on has ended",
+}
 
 
 def _sync(_options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
@@ -218,29 +228,21 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     """Record the word of the system's user; the engine weighs it, and says so in the timeline."""
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
-    kind = Confirmed if options.verb == "confirm" else Rejected
-    event = kind(by=(options.by or "").strip() or _person(), why=options.reason.strip())
+    event = WORDS[options.verb](by=person(options.by), why=options.reason.strip())
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
             if row.has_ended:
                 raise Refused(f"recovery {uuid} of {row.of} has ended: {_standing(row)}; nothing was recorded")
-            if options.verb == "confirm" and not row.phase.is_wait:
+            why = not_taken(options.verb, row.phase)
+            if why is not None:
                 raise Refused(
-                    f"recovery {uuid} of {row.of} waits for no human: it is {row.phase.value}; nothing was recorded"
+                    f"recovery {uuid} of {row.of} cannot be {PAST[options.verb]}: {why}; nothing was recorded"
                 )
             incidents.say(connection, row.uuid, event)
     build_doorbell(settings).ring()
     for uuid in options.uuid:
         print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")
-
-
-def _person() -> str:
-    """Name who types: whom sudo served, else the user of the system."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a container may run a user id that has no name
-        return f"user id {os.getuid()}"
 
 
 def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:

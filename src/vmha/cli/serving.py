@@ -130,7 +130,8 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     while not stop.is_set():
         pause = process.engine.run_once()
         if process.engine.away_since is None:
-            process.look_for_leftovers()
+            for look in process.beside:
+                look()
         process.bell.wait(min(pause, settings.engine_settings.poll_seconds))
         process.bell.clear()
     if listener is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, Reason, because
 from vmha.core.incidents import State
-from vmha.core.model import Outcome, Recovery
+from vmha.core.model import Outcome, Phase, Recovery
 
 if TYPE_CHECKING:
     from vmha.core.effects import Effect
@@ -130,6 +130,15 @@ class Draft(Thought[Recovery]):
         if proof is not None:
             self.revoked.append((proof, because_of.sentence))
         self.change(proof=None, fence=replace(self.state.fence, readings=self.state.fence.readings[-1:]))
+
+    def lose_proof(self, reason: Reason) -> None:
+        """Let the proof die and wait for another. What is halted stays so, and waits when it goes on."""
+        self.revoke(reason)
+        if self.state.halt is None:
+            self.enter(Phase.UNPROVEN, reason)
+        else:
+            self.reasons.append(reason)
+            self.change(halt=replace(self.state.halt, phase=Phase.UNPROVEN, reason=reason))
 
     def put(self, move: Move) -> None:
         """Replace the move of the same instance."""

@@ -48,6 +48,30 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """A human wants nothing ordered until somebody resumes."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A human lets a paused recovery go on."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """A human wants nothing more ordered at all."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatsRead:
     """Nova listed its compute services."""
 
@@ -334,7 +358,7 @@ InstanceAnswer = (
 )
 Answer = HostAnswer | InstanceAnswer | ProcessAnswer
 
-HostEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | HostAnswer
+HostEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | Paused | Resumed | Cancelled | HostAnswer
 InstanceEvent = Ticked | Notified | TakenOver | Confirmed | Rejected | InstanceAnswer
 ProcessEvent = Ticked | ProcessReported | TakenOver | Confirmed | Rejected | ProcessAnswer
 

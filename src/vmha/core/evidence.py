@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmha.core.explain import Reason
     from vmha.core.model import Fence, PowerTrouble, Recovery
     from vmha.core.policy import Policy
-    from vmha.core.words import HumanWord
+    from vmha.core.stops import HumanWord
 
 
 PEERS = 8
@@ -296,17 +296,13 @@ def guard_proof(draft: Draft) -> None:
     if proof is None or state.phase is Phase.ENDED:
         return
     if state.fence.last is Power.ON:
-        reason = why_returned(state)
-        draft.revoke(reason)
-        draft.enter(Phase.UNPROVEN, reason)
+        draft.lose_proof(why_returned(state))
     elif state.witness.advances:
         _contradicted(draft)
     elif not proof.holds(draft.now):
         age = draft.now - proof.read_at
         code = Code.PROOF_EXPIRED if proof.rung is Rung.IPMI else Code.WORD_EXPIRED
-        reason = because(code, host=state.host, seconds=age)
-        draft.revoke(reason)
-        draft.enter(Phase.UNPROVEN, reason)
+        draft.lose_proof(because(code, host=state.host, seconds=age))
 
 
 def why_returned(state: Recovery) -> Reason:
@@ -325,9 +321,8 @@ def _contradicted(draft: Draft) -> None:
     else:
         code = Code.CONTRADICTED if again.contradictions > 1 else Code.SIGN_OF_LIFE
         reason = because(code, host=state.host, address=state.fence.address or "unknown")
-    draft.revoke(reason)
     draft.change(fence=again, power_due=draft.now)
-    draft.enter(Phase.UNPROVEN, reason)
+    draft.lose_proof(reason)
 
 
 def watch(draft: Draft) -> None:

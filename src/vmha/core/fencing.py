@@ -15,7 +15,7 @@ from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
 from vmha.core.guards import allowed_failures, brake_is_on
 from vmha.core.model import Outcome, Phase, Power, PowerTrouble
-from vmha.core.words import HumanWord
+from vmha.core.stops import HumanWord
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -173,6 +173,9 @@ def _is_explained_anew(draft: Draft) -> bool:
 def confirmed(draft: Draft, word: HumanWord) -> None:
     """Take a human's yes to the question of the wait, once Nova has been asked of late whether it hears the host."""
     state = draft.state
+    if state.phase is Phase.HALTED:
+        draft.say(Code.CONFIRM_HALTED, by=word.by)
+        return
     if state.phase.is_wait and not evidence.has_looked(state.witness, draft.now, draft.policy):
         draft.change(unweighed=word, heartbeat_due=draft.now)
         return

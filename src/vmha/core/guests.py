@@ -176,6 +176,20 @@ def _is_unsettled(draft: Draft, _seen: Instance) -> bool:
     return True
 
 
+def halt(draft: Draft) -> bool:
+    """Halt, or stay halted, where the host, its segment or all is disarmed; tell whether it is."""
+    order = draft.around.disarmed
+    if order is not None:
+        reason = because(Code.INSTANCE_DISARMED, **labelled(draft.state), **order.facts)
+        draft.enter(InstancePhase.HALTED, reason)
+    return order is not None
+
+
+def _is_disarmed(draft: Draft, _seen: Instance) -> bool:
+    """Asked last, so that only what would be ordered waits for it."""
+    return halt(draft)
+
+
 RULES: tuple[Callable[[Draft, Instance], bool], ...] = (
     _is_going,
     _is_unwanted,
@@ -188,4 +202,5 @@ RULES: tuple[Callable[[Draft, Instance], bool], ...] = (
     _host_is_down,
     _is_limited,
     _is_unsettled,
+    _is_disarmed,
 )

@@ -21,12 +21,18 @@ class InstancePhase(Enum):
     STOPPING = "stopping"
     STARTING = "starting"
     AWAITING = "awaiting"
+    HALTED = "halted"
     STOPPED = "stopped"
     ENDED = "ended"
 
     @property
     def is_wait(self) -> bool:
         """Tell whether it stands until something else than Nova's next answer ends it."""
+        return self.takes_confirm or self is InstancePhase.HALTED
+
+    @property
+    def takes_confirm(self) -> bool:
+        """Tell whether a human's confirm is heard, although none is asked for."""
         return self in (InstancePhase.AWAITING, InstancePhase.STOPPED)
 
 
@@ -83,12 +89,18 @@ class ProcessPhase(Enum):
 
     READING = "reading"
     CHANGING = "changing"
+    HALTED = "halted"
     STOPPED = "stopped"
     ENDED = "ended"
 
     @property
     def is_wait(self) -> bool:
-        """Tell whether it stands until a human ends it."""
+        """Tell whether it stands until a human ends it, or lets it go on."""
+        return self in (ProcessPhase.HALTED, ProcessPhase.STOPPED)
+
+    @property
+    def takes_confirm(self) -> bool:
+        """Tell whether a human's confirm is heard, although none is asked for."""
         return self is ProcessPhase.STOPPED
 
 

@@ -4,8 +4,8 @@
 
 READING looks at the instance closely and judges by `RULES`, top to bottom: most of them leave it alone, or let it wait. What passes all
 of them is stopped, or started where it is stopped. STOPPING and STARTING follow the order, by one look after the other. AWAITING stands
-while the host itself is being recovered, from any of these; after that the instance is looked at anew. STOPPED is entered by the engine
-alone, when going on would break a promise.
+while the host itself is being recovered, from any of these, HALTED instead of an order while the host is disarmed; after that the instance
+is looked at anew. STOPPED is entered by the engine alone, when going on would break a promise.
 
 Rules: an order leaves only by what Nova said just now: the guest's state, its host, that this host is up, and that no move of it is open
 or may have left a guest elsewhere (P2). An order without an answer is looked up, and may still be taken: no other one is given before
@@ -135,12 +135,23 @@ def awaiting(draft: Draft) -> None:
         _read_closely(draft)
 
 
+def halted(draft: Draft) -> None:
+    """Order nothing while the host is disarmed, and look again when that is over; nobody tells when it is."""
+    if not _awaits_host(draft) and not guests.halt(draft):
+        draft.say(Code.INSTANCE_ARMED, **labelled(draft.state))
+        _read_closely(draft)
+
+
 STEPS: dict[InstancePhase, Callable[[Draft], None]] = {
     InstancePhase.READING: reading,
     InstancePhase.STOPPING: stopping,
     InstancePhase.STARTING: starting,
     InstancePhase.AWAITING: awaiting,
+    InstancePhase.HALTED: halted,
 }
+
+ASIDE = (InstancePhase.AWAITING, InstancePhase.HALTED)
+"""Phases that stand until it is over what keeps the instance from being judged; an answer that comes late leads out of none."""
 
 
 def _awaits_host(draft: Draft) -> bool:
@@ -237,15 +248,18 @@ def _look_around(draft: Draft) -> None:
     follows = state.phase in (InstancePhase.STOPPING, InstancePhase.STARTING) and not _order_is_out(draft)
     if (closely or follows) and state.due <= draft.now and not draft.waits_for(ReadInstance.key):
         draft.ask(ReadInstance(state.instance, closely=closely))
-    if state.nova_trouble is not None and state.alert_due <= draft.now:
-        draft.alert(state.nova_trouble)
-    elif state.nova_trouble is None:
+    is_halted = state.phase is InstancePhase.HALTED
+    hindered_by = state.reason if is_halted else state.nova_trouble
+    if hindered_by is not None and state.alert_due <= draft.now:
+        draft.alert(hindered_by)
+    elif hindered_by is None:
         draft.change(told=None)
     state = draft.state
-    due = [state.due, state.alert_due if state.nova_trouble is not None else state.due]
+    due = [state.due, state.alert_due if hindered_by is not None else state.due]
     due += [at for at in (state.unsettled_until, (state.ordered_at or 0.0) + ANSWER_SECONDS) if at is not None]
     later = [at for at in due if at > draft.now]
-    longest = draft.now + draft.policy.unproven_read_seconds
+    policy = draft.policy
+    longest = draft.now + (policy.witness_interval_seconds if is_halted else policy.unproven_read_seconds)
     draft.change(wake_at=min(*later, longest) if later else longest)
 
 
@@ -271,7 +285,7 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         draft.change(unsettled_until=min(state.unsettled_until, _settled_at(draft)))
     if was_out:
         _leave_unsettled(draft)
-    if state.phase is InstancePhase.AWAITING:
+    if state.phase in ASIDE:
         draft.change(phase_since=min(state.phase_since, now), due=now)
     else:
         _read_closely(draft)
@@ -324,7 +338,7 @@ def _refused(draft: Draft, event: events.GuestOrderRefused) -> None:
     """Look up why: somebody else may have stopped or started it, or moved or deleted it."""
     draft.say(Code.GUEST_ORDER_REFUSED, **labelled(draft.state), detail=event.detail)
     draft.change(detail=event.detail)
-    if draft.state.phase is not InstancePhase.AWAITING:
+    if draft.state.phase not in ASIDE:
         _read_closely(draft)
 
 
@@ -342,7 +356,7 @@ def _not_sent(draft: Draft, event: events.OrderNotSent) -> None:
         draft.change(stops=max(state.stops - 1, 0))
     else:
         draft.change(starts=max(state.starts - 1, 0))
-    if state.phase is not InstancePhase.AWAITING:
+    if state.phase not in ASIDE:
         _read_closely(draft, in_seconds=draft.policy.witness_interval_seconds)
 
 

@@ -46,6 +46,7 @@ def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Po
         *_nothing_lost(after),
         *_bounded_harm(after, decision, policy, around),
         *_no_silent_loss(after, decision, policy),
+        *_humans_stop(after, decision, around),
         *_final_stays_final(before, decision),
     ]
     if broken:
@@ -216,6 +217,18 @@ def _no_silent_loss(after: Recovery, decision: Decision[Recovery], policy: Polic
             yield f"P8: {effect.key} would lose its local disk"
 
 
+def _humans_stop(after: Recovery, decision: Decision[Recovery], around: Surroundings) -> Iterator[str]:
+    """P6: what a human paused, cancelled or disarmed orders nothing."""
+    orders = [effect.key for effect in decision.effects if effect.is_order]
+    if orders and (after.halt is not None or after.cancel is not None or around.disarmed is not None):
+        yield f"P6: {', '.join(orders)} although a human stopped it"
+    if (after.phase is Phase.HALTED) is not (after.halt is not None) and after.phase not in (
+        Phase.ENDED,
+        Phase.STOPPED,
+    ):
+        yield f"P6: in phase {after.phase.value} the halt is {after.halt}"
+
+
 def _final_stays_final(before: Recovery, decision: Decision[Recovery]) -> Iterator[str]:
     """P4: what has ended orders nothing more."""
     if before.phase is Phase.ENDED and (decision.effects or decision.state != before):
@@ -231,6 +244,7 @@ def check_instance(
         *_guest_as_seen(before, decision, now),
         *_guest_here_alone(after, decision, around),
         *_bounded_restarts(after, decision, policy, around),
+        *_nothing_while_disarmed(after, decision, around),
         *_ends_or_wakes(before, decision),
     ]
     if broken:
@@ -297,9 +311,24 @@ def check_process(
 ) -> None:
     """Raise `Broken` naming every promise that the decision about a process breaks."""
     after = decision.state
-    broken = [*_only_our_own(after, decision, now, policy, around), *_ends_or_wakes(before, decision)]
+    broken = [
+        *_only_our_own(after, decision, now, policy, around),
+        *_nothing_while_disarmed(after, decision, around),
+        *_ends_or_wakes(before, decision),
+    ]
     if broken:
         raise Broken(f"incident {after.uuid} of {after.process} on {after.host}: " + "; ".join(broken))
+
+
+def _nothing_while_disarmed(
+    after: InstanceRecovery | ProcessRecovery, decision: Decision[Any], around: Surroundings
+) -> Iterator[str]:
+    """P6: beside a disarming nothing is ordered, and nothing is halted without one."""
+    orders = [effect.key for effect in decision.effects if effect.is_order]
+    if orders and around.disarmed is not None:
+        yield f"P6: {', '.join(orders)} although {around.disarmed.by} disarmed {around.disarmed.scope}"
+    if after.phase.value == "halted" and around.disarmed is None:
+        yield "P6: halted, and nothing is disarmed"
 
 
 def _only_our_own(

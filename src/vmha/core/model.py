@@ -9,50 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vmha.core.explain import Code, Reason
-from vmha.core.words import DetectorWord, HumanWord
-
-
-class Phase(Enum):
-    """Where a recovery stands. A phase with `is_wait` stands until a fact or a human ends it, and alerts again."""
-
-    WITNESSING = "witnessing"
-    UNWITNESSED = "unwitnessed"
-    DISPUTED = "disputed"
-    BRAKED = "braked"
-    FENCING = "fencing"
-    UNPROVEN = "unproven"
-    FORCING_DOWN = "forcing_down"
-    PLANNING = "planning"
-    MOVING = "moving"
-    HELD = "held"
-    STOPPED = "stopped"
-    ENDED = "ended"
-
-    @property
-    def is_undecided(self) -> bool:
-        """Tell whether it is not yet clear that the host is dead: no power-off was ordered, and none may be before that is known."""
-        return self in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.FENCING)
-
-    @property
-    def is_wait(self) -> bool:
-        """Tell whether a human may end this phase with confirm or reject."""
-        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED)
-
-
-class Outcome(Enum):
-    """How a recovery ended."""
-
-    RECOVERED = "recovered"
-    NOTHING_TO_MOVE = "nothing_to_move"
-    FAILED = "failed"
-    REJECTED = "rejected"
-    FALSE_ALARM = "false_alarm"
-    RESTARTED = "restarted"
-    LEFT_ALONE = "left_alone"
-    DISABLED = "disabled"
-    ENABLED = "enabled"
-    SKIPPED = "skipped"
-    ABSORBED = "absorbed"
+from vmha.core.phases import Outcome as Outcome
+from vmha.core.phases import Phase as Phase
+from vmha.core.stops import DetectorWord as DetectorWord
+from vmha.core.stops import Disarm as Disarm
+from vmha.core.stops import Halt as Halt
+from vmha.core.stops import HumanWord as HumanWord
 
 
 class RecoveryMethod(Enum):
@@ -333,7 +295,8 @@ class Recovery:
     reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not believed,
     while it is not. `was_braked` keeps a recovery that once stood at the brake from a power-off without a human's word. `nova_trouble`
     says why Nova could not be read or told, while it cannot. `told` is what humans were told last of why it does not go on, while it does
-    not. Until `awaited_until` the host is kept proven off for the sake of other recoveries, whose instances were on their way to it.
+    not. `halt` is there in phase HALTED only, `cancel` in CANCELLING. Until `awaited_until` the host is kept proven off for the sake of
+    other recoveries, whose instances were on their way to it.
     """
 
     uuid: str
@@ -354,6 +317,8 @@ class Recovery:
     word: HumanWord | None = None
     detector: DetectorWord | None = None
     unweighed: HumanWord | None = None
+    halt: Halt | None = None
+    cancel: HumanWord | None = None
     prior: ServicePrior | None = None
     surveyed: bool = False
     verified: bool = False
@@ -380,7 +345,8 @@ class Surroundings:
     `segment_failures` counts recoveries of the segment that are undecided, or were opened within the brake's window (this one too,
     rejected ones not);
     `segment_braked` says that another open recovery of the segment stands at the brake.
-    `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now.
+    `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now, `disarmed` the operator's
+    order that stops all orders for this host, where there is one.
     To an instance or a process counts `host_recovery`, the open recovery of its host; to a process `disabled_by_us`: our last order about
     the service was to disable it; to an instance `restarts`: how often we started it within the last hour.
     """
@@ -392,6 +358,7 @@ class Surroundings:
     reserved_hosts: tuple[str, ...] = ()
     neighbours: tuple[str, ...] = ()
     proven_off: frozenset[str] = frozenset()
+    disarmed: Disarm | None = None
     host_recovery: str | None = None
     disabled_by_us: bool = False
     restarts: int = 0

@@ -3,8 +3,9 @@
     READING -> CHANGING -> READING -> ENDED
 
 READING looks at the compute service and says what is to be done: disable it where the process stopped; enable it where the process
-runs again and we were the ones who disabled it. CHANGING waits for the answer to that order, and the next look confirms it. STOPPED
-is entered by the engine alone, when going on would break a promise.
+runs again and we were the ones who disabled it. CHANGING waits for the answer to that order, and the next look confirms it. HALTED
+stands instead of an order while the host is disarmed; after that the service is looked at anew. STOPPED is entered by the engine alone,
+when going on would break a promise.
 
 Rules: the host is never put on maintenance, so that a later failure of it is heard; instances are left alone; a service that somebody
 else disabled, or that is forced down, is theirs; while the host itself is being recovered nothing is done. An order that got no answer
@@ -83,21 +84,16 @@ def decide(
 def reading(draft: Draft) -> None:
     """Judge the service by a look at it that is fresh."""
     state = draft.state
-    if draft.around.host_recovery is not None:
-        reason = because(
-            Code.PROCESS_ABSORBED, process=state.process, host=state.host, recovery=draft.around.host_recovery
-        )
-        draft.end(Outcome.ABSORBED, reason, is_told=False)
-    elif state.read_at != draft.now:
+    if _is_absorbed(draft) or state.read_at != draft.now:
         return
-    elif state.service is None:
+    if state.service is None:
         draft.end(Outcome.FAILED, because(Code.SERVICE_UNKNOWN, host=state.host))
     elif state.service.disabled is not state.is_running:
         if not _may_still_be_taken(draft):
             _end_as_it_is(draft, state.service)
     elif state.is_running and not _is_ours(draft, state.service):
         draft.end(Outcome.SKIPPED, _why(draft, Code.DISABLED_BY_OTHERS, state.service), is_told=False)
-    elif not (_is_opposed(state) and _may_still_be_taken(draft)):
+    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft):
         _order(draft)
 
 
@@ -111,10 +107,37 @@ def changing(draft: Draft) -> None:
         _unanswered(draft, events.ServiceUnanswered(answers="", detail=detail))
 
 
+def halted(draft: Draft) -> None:
+    """Order nothing while the host is disarmed, and look again when that is over; nobody tells when it is."""
+    if not _is_absorbed(draft) and not _halt(draft):
+        draft.say(Code.PROCESS_ARMED, host=draft.state.host)
+        _read_again(draft)
+
+
 STEPS: dict[ProcessPhase, Callable[[Draft], None]] = {
     ProcessPhase.READING: reading,
     ProcessPhase.CHANGING: changing,
+    ProcessPhase.HALTED: halted,
 }
+
+
+def _halt(draft: Draft) -> bool:
+    """Halt, or stay halted, where the host, its segment or all is disarmed; tell whether it is."""
+    order = draft.around.disarmed
+    if order is not None:
+        reason = because(Code.PROCESS_DISARMED, host=draft.state.host, **order.facts)
+        draft.enter(ProcessPhase.HALTED, reason)
+    return order is not None
+
+
+def _is_absorbed(draft: Draft) -> bool:
+    """Leave the service to the recovery of its host, where there is one."""
+    recovery = draft.around.host_recovery
+    if recovery is None:
+        return False
+    reason = because(Code.PROCESS_ABSORBED, process=draft.state.process, host=draft.state.host, recovery=recovery)
+    draft.end(Outcome.ABSORBED, reason, is_told=False)
+    return True
 
 
 def _end_as_it_is(draft: Draft, service: ServiceReading) -> None:
@@ -185,11 +208,14 @@ def _look_around(draft: Draft) -> None:
     state = draft.state
     if state.phase is ProcessPhase.READING and state.due <= draft.now and not draft.waits_for(ReadService.key):
         draft.ask(ReadService(state.host))
-    if state.nova_trouble is not None and state.alert_due <= draft.now:
-        draft.alert(state.nova_trouble)
-    elif state.nova_trouble is None:
+    is_halted = state.phase is ProcessPhase.HALTED
+    hindered_by = state.reason if is_halted else state.nova_trouble
+    if hindered_by is not None and state.alert_due <= draft.now:
+        draft.alert(hindered_by)
+    elif hindered_by is None:
         draft.change(told=None)
-    due = [draft.state.due] + ([draft.state.alert_due] if state.nova_trouble is not None else [])
+    due = [draft.state.due] + ([draft.state.alert_due] if hindered_by is not None else [])
+    due += [draft.now + draft.policy.witness_interval_seconds] if is_halted else []
     later = [at for at in due if at > draft.now]
     draft.change(wake_at=min(later, default=draft.now + draft.policy.unproven_read_seconds))
 
@@ -220,7 +246,10 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         draft.change(unsettled=replace(state.unsettled, until=min(state.unsettled.until, _settled_at(draft))))
     if state.phase is ProcessPhase.CHANGING:
         _leave_unsettled(draft)
-    _read_again(draft)
+    if state.phase is ProcessPhase.HALTED:
+        draft.change(phase_since=min(state.phase_since, draft.now))
+    else:
+        _read_again(draft)
 
 
 def _confirmed(draft: Draft, event: events.Confirmed) -> None:

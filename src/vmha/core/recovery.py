@@ -2,9 +2,10 @@
 
     WITNESSING -> FENCING -> FORCING_DOWN -> PLANNING -> MOVING -> ENDED
 
-and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word; STOPPED, which
-only the engine enters, when going on would break a promise, and only a human's reject leaves. A proof that
-dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to UNPROVEN; what Nova has already taken is followed there too.
+and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word; HALTED, while
+a human lets nothing be ordered, and CANCELLING, once nothing is to be ordered any more; STOPPED, which only the engine enters, when going
+on would break a promise, and only a human's reject leaves. A proof that dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to
+UNPROVEN; what Nova has already taken is followed there too.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core import effects, events, evidence, fencing, following, moving, stepback
+from vmha.core import effects, events, evidence, fencing, following, halting, moving, stepback
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
-from vmha.core.words import DetectorWord, HumanWord
+from vmha.core.stops import DetectorWord, HumanWord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,8 @@ STEPS: dict[Phase, Callable[[Draft], None]] = {
     Phase.PLANNING: moving.planning,
     Phase.MOVING: moving.moving,
     Phase.HELD: moving.moving,
+    Phase.HALTED: halting.halted,
+    Phase.CANCELLING: halting.cancelling,
 }
 
 
@@ -91,6 +94,7 @@ def decide(
     _absorb(draft, event)
     if draft.state.unweighed is not None and isinstance(event, events.HeartbeatsRead | events.HeartbeatsUnreadable):
         fencing.confirmed(draft, draft.state.unweighed)
+    halting.look(draft)
     evidence.guard_proof(draft)
     _advance(draft)
     if draft.state.phase is not Phase.ENDED:
@@ -273,6 +277,8 @@ def _next_wake(state: Recovery, now: float, policy: Policy) -> float:
         due.append(state.awaited_until)
     if state.phase is Phase.FENCING and state.fence.ordered_at is not None:
         due.append(state.fence.ordered_at + policy.fence_retry_seconds)
+    if state.phase is Phase.HALTED:
+        due.append(now + policy.witness_interval_seconds)  # nobody tells when it is armed again
     due += [move.retry_at for move in state.moves if move.status is MoveStatus.PENDING and move.retry_at is not None]
     return min((at for at in due if at > now), default=now + policy.unproven_read_seconds)
 
@@ -283,6 +289,9 @@ HEARD: dict[type, Callable[[Draft, Any], None]] = {
     events.TakenOver: _taken_over,
     events.Confirmed: lambda draft, said: fencing.confirmed(draft, HumanWord(said.by, said.why, draft.now)),
     events.Rejected: lambda draft, said: fencing.rejected(draft, HumanWord(said.by, said.why, draft.now)),
+    events.Paused: halting.paused,
+    events.Resumed: halting.resumed,
+    events.Cancelled: halting.cancelled,
     events.HeartbeatsRead: evidence.hear,
     events.HeartbeatsUnreadable: lambda draft, event: evidence.lost(draft, event.detail),
     events.PowerRead: lambda draft, event: evidence.read(draft, event.power, event.address),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, because
-from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase
+from vmha.core.model import CLOCK_TOLERANCE_SECONDS
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -69,5 +69,4 @@ def _move(move: Move, now: float) -> Move:
 
 def _suspend(draft: Draft, proof: Proof) -> None:
     reason = because(Code.CLOCK_SET_BACK, host=draft.state.host, seconds=proof.read_at - draft.now)
-    draft.revoke(reason)
-    draft.enter(Phase.UNPROVEN, reason)
+    draft.lose_proof(reason)

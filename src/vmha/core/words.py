@@ -1,22 +1,53 @@
-"""What was said of a host: by a human, and by a monitor."""
+"""What a human may say of a recovery, by the verbs of API, command line and Juju actions, and in which phases it means something."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
+from vmha.core.kinds import ENDED
+from vmha.core.model import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmha.core.incidents import AnyPhase
+
+Word = type[Confirmed | Rejected | Paused | Resumed | Cancelled]
+
+WORDS: Mapping[str, Word] = {
+    "confirm": Confirmed,
+    "reject": Rejected,
+    "pause": Paused,
+    "resume": Resumed,
+    "cancel": Cancelled,
+}
+
+PAST = {
+    "confirm": "confirmed",
+    "reject": "rejected",
+    "pause": "paused",
+    "resume": "resumed",
+    "cancel": "cancelled",
+}
+
+OF_HOSTS = ("pause", "resume", "cancel")
+"""What is said of recoveries of hosts alone. The others order one thing at a time, and are over within minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class HumanWord:
-    """What a named human said of a recovery, and why."""
-
-    by: str
-    why: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorWord:
-    """A monitor said with its notification that the host is off (host_status NORMAL): a text that nothing backs."""
-
-    notification: str
-    at: float
+def not_taken(verb: str, phase: AnyPhase) -> str | None:
+    """Say why a word means nothing to a recovery in this phase; None where its engine will weigh it. None is taken after the end."""
+    if phase in ENDED:
+        return "it has ended"
+    if verb in OF_HOSTS and not isinstance(phase, Phase):
+        return f"it is no recovery of a host, and only such a one is {PAST[verb]}. Reject it, or disarm the host for a while"
+    if verb == "confirm" and not phase.takes_confirm:
+        waits = ", ".join(each.value for each in type(phase) if each.takes_confirm)
+        return f"it is in phase {phase.value} and waits for no human. A confirm is taken in the phases {waits}"
+    if verb == "resume" and phase is not Phase.HALTED:
+        return f"it is in phase {phase.value}; only what is paused can go on"
+    if verb in ("pause", "cancel") and phase is Phase.STOPPED:
+        return "it was stopped, since going on would break a promise, and orders nothing. Reject it"
+    if verb in ("pause", "cancel") and phase is Phase.CANCELLING:
+        return "it is cancelled already, and ends when what Nova works on has ended"
+    return None

@@ -12,6 +12,8 @@ What it holds against a run:
 * HEALTHY_HOST_SHOT: a power-off was ordered against a machine that had been well for a while.
 * EVACUATED_TWICE: Nova took a second evacuation of an instance from a host while the first was not over.
 * OTHERS_SERVICE: an engine enabled a compute service that an operator had disabled, or that was forced down.
+* LET_BACK_EARLY: forced_down was cleared for a host by somebody who is no operator, in mid-recovery, or while an evacuation from there
+  was not over or not cleaned up, a guest of before still ran there, or its nova-compute had not lived since it was switched on.
 * Of orders to stop or start a guest, see `checker_guests.py`.
 * STALE_OWNER: an engine gave an order for a host after another engine had begun to, without having taken it over again. (An engine
   that takes over the second time, or a second failure of the host, is known by a `claim` fact.)
@@ -26,7 +28,7 @@ from vmha.sim.checker_guests import GuestRules
 from vmha.sim.violations import OUTSIDERS, Kind, Violation, is_outsider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmha.sim.record import Fact
 
@@ -35,6 +37,12 @@ READINGS_APART_SECONDS = 2.0 - 0.01
 
 # How old the youngest reading of a proof may be when an order leaves; the service's own default.
 PROOF_AGE_SECONDS = 30.0
+
+# How long ago a nova-compute may have died that was let back as one that lived: its last heartbeat is watched for, and then looked at.
+LIVED_SECONDS = 60.0
+
+# Who lets hosts back in the simulator. Over HTTP it has an engine's name, and clears what an engine never does.
+RETURN = "return"
 
 
 @dataclass(slots=True)
@@ -48,6 +56,13 @@ class _Host:
     disabled_by: str | None = None
     owner: str | None = None
     former_owners: set[str] = field(default_factory=set)
+    is_forced_down: bool = False
+    forced_down_at: float = 0.0
+    forced_by_recovery: bool = False
+    has_recovery: bool = False
+    alive_until: float | None = None
+    is_alive: bool = True
+    not_cleaned_up: set[int] = field(default_factory=set)
 
     def was_off(self, at: float) -> bool:
         """Tell whether the power was off at a time in its last but one stretch."""
@@ -75,6 +90,9 @@ class Checker:
         self._in_flight: dict[tuple[str, str], set[int]] = {}
         self._destinations: dict[int, str | None] = {}
         self._guests = GuestRules()
+        self._started_at: dict[tuple[str, str], float] = {}
+        self._arrived_at: dict[int, float] = {}
+        self._believed: dict[str, str | None] = {}
         self._hear: dict[str, Callable[[Fact], None]] = {
             "power": self._power,
             "guest": self._guest,
@@ -84,6 +102,9 @@ class Checker:
             "migration": self._migration,
             "word": self._word,
             "claim": self._claim,
+            "compute": self._compute,
+            "recovery": self._recovery,
+            "server": self._server,
         }
 
     def hear(self, fact: Fact) -> None:
@@ -104,6 +125,7 @@ class Checker:
             host.off_readings.clear()
             host.has_word = False
             host.on_since = fact["at"]
+            host.alive_until = None
         else:
             host.off_since = fact["at"]
 
@@ -117,6 +139,7 @@ class Checker:
             sentence = f"a guest of {instance} started on {name} ({fact['why']}) while one ran on {other}"
             self._blame(Kind.TWO_GUESTS, fact, name, sentence)
         hosts.add(name)
+        self._started_at[instance, name] = fact["at"]
 
     # Orders
 
@@ -142,17 +165,61 @@ class Checker:
 
     def _service(self, fact: Fact) -> None:
         host, caller = self._host(fact["host"]), fact["caller"]
-        is_engine = not is_outsider(caller)
-        if is_engine and not fact["disabled"] and (fact["forced_down"] or host.disabled_by in OUTSIDERS):
-            why = "was forced down" if fact["forced_down"] else f"the {host.disabled_by} had disabled"
+        self._service_enabled(fact, host)
+        is_cleared = host.is_forced_down and not fact["forced_down"]
+        if fact["forced_down"] and not host.is_forced_down:
+            host.forced_down_at = fact["at"]
+        host.is_forced_down = fact["forced_down"]
+        if fact["orders_down"] and caller != RETURN:
+            self._ordered(fact, fact["host"], "forced_down")
+            host.forced_by_recovery = host.has_recovery
+        elif is_cleared and not is_outsider(caller):
+            for why in self._why_early(fact["host"], fact["at"]):
+                sentence = f"{caller} let {fact['host']} back {why}"
+                self._blame(Kind.LET_BACK_EARLY, fact, fact["host"], sentence)
+
+    def _service_enabled(self, fact: Fact, host: _Host) -> None:
+        """Blame who enabled what was not theirs to enable, and keep in mind who disabled."""
+        caller = fact["caller"]
+        # A return takes back what we disabled also where others forced it down, which it leaves as it is.
+        was_down = fact["forced_down"] and caller != RETURN
+        if not is_outsider(caller) and not fact["disabled"] and (was_down or host.disabled_by in OUTSIDERS):
+            why = "was forced down" if was_down else f"the {host.disabled_by} had disabled"
             sentence = f"{caller} enabled the service of {fact['host']}, which {why}"
             self._blame(Kind.OTHERS_SERVICE, fact, fact["host"], sentence)
         if not fact["disabled"]:
             host.disabled_by = None
         elif host.disabled_by is None:
             host.disabled_by = caller
-        if fact["orders_down"]:
-            self._ordered(fact, fact["host"], "forced_down")
+
+    def _why_early(self, name: str, at: float) -> Iterator[str]:
+        """Say what stood against clearing forced_down."""
+        host = self._host(name)
+        if host.has_recovery and host.forced_by_recovery:
+            yield "in the middle of its recovery"
+        if host.not_cleaned_up:
+            yield f"although evacuations {sorted(host.not_cleaned_up)} were not cleaned up"
+        on_it = {instance for instance, hosts in self._running.items() if name in hosts}
+        before = {instance for instance in on_it if self._started_at[instance, name] < host.forced_down_at}
+        strange = sorted(instance for instance in before if self._believed.get(instance) not in (None, name))
+        if strange:
+            yield f"while guests of {strange} ran there, as before it was forced down"
+        alive_at = at if host.is_alive else host.alive_until
+        if alive_at is None or at - alive_at > LIVED_SECONDS:
+            yield "although its nova-compute had not come back"
+
+    def _compute(self, fact: Fact) -> None:
+        host = self._host(fact["host"])
+        if host.is_alive:
+            host.alive_until = fact["at"]
+        host.is_alive = fact["state"] == "alive"
+
+    def _recovery(self, fact: Fact) -> None:
+        self._host(fact["host"]).has_recovery = fact["is_open"]
+        self._host(fact["host"]).forced_by_recovery = False
+
+    def _server(self, fact: Fact) -> None:
+        self._believed[fact["instance"]] = None if fact["vm_state"] == "deleted" else fact["host"]
 
     def _evacuation(self, fact: Fact) -> None:
         if fact["outcome"] != "taken":
@@ -169,9 +236,13 @@ class Checker:
         first.add(fact["migration"])
 
     def _may_still_land(self, migration: int) -> bool:
-        """Tell whether an evacuation that is not over can start a guest: not on a destination whose power is off."""
+        """Tell whether an evacuation that is not over can start a guest: not where the destination had begun it and lost its power since."""
         destination = self._destinations.get(migration)
-        return destination is None or self._host(destination).is_on
+        if destination is None:
+            return True
+        host = self._host(destination)
+        began = self._arrived_at.get(migration)
+        return host.is_on and (began is None or host.off_since is None or host.off_since < began)
 
     def _check_proof(self, fact: Fact) -> None:
         host, source = self._host(fact["source"]), fact["source"]
@@ -193,7 +264,13 @@ class Checker:
             self._blame(Kind.NO_PROOF, fact, source, sentence)
 
     def _migration(self, fact: Fact) -> None:
+        if fact["status"] == "pre-migrating":
+            self._arrived_at.setdefault(fact["migration"], fact["at"])
         self._destinations[fact["migration"]] = fact["destination"]
+        if fact["kind"] == "evacuation":
+            awaited = self._host(fact["source"]).not_cleaned_up
+            is_open = fact["status"] in ("accepted", "pre-migrating", "done")
+            (awaited.add if is_open else awaited.discard)(fact["migration"])
         if fact["kind"] == "evacuation" and fact["status"] not in ("accepted", "pre-migrating"):
             self._in_flight.get((fact["instance"], fact["source"]), set()).discard(fact["migration"])
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from vmha.sim import guests
 from vmha.sim.evacuation import Evacuation
 from vmha.sim.gate import Away, Gate, Refused
-from vmha.sim.rows import IN_FLIGHT, TERMINAL, LandingFault, MigrationRecord
+from vmha.sim.rows import IN_FLIGHT, TERMINAL, LandingFault, MigrationRecord, Service
 
 if TYPE_CHECKING:
     from vmha.sim.machines import Host
-    from vmha.sim.rows import Landing, Server, Service
+    from vmha.sim.rows import Landing, Server
     from vmha.sim.world import World
 
 EVACUABLE = frozenset({"active", "stopped", "error"})
@@ -168,6 +168,21 @@ class Nova:
         )
         return service
 
+    def delete_service(self, host: str, *, caller: str) -> None:
+        """Delete a service; Placement's provider goes with it unless somebody holds room there."""
+        self.gate.write("service", lambda: self._delete_service(host, caller))
+
+    def _delete_service(self, host: str, caller: str) -> None:
+        if self.by_host.get(host):
+            raise Refused(
+                409, "Unable to delete compute service that is hosting instances. Migrate or delete them first."
+            )
+        if any(record.status not in TERMINAL for record in self.migrations_of.get(host, [])):
+            raise Refused(409, "Unable to delete compute service that has in-progress migrations.")
+        del self.services[host]
+        self.world.placement.forget_provider(host)
+        self.world.note("service_deleted", host=host, caller=caller)
+
     def evacuate(self, uuid: str, *, target: str | None, caller: str, ends_stopped: bool = False) -> MigrationRecord:
         """Take an evacuation as microversions 2.68 to 2.94 do, or with `ends_stopped` as 2.95 does; or refuse it."""
         sent_at = self.world.now
@@ -210,7 +225,13 @@ class Nova:
     # What the parts of Nova do by themselves
 
     def compute_starts(self, host: Host) -> None:
-        """Clean up a host whose nova-compute starts: guests evacuated from here go, with what Placement holds for them here."""
+        """Clean up a host whose nova-compute starts: guests evacuated from here go, with what Placement holds for them here.
+
+        One whose service was deleted registers anew, as it does when it comes for the first time.
+        """
+        if host.name not in self.services:
+            self.services[host.name] = Service(self.world.new_uuid(), host.name, touched_at=self.world.now)
+            self.world.placement.add_provider(host.name, self.world.new_uuid(), host.vcpus)
         outgoing = [record for record in self.migrations_of.get(host.name, []) if record.source == host.name]
         for record in outgoing:
             if record.kind == "live-migration" and record.status not in TERMINAL:

@@ -62,6 +62,7 @@ class NovaApi(Part):
             Route("GET", "/v2.1", self._version),
             Route("GET", "/v2.1/os-services", self._list_services),
             Route("PUT", "/v2.1/os-services/{service}", self._change_service),
+            Route("DELETE", "/v2.1/os-services/{service}", self._delete_service),
             Route("GET", "/v2.1/servers", self._list_servers),
             Route("GET", "/v2.1/servers/detail", self._list_servers),
             Route("GET", "/v2.1/servers/{server}", self._show_server),
@@ -147,6 +148,12 @@ class NovaApi(Part):
             reason=body.get("disabled_reason"),
         )
         return Response(200, {"service": nova_views.service(self._nova, changed, version)})
+
+    def _delete_service(self, request: Request, service: str) -> Response:
+        self._admin(request)
+        found = self._find_service(lambda each: each.uuid == service, f"Service {service}")
+        self._nova.delete_service(found.host, caller=request.caller)
+        return Response(204)
 
     def _act_on_service(self, request: Request, action: str) -> Response:
         """Serve the ways before 2.53, which openstacksdk still goes."""

@@ -27,6 +27,12 @@ class Placement:
         self.capacity[host] = vcpus
         self.allocations[host] = {}
 
+    def forget_provider(self, host: str) -> None:
+        """Delete a host's provider; Placement refuses while somebody holds room there, and Nova says nothing of it."""
+        if not self.allocations[host]:
+            for table in (self.providers, self.capacity, self.allocations):
+                table.pop(host)
+
     def consumers(self, host: str) -> frozenset[str] | None:
         """Return the uuids that hold something of the host, None where it has no provider. Raises `NoAnswer`."""
         self.gate.read("allocations")
@@ -44,4 +50,4 @@ class Placement:
     def release(self, consumer: str, host: str | None = None) -> None:
         """Take from a consumer what it holds of a host, or of all hosts."""
         for name in self.allocations if host is None else (host,):
-            self.allocations[name].pop(consumer, None)
+            self.allocations.get(name, {}).pop(consumer, None)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from vmha.sim.world import World
 
 MAXIMUM = "1.39"
+GENERATION = 1
+"""Of every consumer: nobody else writes what one holds."""
 
 
 class PlacementApi(Part):
-    """Placement, for reading only."""
+    """Placement, for reading, and for writing what one consumer holds."""
 
     prefix = "/placement"
 
@@ -38,6 +40,7 @@ class PlacementApi(Part):
             Route("GET", "/resource_providers/{uuid}/usages", self._usages),
             Route("GET", "/resource_providers/{uuid}/inventories", self._inventories),
             Route("GET", "/allocations/{consumer}", self._consumer),
+            Route("PUT", "/allocations/{consumer}", self._allocate),
         )
 
     def explain(self, status: int, message: str) -> Body:
@@ -103,7 +106,24 @@ class PlacementApi(Part):
             for name, allocations in self._placement.allocations.items()
             if consumer in allocations
         }
-        return Response(200, {"allocations": held})
+        whose = {"project_id": "project-demo", "user_id": "user-demo", "consumer_generation": GENERATION}
+        return Response(200, {"allocations": held, **(whose if held else {})})
+
+    def _allocate(self, request: Request, consumer: str) -> Response:
+        """Replace all that a consumer holds, as from 1.28 on: with an empty object it holds nothing."""
+        body = request.body
+        if set(body) != {"allocations", "project_id", "user_id", "consumer_generation"}:
+            raise Refused(400, f"JSON does not validate: {sorted(body)}")
+        if body["consumer_generation"] != GENERATION:
+            raise Refused(409, "consumer generation conflict")
+        wanted = {self._name(uuid): held["resources"]["VCPU"] for uuid, held in body["allocations"].items()}
+        self._placement.gate.write("allocations", lambda: self._replace(consumer, wanted))
+        return Response(204)
+
+    def _replace(self, consumer: str, wanted: dict[str, int]) -> None:
+        self._placement.release(consumer)
+        for name, vcpus in wanted.items():
+            self._placement.allocate(consumer, name, vcpus)
 
     def _name(self, uuid: str) -> str:
         for name, provider in self._placement.providers.items():

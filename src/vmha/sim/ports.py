@@ -10,26 +10,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmha.core.capacity import Room
-from vmha.core.model import (
-    Instance,
-    Migration,
-    Power,
-    PowerTrouble,
-    ServicePrior,
-    ServiceReading,
-)
+from vmha.core.flags import ServiceFlags
+from vmha.core.model import Power, PowerTrouble, ServicePrior, ServiceReading
 from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
 from vmha.ports import HostSurvey, InstanceLook, PowerError
 from vmha.sim.gate import NoAnswer, Refused
 from vmha.sim.power import BmcTrouble, Trouble
+from vmha.sim.readings import as_instance, migration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vmha.core.model import Instance, Migration
     from vmha.ports import Clock, Deadline
     from vmha.sim.power import Bmc
-    from vmha.sim.rows import MigrationRecord, Server
+    from vmha.sim.rows import Service
     from vmha.sim.world import World
 
 # What the sentences call the list of BMCs.
@@ -213,15 +209,53 @@ class SimNova:
                 self._world.nova.set_service(host, caller=self._caller, disabled=True, reason=reason)
         return prior
 
+    def set_flags(self, host: str, flags: ServiceFlags, *, seen: ServiceFlags, deadline: Deadline) -> None:
+        """Give the service of a host other flags, unless somebody else has done so."""
+        self._leave(deadline, f"changing the service of {host}")
+        with _translated():
+            service = self._service(host)
+            now = ServiceFlags(
+                forced_down=service.forced_down,
+                disabled=service.disabled,
+                disabled_reason=service.disabled_reason,
+            )
+            if now not in (flags, seen):
+                raise Refused(409, f"somebody changed the compute service of {host} meanwhile; look at how it stands")
+            if now != flags:
+                is_kept = (now.disabled, now.disabled_reason) == (flags.disabled, flags.disabled_reason)
+                self._world.nova.set_service(
+                    host,
+                    caller=self._caller,
+                    forced_down=None if now.forced_down == flags.forced_down else flags.forced_down,
+                    disabled=None if is_kept else flags.disabled,
+                    reason=flags.disabled_reason,
+                )
+
+    def release_room(self, host: str, consumer: str, *, deadline: Deadline) -> None:
+        """Take from a consumer what it holds of a host."""
+        self._leave(deadline, f"releasing what {consumer} holds of {host}")
+        with _translated():
+            placement = self._world.placement
+            placement.gate.write("allocations", lambda: placement.release(consumer, host))
+
+    def delete_service(self, host: str, *, deadline: Deadline) -> None:
+        """Delete the service of a host."""
+        self._leave(deadline, f"deleting the service of {host}")
+        with _translated():
+            self._service(host)
+            self._world.nova.delete_service(host, caller=self._caller)
+
     def _standing(self, host: str) -> ServicePrior:
-        """Find the service that an order is about, and how it stands."""
+        """Say how the service stands that an order is about."""
+        service = self._service(host)
+        return ServicePrior(
+            disabled=service.disabled, disabled_reason=service.disabled_reason, forced_down=service.forced_down
+        )
+
+    def _service(self, host: str) -> Service:
         for service in self._world.nova.list_services():
             if service.host == host:
-                return ServicePrior(
-                    disabled=service.disabled,
-                    disabled_reason=service.disabled_reason,
-                    forced_down=service.forced_down,
-                )
+                return service
         raise Refused(404, f"there is no nova-compute service on {host}")
 
     @contextmanager
@@ -327,33 +361,6 @@ class SimPower:
 
 class _WrongIdentity(Exception):
     """Another machine is behind the BMC than the inventory says."""
-
-
-def as_instance(server: Server) -> Instance:
-    """Say what a list of Nova says of a server."""
-    return Instance(
-        uuid=server.uuid,
-        name=server.name,
-        host=server.host,
-        vm_state=server.vm_state,
-        task_state=server.task_state,
-        image_backed=server.image_backed,
-        local_extra=bool(server.ephemeral_gb or server.swap_mb),
-        metadata=tuple(sorted(server.metadata.items())),
-    )
-
-
-def migration(record: MigrationRecord) -> Migration:
-    """Say what Nova's list of migrations says of a record."""
-    return Migration(
-        id=record.id,
-        instance=record.instance,
-        kind=record.kind,
-        source=record.source,
-        destination=record.destination,
-        status=record.status,
-        uuid=record.uuid,
-    )
 
 
 @contextmanager

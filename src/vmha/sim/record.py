@@ -12,6 +12,7 @@ A fact is a dictionary of JSON values with `at` (seconds) and `what`; the other 
     bmc        host, machine, order (read, off, on), caller,    `host` is whom the caller means, `machine` who is behind it;
                outcome, powered, well_seconds, heard_seconds    the last three are the truth about the machine at that moment
     service    host, forced_down, disabled, disabled_reason, caller, orders_down (this PUT forced it down)
+    service_deleted host, caller
     evacuation instance, source, target, caller, sent_at, outcome (taken, refused), status, migration
     order      instance, host, order (stop, start), caller, outcome (taken, refused), status
     migration  migration, instance, kind, source, destination, status
@@ -19,6 +20,7 @@ A fact is a dictionary of JSON values with `at` (seconds) and `what`; the other 
     owner      instance, act
     word       host, by, why                                    a human took responsibility for the host
     claim      host, engine, subject                            an engine took over the host's recovery, or that of something there
+    recovery   host, is_open                                    a recovery of the host was opened, or has ended
     fault      fault, and its arguments                         somebody asked for it
     mishap     mishap, api, call or host                        it befell somebody
 """

@@ -176,6 +176,7 @@ class Rig:
         self.alerts = Said()
         self.memory = store if isinstance(store, MemoryStore) else MemoryStore(lambda: world.now, world.new_uuid)
         self.memory.on_claim = world.note_claim
+        self.memory.on_recovery = world.note_recovery
         self.store: Store = store or self.memory
         for name, host in world.hosts.items():
             reserved = world.nova.services[name].disabled

@@ -13,11 +13,12 @@
 
 A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
 (a report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `report_process HOST stopped|started`, `confirm HOST BY
-WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `kill|start|pause|wake ENGINE`, `database_away SECONDS`,
-`database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the time in seconds, or `@` and the name of a reason: then it
-happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long after. `instances:` takes `state=`, `task=`,
-`disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=` for all, and `vm1.state=` and so on for one.
-`unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed (there is one, `segment`).
+WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `return HOST BY WHY...` and `kill_return HOST` (see `operator.py`),
+`kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the
+time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS`
+so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=` for
+all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed
+(there is one, `segment`).
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -27,28 +28,27 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmha.core.effects import Alert
 from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.kinds import subject_of
 from vmha.core.model import RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
+from vmha.sim import humans
 from vmha.sim.faults import FAULTS, inject
+from vmha.sim.listening import ListeningStore
+from vmha.sim.operator import Operator
 from vmha.sim.rig import Rig
 from vmha.sim.scenario_record import written
-from vmha.sim.store import MemoryStore
 from vmha.sim.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmha.core.explain import Reason
-    from vmha.ports import Change, Lease
 
 CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
 LINE = "---"
@@ -151,23 +151,6 @@ def _policy(changes: dict[str, str], policy: Policy) -> Policy:
     return policy
 
 
-@dataclass(slots=True)
-class ListeningStore(MemoryStore):
-    """Tells the player which reasons reach the timeline, and keeps what humans are told."""
-
-    listen: Callable[[str], None] = field(default=lambda _code: None)
-    alerts: list[tuple[float, str, Reason]] = field(default_factory=list)
-
-    def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
-        """Store, then tell."""
-        stored = MemoryStore.commit(self, lease, version, change)
-        for entry in change.timeline:
-            self.listen(entry.reason.code.name)
-        told = (order.effect for order in change.orders if isinstance(order.effect, Alert))
-        self.alerts += [(change.now, alert.host, alert.reason) for alert in told]
-        return stored
-
-
 class Player:
     """Plays one scenario from beginning to end."""
 
@@ -184,11 +167,12 @@ class Player:
             self._add_server(f"c{number % cloud['hosts'] + 1}", f"vm{number + 1}")
         self.clock_ahead = 0.0
         self.store = ListeningStore(lambda: self.world.now + self.clock_ahead, self.world.new_uuid)
-        self.store.listen = self._heard
+        self.store.listen = self.store.on_told = self._heard
         inventory = frozenset(self.world.hosts) - scenario.unprotected
         self.rig = Rig(
             self.world, engines=cloud["engines"], policy=scenario.policy, store=self.store, inventory=inventory
         )
+        self.operator = Operator(self.rig)
         self.notifications = 0
         self._waiting = [command for command in scenario.commands if command.when is not None]
         self._end = 0.0
@@ -203,7 +187,7 @@ class Player:
         if not self._end:
             raise ScenarioError("the script has no 'end'")
         self.world.advance(self._end)
-        return written(self.world, self.store, self.store.alerts, self.names, self._stopped())
+        return written(self.world, self.store, self.store.alerts, self.names, self._stopped(), self.operator.lines())
 
     def _add_server(self, host: str, name: str) -> None:
         wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume", "ha": ""} | self.scenario.server
@@ -325,6 +309,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "report_process": Player.report_process,
     "confirm": Player.confirm,
     "reject": Player.reject,
+    "return": lambda player, *words: player.operator.let_back(*words),
+    "kill_return": lambda player, host: player.operator.kill(host),
     "kill": lambda player, name: player.engine("kill", name),
     "start": lambda player, name: player.engine("start", name),
     "pause": lambda player, name: player.engine("pause", name),
@@ -332,6 +318,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "database_away": Player.database_away,
     "database_clock_steps": Player.database_clock_steps,
     "set": Player.set_option,
+    **humans.VERBS,
 }
 
 

@@ -26,8 +26,10 @@ def written(
     alerts: Sequence[tuple[float, str, Reason]],
     names: Mapping[str, str],
     stopped: Sequence[str],
+    returns: Sequence[str],
 ) -> str:
-    """Write down what happened; instances are called by their `names`, `stopped` says which recoveries an engine had to stop."""
+    """Write down what happened; instances are called by their `names`, `stopped` says which recoveries an engine had to stop, `returns` how
+    hosts were let back."""
     lines = []
     for row in store.rows.values():
         state = row.state
@@ -38,6 +40,7 @@ def written(
     lines += [f"  {at:6.1f}  {host}: {reason.code.name.lower()}" for at, host, reason in alerts]
     lines.append("orders")
     lines += [f"  {fact['at']:6.1f}  {_order(fact)}" for fact in world.record.facts if _is_order(fact)]
+    lines += returns
     lines.append("guests")
     lines += [f"  {_where(world, uuid)}" for uuid in world.nova.servers]
     lines += [_verdict(violation) for violation in checker.check(world.record.facts)]

@@ -25,14 +25,25 @@ from vmha.core.effects import (
 from vmha.core.events import Notified, ProcessReported
 from vmha.core.instance_recovery import open_instance
 from vmha.core.kinds import has_ended, kind_of, subject_of
-from vmha.core.model import Outcome, Phase, Recovery, RecoveryMethod, Rung, Surroundings
+from vmha.core.model import (
+    CLOCK_TOLERANCE_SECONDS,
+    DetectorWord,
+    Outcome,
+    Phase,
+    Recovery,
+    RecoveryMethod,
+    Rung,
+    Surroundings,
+)
 from vmha.core.process_recovery import NOVA_COMPUTE, open_process
 from vmha.core.recovery import open_recovery
-from vmha.core.words import DetectorWord
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, NotYet, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
 from vmha.sim import store_nearby
 from vmha.sim.outbox import MemoryOutbox
+from vmha.sim.store_rows import Row as Row
+from vmha.sim.store_rows import StoredHost as StoredHost
+from vmha.sim.store_rows import host_on as host_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,42 +52,13 @@ if TYPE_CHECKING:
     from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.core.incidents import Incident
-    from vmha.core.model import Proof
+    from vmha.core.model import Disarm, Proof
     from vmha.ports import Change, LeaseTerms, Order
+    from vmha.return_ports import Hold
 
 
 CRASH = "LIFECYCLE STOPPED_FAILED"
 """What a monitor says of a guest that died."""
-
-
-@dataclass(slots=True, kw_only=True)
-class StoredHost:
-    """A row of the hosts table, as far as engines look at it."""
-
-    name: str
-    uuid: str
-    segment: str
-    is_reserved: bool = False
-    is_on_maintenance: bool = False
-
-
-@dataclass(slots=True)
-class Row:
-    """A row of the recoveries table, and everything that hangs on it."""
-
-    state: Incident
-    version: int = 1
-    epoch: int = 0
-    lease: Lease | None = None
-    owner: str | None = None
-    lease_until: float = 0.0
-    claimable_at: float = 0.0
-    notifications: list[str] = field(default_factory=list)
-    inbox: dict[int, Event] = field(default_factory=dict)
-    timeline: list[TimelineEntry] = field(default_factory=list)
-    orders: dict[str, Order] = field(default_factory=dict)
-    sent: dict[str, float] = field(default_factory=dict)
-    answered: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -90,8 +72,15 @@ class MemoryStore:
     proofs: dict[str, Proof] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
     claims: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    holds: dict[str, tuple[Hold, float]] = field(default_factory=dict)
+    """Hosts that are being let back: by whom, and since when."""
     away_until: float = -math.inf
     on_claim: Callable[[str, str, str | None], None] = lambda _host, _engine, _subject: None
+    on_recovery: Callable[[str, bool], None] = lambda _host, _is_open: None
+    on_told: Callable[[str], None] = lambda _code: None
+    """Hears of each line that a return puts on a timeline."""
+    disarms: dict[str, Disarm] = field(default_factory=dict)
+    """By scope: "all", "segment NAME" or "host NAME"."""
     letters: int = 0
     unreadable: set[str | int] = field(default_factory=set)
     """Recoveries, by uuid, and letters, by number, that only a newer version could read."""
@@ -148,6 +137,8 @@ class MemoryStore:
         row.timeline = [TimelineEntry(at=self.clock(), reason=reason) for reason in decision.reasons]
         self.rows[state.uuid] = row
         self.outbox.store(state, alerts_of(state, state, decision.effects), self.clock())
+        if isinstance(state, Recovery):
+            self.on_recovery(state.host, True)
         return state.uuid
 
     @property
@@ -246,6 +237,7 @@ class MemoryStore:
             segment_name=recovery.segment,
             segment_braked=any(s.phase is Phase.BRAKED and s.uuid != recovery.uuid for s in mine),
             reserved_hosts=self._free_reserves(recovery),
+            disarmed=store_nearby.disarmed(self, recovery),
             neighbours=tuple(
                 h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
             ),
@@ -295,6 +287,8 @@ class MemoryStore:
         self.outbox.store(change.after, told, change.now)
         if has_ended(change.after):
             row.lease = None
+            if isinstance(change.after, Recovery):
+                self.on_recovery(change.after.host, False)
         return row.version
 
     def _commit_host(self, change: Change[Recovery]) -> None:
@@ -368,6 +362,10 @@ class MemoryStore:
         if not self._holds(lease):
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         row, effect = self.rows[lease.recovery], order.effect
+        if effect.is_order and store_nearby.is_stopped(self, row.state, effect):
+            raise NoLongerWanted(f"order {effect.key} is no longer wanted: a human stopped it")
+        if isinstance(effect, ForceDown) and self.held(effect.host) is not None:
+            raise NotYet(f"{effect.host} is being let back by an operator; the order is given again when that is over")
         if isinstance(effect, Evacuate | ForceDown | EnableReserved):
             alive = [proof for proof in self.proofs.values() if proof.uuid not in self.revoked]
             if order.id not in row.orders or not any(self._proves(proof, order) for proof in alive):
@@ -387,7 +385,9 @@ class MemoryStore:
             case _:
                 return True
 
-
-def host_on(segment: str, name: str, *, is_reserved: bool = False) -> StoredHost:
-    """Build a host's row; its uuid is made of its name, since only equality matters."""
-    return StoredHost(name=name, uuid=f"uuid-of-{name}", segment=segment, is_reserved=is_reserved)
+    def held(self, host: str) -> tuple[Hold, float] | None:
+        """Return who holds the host for its return, and since when; None where that is over, or was at a time to come."""
+        hold, made_at = self.holds.get(host, (None, 0.0))
+        now = self.now()
+        is_young = hold is not None and made_at <= now + CLOCK_TOLERANCE_SECONDS and now < made_at + hold.seconds
+        return (hold, made_at) if hold is not None and is_young else None

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmha.adapters.db.nearby import HOUR_SECONDS
-from vmha.core.effects import DisableService, StartInstance
+from vmha.core.effects import DisableService, StartInstance, StopInstance
 from vmha.core.incidents import InstanceRecovery, ProcessRecovery
 from vmha.core.kinds import subject_of
-from vmha.core.model import Phase, Surroundings
+from vmha.core.model import Phase, Recovery, Surroundings
 
 if TYPE_CHECKING:
     from vmha.core.effects import Effect
+    from vmha.core.incidents import Incident
+    from vmha.core.model import Disarm
     from vmha.sim.store import MemoryStore
 
 
@@ -19,19 +21,41 @@ def read(store: MemoryStore, incident: InstanceRecovery | ProcessRecovery) -> Su
     """Read what counts beside the incident; of an instance, what its present host is about counts too."""
     if isinstance(incident, ProcessRecovery):
         return Surroundings(
-            host_recovery=recovery_of(store, incident.host), disabled_by_us=_disabled_by_us(store, incident)
+            host_recovery=recovery_of(store, incident.host),
+            disabled_by_us=_disabled_by_us(store, incident),
+            disarmed=disarmed(store, incident),
         )
     hosts = {incident.host} if incident.seen is None else {incident.host, incident.seen.host}
     return Surroundings(
         host_recovery=next((uuid for host in sorted(hosts) if (uuid := recovery_of(store, host))), None),
         proven_off=store.proven_off(incident),
         restarts=_restarts(store, incident),
+        disarmed=disarmed(store, incident, *sorted(hosts)),
     )
 
 
 def recovery_of(store: MemoryStore, host: str) -> str | None:
     """Return the open recovery of a host."""
     return next((s.uuid for s in store.failures if s.host == host and s.phase is not Phase.ENDED), None)
+
+
+def disarmed(store: MemoryStore, incident: Incident, *hosts: str) -> Disarm | None:
+    """Return the order that stops the incident's orders, the one for all before its segment's, its host's and those of other hosts."""
+    others = [store.hosts[name] for name in hosts if name in store.hosts]
+    by_others = [scope for other in others for scope in (f"segment {other.segment}", f"host {other.name}")]
+    for scope in ("all", f"segment {incident.segment}", f"host {incident.host}", *by_others):
+        order = store.disarms.get(scope)
+        if order is not None and order.until > store.now():
+            return order
+    return None
+
+
+def is_stopped(store: MemoryStore, state: Incident, effect: Effect) -> bool:
+    """Tell whether a human has paused, cancelled or disarmed the incident, or the host that an order for a guest is about."""
+    if isinstance(state, Recovery) and (state.halt is not None or state.cancel is not None):
+        return True
+    hosts = (effect.host,) if isinstance(effect, StopInstance | StartInstance) else ()
+    return disarmed(store, state, *hosts) is not None
 
 
 def _disabled_by_us(store: MemoryStore, incident: ProcessRecovery) -> bool:

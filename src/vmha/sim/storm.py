@@ -17,11 +17,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core.events import Confirmed, Rejected
-from vmha.core.explain import Code
-from vmha.core.model import Phase, RecoveryMethod
+from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
+from vmha.core.model import Disarm, Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
+from vmha.sim import repairs
 from vmha.sim.faults import inject
+from vmha.sim.refusals import REFUSALS
 from vmha.sim.rig import Rig
 from vmha.sim.storm_incidents import (
     guest_fails,
@@ -43,53 +44,6 @@ HOSTS = ("c1", "c2", "c3")
 INSTANCES = 30
 CALM_SECONDS = 100.0
 FAULT_SECONDS = 300.0
-REFUSALS = (
-    Code.NO_WITNESS_ALL_STALE,
-    Code.NO_WITNESS_NOVA_AWAY,
-    Code.DISPUTED,
-    Code.FALSE_ALARM,
-    Code.BRAKED,
-    Code.NO_DEVICE,
-    Code.BMC_SILENT,
-    Code.BMC_BAD_CREDENTIALS,
-    Code.BMC_WRONG_IDENTITY,
-    Code.BMC_ERROR,
-    Code.STAYS_ON,
-    Code.SIGN_OF_LIFE,
-    Code.HOST_RETURNED,
-    Code.PROOF_EXPIRED,
-    Code.HIDDEN_INSTANCES,
-    Code.LOCAL_DISK,
-    Code.ASK,
-    Code.NOT_TAGGED,
-    Code.NO_CAPACITY,
-    Code.NO_RESERVED,
-    Code.STALLED,
-    Code.EVACUATION_UNANSWERED,
-    Code.EVACUATION_NOT_TAKEN,
-    Code.TAKEN_OVER,
-    Code.CONFIRM_REFUSED_ALIVE,
-    Code.REJECTED,
-    Code.ALREADY_DISABLED,
-    Code.ALREADY_ENABLED,
-    Code.DISABLED_BY_OTHERS,
-    Code.PROCESS_ABSORBED,
-    Code.SERVICE_UNREADABLE,
-    Code.INSTANCE_GONE,
-    Code.INSTANCE_NOT_TAGGED,
-    Code.INSTANCE_LEFT,
-    Code.INSTANCE_ELSEWHERE,
-    Code.INSTANCE_MOVING,
-    Code.INSTANCE_BUSY,
-    Code.INSTANCE_HOST_DOWN,
-    Code.RESTART_LIMIT,
-    Code.INSTANCE_AWAITS,
-    Code.INSTANCE_ABSORBED,
-    Code.GUEST_ORDER_UNANSWERED,
-    Code.NOT_STOPPED,
-    Code.NOT_STARTED,
-)
-"""Every way in which the engine declines, waits or asks; each must have been met in a storm of 2,000 runs."""
 
 
 class Storm:
@@ -136,8 +90,10 @@ class Storm:
         for at in range(150, int(END_SECONDS), 60):
             self.world.at(float(at), self._human)
         self.world.at(CALM_SECONDS + FAULT_SECONDS + 60.0, self._heal)
+        crew = repairs.Repairs(self.rig, self.seed)
         self.world.advance(END_SECONDS)
         judge(self.seed, self.result, self.world, self.rig)
+        self.result.reasons.update(crew.met())
         return self.result
 
     # What befalls the cloud
@@ -246,17 +202,38 @@ class Storm:
     def _human(self) -> None:
         """Look at what waits; confirm only what one has made true by hand, or reject."""
         for state in self.rig.memory.failures:
-            if not state.phase.is_wait or self.random.random() < 0.6:
+            if self._stops(state) or not state.phase.is_wait or self.random.random() < 0.6:
                 continue
             host = self.world.hosts[state.host]
             if self.random.random() < 0.08:
                 self.rig.memory.say(state.uuid, Rejected(by="ann", why="not now"))
             elif state.phase is Phase.DISPUTED and self._is_heard(state):
                 self.rig.memory.say(state.uuid, Confirmed(by="bob", why="the monitor is right"))
-            elif state.phase not in (Phase.HELD, Phase.DISPUTED):
+            elif state.phase not in (Phase.HELD, Phase.DISPUTED, Phase.HALTED):
                 host.power_off("operator")
                 self.world.note_word(host.name, by="ann", why="pulled the plug")
                 self.rig.memory.say(state.uuid, Confirmed(by="ann", why="pulled the plug"))
+
+    def _stops(self, state: Recovery) -> bool:
+        """Let a human pause, resume or cancel now and then; tell whether that is what happened."""
+        chance = self.random.random()
+        word: type[Paused | Resumed | Cancelled] | None = None
+        if state.phase is Phase.HALTED:
+            word = Resumed if chance < 0.6 else Cancelled if chance < 0.65 else None
+        elif state.phase is not Phase.ENDED:
+            word = Paused if chance < 0.08 else Cancelled if chance < 0.1 else None
+        if word is not None:
+            self.rig.memory.say(state.uuid, word(by="ann", why="the rack is being rewired"))
+        return word is not None
+
+    def on_the_fleet(self, name: str) -> None:
+        """Disarm all, the segment or a host, for a while."""
+        self.result.faults[name] += 1
+        host = self.random.choice(HOSTS)
+        scope = self.random.choice(("all", f"segment {self.rig.memory.hosts[host].segment}", f"host {host}"))
+        until = self.world.now + self.random.choice((30.0, 120.0))
+        order = Disarm(scope=scope, by="ann", why="the network is rebuilt", until=until, until_text=f"{until:.0f} s")
+        self.rig.memory.disarms[scope] = order
 
     def _is_heard(self, state: Recovery) -> bool:
         heard_at = state.witness.changed_at
@@ -303,6 +280,7 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.on_an_instance) for name in ("owner_starts", "operator_migrates")),
     *((name, Storm.on_an_engine) for name in ("engine_killed", "engine_paused") for _ in range(4)),
     *(("database_away", Storm.on_the_database),) * 2,
+    ("operator_disarms", Storm.on_the_fleet),
 )
 
 

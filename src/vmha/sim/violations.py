@@ -24,6 +24,7 @@ class Kind(Enum):
     GUEST_ON_DOWN_HOST = "guest_on_down_host"
     TOO_MANY_STARTS = "too_many_starts"
     STALE_OWNER = "stale_owner"
+    LET_BACK_EARLY = "let_back_early"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

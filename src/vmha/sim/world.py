@@ -180,6 +180,10 @@ class World:
         more = {} if subject is None else {"subject": subject}
         self.note("claim", host=host, engine=engine, **more)
 
+    def note_recovery(self, host: str, is_open: bool) -> None:
+        """Put on record that a recovery of a host was opened, or has ended."""
+        self.note("recovery", host=host, is_open=is_open)
+
     def new_uuid(self) -> str:
         """Draw a uuid from the seed."""
         return str(UUID(int=self.random.getrandbits(128), version=4))

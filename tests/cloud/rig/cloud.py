@@ -147,7 +147,7 @@ class Cloud:
         """
         seconds = databases.cloud_database(self.settings).sql(
             "SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', last_seen_up) FROM nova.services "
-            f"WHERE host = '{host}' AND `binary` = 'nova-compute' AND last_seen_up IS NOT NULL"
+            f"WHERE host = '{host}' AND `binary` = 'nova-compute' AND last_seen_up IS NOT NULL AND deleted = 0"
         )
         return float(seconds.strip() or 0)
 

@@ -19,7 +19,7 @@ from vmha.errors import ConfigurationError
 
 Fresh = Callable[[], str]
 PROCESSES = 4
-NEWEST = "0005"
+NEWEST = "0006"
 
 SYNC = """
 import sys
@@ -147,6 +147,21 @@ class MigrationContract:
         with pytest.raises(ConfigurationError, match="9999"):
             migrate.sync(engine)
         assert migrate.version(engine) == "9999"
+
+    def test_claims_of_before_have_no_holder(self, fresh: Fresh) -> None:
+        """A database of step 0002 keeps its claims, and the engine of before, which does not know the column, goes on claiming."""
+        engine = synced(fresh())
+        claim = "INSERT INTO claims (claim_key, recovery_uuid, made_at) VALUES (:key, 'r', 1)"
+        with transaction(engine) as connection:
+            connection.execute(text("ALTER TABLE claims DROP COLUMN held_by"))
+            connection.execute(text("UPDATE vmha_alembic_version SET version_num = '0002'"))
+            connection.execute(text(claim), {"key": "reserved:c1"})
+        migrate.sync(engine)
+        assert differences(engine, schema.ours) == []
+        with transaction(engine) as connection:
+            connection.execute(text(claim), {"key": "reserved:c2"})
+            held = connection.execute(text("SELECT claim_key, held_by FROM claims ORDER BY claim_key")).all()
+        assert [tuple(row) for row in held] == [("reserved:c1", None), ("reserved:c2", None)]
 
     def test_a_sync_that_died_is_finished(self, fresh: Fresh) -> None:
         """Where a process died between two tables (MySQL commits each), the next sync makes the rest."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -18,10 +19,11 @@ from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine
 
 from unit_tests.ports.store_contract import Reported
-from vmha.adapters.db import incidents, schema
+from vmha.adapters.db import disarming, hosts, incidents, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.reports import HostReport, InstanceReport, Place, ProcessReport, Report
+from vmha.adapters.db.returns import SqlReturns
 from vmha.adapters.db.store import SqlStore
 from vmha.core.events import Event
 
@@ -81,6 +83,7 @@ class SqlRig:
         self._engines: list[Engine] = []
         self.engine = self.open()
         self.store = SqlStore(self.engine)
+        self.returns = SqlReturns(self.engine, via="api")
         self.begin()
 
     def begin(self) -> None:
@@ -136,9 +139,32 @@ class SqlRig:
                 )
             )
 
-    def report(self, host: str, engine: Engine | None = None, *, says_off: bool = True) -> Reported:
-        """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`."""
-        return self._report(host, "COMPUTE_HOST", partial(HostReport, method="auto", says_off=says_off), engine)
+    def disarm(self, kind: str, name: str, *, seconds: float) -> None:
+        """Disarm for a while, as masakari-manage does."""
+        scopes = {
+            "all": disarming.ALL,
+            "segment": disarming.segment(name, name),
+            "host": disarming.host(f"uuid-of-{name}", name),
+        }
+        with transaction(self.engine) as connection:
+            disarming.disarm(connection, scopes[kind], by="ann", why="because", seconds=seconds)
+
+    def disband(self, host: str) -> None:
+        """Mark a host as deleted."""
+        with transaction(self.engine) as connection:
+            row = hosts.find_by_name(connection, host)
+            assert row is not None
+            hosts.delete(connection, row.uuid, now=datetime.fromtimestamp(START, UTC).replace(tzinfo=None))
+
+    def report(
+        self, host: str, engine: Engine | None = None, *, says_off: bool = True, locks: bool = False
+    ) -> Reported:
+        """Accept a notification in one transaction, as the API does, with host_status NORMAL if `says_off`.
+
+        With `locks` it locks the host's row before all else, as the API does.
+        """
+        about = partial(HostReport, method="auto", says_off=says_off)
+        return self._report(host, "COMPUTE_HOST", about, engine, locks=locks)
 
     def report_instance(self, host: str, instance: str) -> Reported:
         """Accept a notification about an instance."""
@@ -149,9 +175,19 @@ class SqlRig:
         """Accept a notification about nova-compute."""
         return self._report(host, "PROCESS", partial(ProcessReport, process="nova-compute", is_running=is_running))
 
-    def _report(self, host: str, type: str, about: Callable[..., Report], engine: Engine | None = None) -> Reported:
+    def _report(
+        self,
+        host: str,
+        type: str,
+        about: Callable[..., Report],
+        engine: Engine | None = None,
+        *,
+        locks: bool = False,
+    ) -> Reported:
         uuid = str(uuid4())
         with transaction(engine or self.engine) as connection:
+            if locks:
+                hosts.lock_by_name(connection, host)
             row = connection.execute(select(schema.hosts).where(schema.hosts.c.name == host)).mappings().one()
             connection.execute(
                 insert(schema.notifications).values(

@@ -1,4 +1,4 @@
-"""The contract of `Store`, held by the SQL store on SQLite."""
+"""The contracts of `Store` and `Returns`, held by SQL on SQLite."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from unit_tests.adapters.db.rig import SqlRig, rigged
+from unit_tests.adapters.db.sql_returns_contract import SqlReturnsContract
 from unit_tests.adapters.db.sql_store_contract import SqlStoreContract
 from vmha.adapters.db import migrate
 from vmha.adapters.db.connection import open_database
@@ -32,6 +33,10 @@ def rig(url: str) -> Iterator[SqlRig]:
 
 class TestSqliteStore(SqlStoreContract):
     """The SQL store on SQLite."""
+
+
+class TestSqliteReturns(SqlReturnsContract):
+    """What lets hosts back, on SQLite."""
 
 
 def test_a_database_without_tables_is_away_until_they_are_made(tmp_path: Path) -> None:

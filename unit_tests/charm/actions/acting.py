@@ -12,7 +12,7 @@ from ops import testing
 from masakari_charm.workload.machine import Command
 from unit_tests.charm.rig import Rig, complete
 
-ASKED = frozenset({"recovery", "fencing", "readiness"})
+ASKED = frozenset({"recovery", "fencing", "readiness", "host"})
 """What actions ask masakari-manage about; hooks ask of configuration and schema."""
 
 

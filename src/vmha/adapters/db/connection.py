@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy import CreateEnginePlugin, Double, event, make_url
-from sqlalchemy.dialects import plugins
+from sqlalchemy import Double, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.functions import GenericFunction
 
+from vmha.adapters.db.pool import POOL_SIZE, READS_ONLY, OurPool
 from vmha.errors import StoreUnavailable, Unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import URL
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -32,9 +30,6 @@ ANSWER_SECONDS = 20
 """How long a statement may take, or wait for another's lock, before the database counts as away; a lease is over by then."""
 
 CONNECT_SECONDS = 5
-
-POOL_SIZE = 20
-"""Connections that are kept, and as many more while all of them are busy."""
 
 UNSTORABLE = {1366: "has characters that this column cannot hold", 1406: "is too long"}
 """MySQL's and MariaDB's errors about a value, in words. Which class of error they come as differs by driver."""
@@ -67,18 +62,22 @@ def _postgresql_now(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def open_database(
-    url: str, *, answer_seconds: int = ANSWER_SECONDS, options: Mapping[str, Any] = MappingProxyType({})
+    url: str,
+    *,
+    answer_seconds: int = ANSWER_SECONDS,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    reads_only: bool = False,
 ) -> Engine:
-    """Open `url` with oslo.db's listeners (error translation, dead connections); no statement is sent yet.
+    """Open `url` with oslo.db's listeners (error translation); no statement is sent yet.
 
-    `options` are those of `vmha.adapters.db.options` that a deployer gave.
+    `options` are those of `vmha.adapters.db.options` that a deployer gave. `reads_only` is for use with `reading` only.
     """
     facade = enginefacade.transaction_context()
     pool = {"connection_recycle_time": 600, "max_pool_size": POOL_SIZE, "max_overflow": POOL_SIZE}
     chosen = {**pool, **options}
     parameters = chosen.pop("connection_parameters", "")
     facade.configure(
-        connection=_complete(url, answer_seconds, parameters),
+        connection=_complete(url, answer_seconds, parameters, reads_only=reads_only),
         sqlite_fk=False,
         max_retries=0,
         thread_checkin=False,  # a sleep for eventlet's sake after each transaction; here are threads
@@ -92,7 +91,12 @@ def open_database(
     return engine
 
 
-def _complete(url: str, answer_seconds: int, parameters: str) -> str:
+def open_reader(engine: Engine, url: str, *, options: Mapping[str, Any] = MappingProxyType({})) -> Engine:
+    """Open the database of `engine` once more, for `reading`; a SQLite file stays with the engine, which keeps its users in order."""
+    return engine if engine.dialect.name == "sqlite" else open_database(url, options=options, reads_only=True)
+
+
+def _complete(url: str, answer_seconds: int, parameters: str, *, reads_only: bool) -> str:
     """Add to the URL what deployers write apart, and what they leave out: bounds of time, and on MySQL all of Unicode.
 
     It overrides `charset=utf8`, as deployers write: an instance may be called by an emoji.
@@ -107,31 +111,12 @@ def _complete(url: str, answer_seconds: int, parameters: str) -> str:
             silence = {"keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3"}
             bounds = {"connect_timeout": connect_seconds, "tcp_user_timeout": f"{seconds}000", **silence}
             parsed = parsed.update_query_dict({**bounds, **parsed.query})
-        case "sqlite" if parsed.database not in (None, "", ":memory:"):
-            parsed = parsed.update_query_dict({**parsed.query, "plugin": Pooled.NAME})
         case _:
             pass
+    if parsed.database not in (None, "", ":memory:"):
+        words = {"plugin": OurPool.NAME, **({READS_ONLY: "1"} if reads_only else {})}
+        parsed = parsed.update_query_dict({**parsed.query, **words})
     return parsed.render_as_string(hide_password=False)
-
-
-class Pooled(CreateEnginePlugin):
-    """Keeps connections to a SQLite file open, as to a server.
-
-    oslo.db would open one for each transaction. That is most of the transaction's time: closing the last one writes the log back.
-    """
-
-    NAME = "vmha_pooled"
-
-    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
-        super().__init__(url, kwargs)
-        kwargs.update(poolclass=QueuePool, pool_size=POOL_SIZE, max_overflow=POOL_SIZE)
-
-    def update_url(self, url: URL) -> URL:
-        """Take our own word out, which the driver would not know."""
-        return url.difference_update_query(["plugin"])
-
-
-plugins.register(Pooled.NAME, __name__, Pooled.__name__)
 
 
 def _prepare_mysql(engine: Engine) -> None:
@@ -225,9 +210,25 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     A value that it cannot hold is `Unstorable`.
     """
+    with _translated(), _storable(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Run statements that change nothing; raises what `transaction` raises.
+
+    Each sees what is stored when it runs, as in a transaction too: that is READ COMMITTED. On a database that was opened to be read
+    only, nothing is sent but they.
+    """
+    with _translated(), _storable(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        with _storable(), engine.begin() as connection:
-            yield connection
+        yield
     except (db_exception.DBConnectionError, db_exception.DBDeadlock, OperationalError, PoolTimeout) as error:
         raise StoreUnavailable(f"the database did not answer: {error}; it is tried again") from error
     except db_exception.DBError as error:

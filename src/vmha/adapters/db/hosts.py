@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import hosts, recoveries
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from vmha.adapters.db.listing import Page
+
+_LIVE = select(hosts).where(hosts.c.deleted == 0)
+_LOCKED_BY_NAME = _LIVE.where(hosts.c.name == bindparam("wanted")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,7 @@ def find_by_name(connection: Connection, name: str) -> Host | None:
 
 def lock_by_name(connection: Connection, name: str) -> Host | None:
     """Return the live host called `name` and keep others from accepting notifications of it until this transaction ends."""
-    query = select(hosts).where(listing.equals(hosts.c.name, name), hosts.c.deleted == 0).with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = None if listing.is_impossible(name) else connection.execute(_LOCKED_BY_NAME, {"wanted": name}).one_or_none()
     return None if row is None else _host(row)
 
 
@@ -72,8 +74,10 @@ def names(connection: Connection) -> frozenset[str]:
     return frozenset(connection.scalars(select(hosts.c.name).where(hosts.c.deleted == 0)))
 
 
-def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None = None) -> tuple[str, str] | None:
-    """Return uuid and phase of the oldest open recovery of one host of the segment, or of any.
+def open_recovery(
+    connection: Connection, *, segment_uuid: str, uuid: str | None = None, kind: str | None = None
+) -> tuple[str, str] | None:
+    """Return uuid and phase of the oldest open recovery of one host of the segment, or of any; of one `kind`, or of any.
 
     The hosts are locked as a report locks them, so that none of them gets a recovery before this transaction ends.
     """
@@ -81,7 +85,9 @@ def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None
     if uuid is not None:
         mine.append(listing.equals(hosts.c.uuid, uuid))
     locked = connection.execute(select(hosts.c.uuid).where(*mine).with_for_update()).scalars().all()
-    is_theirs = (recoveries.c.open_key.is_not(None), recoveries.c.host_uuid.in_(locked))
+    is_theirs: list[ColumnElement[bool]] = [recoveries.c.open_key.is_not(None), recoveries.c.host_uuid.in_(locked)]
+    if kind is not None:
+        is_theirs.append(recoveries.c.kind == kind)
     found = connection.execute(
         select(recoveries.c.uuid, recoveries.c.phase).where(*is_theirs).order_by(recoveries.c.id)
     )
@@ -91,8 +97,7 @@ def open_recovery(connection: Connection, *, segment_uuid: str, uuid: str | None
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[Host]:
     """Return a page of the live hosts that meet all `conditions`."""
-    query = select(hosts).where(hosts.c.deleted == 0, *conditions)
-    return [_host(row) for row in listing.read_page(connection, hosts, query, page, uuid="uuid")]
+    return [_host(row) for row in listing.read_page(connection, hosts, _LIVE, conditions, page, uuid="uuid")]
 
 
 def insert(connection: Connection, values: Mapping[str, Any], *, segment_uuid: str, now: datetime) -> str:

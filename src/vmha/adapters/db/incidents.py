@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vmha.adapters.db import outbox, schema
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from vmha.core.explain import Reason
 
 recoveries = schema.recoveries
+_IS_OPEN = recoveries.c.open_key == bindparam("key")
+_OPEN_ONE = select(recoveries.c.uuid).where(_IS_OPEN)
+_TOUCH_OPEN_ONE = update(recoveries).where(_IS_OPEN).values(wake_at=func.database_now())
+_PUT = insert(schema.inbox).values(created_at=func.database_now())
+_NOW = select(func.database_now())
 
 
 def open_or_join(connection: Connection, report: Report) -> str:
@@ -47,63 +52,61 @@ def open_or_join(connection: Connection, report: Report) -> str:
 
 def say(connection: Connection, recovery_uuid: str, event: Event) -> None:
     """Put a human's word into the inbox of the recovery and let its engine look at once."""
-    connection.execute(
-        insert(schema.inbox).values(
-            recovery_uuid=recovery_uuid, event=json.dumps(event_to_plain(event)), created_at=func.database_now()
-        )
-    )
+    _put(connection, recovery_uuid, event)
     connection.execute(update(recoveries).where(recoveries.c.uuid == recovery_uuid).values(wake_at=func.database_now()))
 
 
 def tell(connection: Connection, recovery_uuid: str, reason: Reason, *, at: float) -> None:
     """Add a line to the timeline of the recovery."""
-    connection.execute(
-        insert(schema.timeline).values(
-            recovery_uuid=recovery_uuid,
-            at=at,
-            engine="api",
-            code=reason.code.name,
-            facts=json.dumps(dict(reason.facts)),
-            sentence=sentence(reason.sentence),
-        )
-    )
+    line = {
+        "recovery_uuid": recovery_uuid,
+        "at": at,
+        "engine": "api",
+        "code": reason.code.name,
+        "facts": json.dumps(dict(reason.facts)),
+        "sentence": sentence(reason.sentence),
+    }
+    connection.execute(insert(schema.timeline), line)
 
 
 def _join(connection: Connection, report: Report) -> str | None:
-    mine = recoveries.c.open_key == report.open_key
-    touched = connection.execute(update(recoveries).where(mine).values(wake_at=func.database_now()))
-    if touched.rowcount == 0:
+    key = {"key": report.open_key}
+    if connection.execute(_TOUCH_OPEN_ONE, key).rowcount == 0:
         return None
-    uuid: str = connection.execute(select(recoveries.c.uuid).where(mine)).scalar_one()
+    uuid: str = connection.execute(_OPEN_ONE, key).scalar_one()
     _attach(connection, uuid, report.place.notification_uuid, is_first=False)
-    say(connection, uuid, report.again)
+    _put(connection, uuid, report.again)
     return uuid
 
 
+def _put(connection: Connection, recovery_uuid: str, event: Event) -> None:
+    values = {"recovery_uuid": recovery_uuid, "event": json.dumps(event_to_plain(event))}
+    connection.execute(_PUT, values)
+
+
 def _open(connection: Connection, report: Report) -> str:
-    now = float(connection.execute(select(func.database_now())).scalar_one())
+    now = float(connection.execute(_NOW).scalar_one())
     uuid = str(uuid4())
     state, decision = report.opened(uuid, now)
-    connection.execute(
-        insert(recoveries).values(
-            uuid=uuid,
-            kind=kind_of(state).name,
-            open_key=report.open_key,
-            host_uuid=state.host_uuid,
-            host_name=state.host,
-            # A version that knows hosts only counts by these: see the table.
-            segment_uuid=state.segment if isinstance(state, Recovery) else "",
-            method=state.method.value if isinstance(state, Recovery) else "",
-            subject=subject_of(state),
-            phase=state.phase.value,
-            message=sentence(state.reason.sentence),
-            state=json.dumps(to_plain(state)),
-            version=1,
-            opened_at=now,
-            wake_at=now,
-            epoch=0,
-        )
-    )
+    row = {
+        "uuid": uuid,
+        "kind": kind_of(state).name,
+        "open_key": report.open_key,
+        "host_uuid": state.host_uuid,
+        "host_name": state.host,
+        # A version that knows hosts only counts by these: see the table.
+        "segment_uuid": state.segment if isinstance(state, Recovery) else "",
+        "method": state.method.value if isinstance(state, Recovery) else "",
+        "subject": subject_of(state),
+        "phase": state.phase.value,
+        "message": sentence(state.reason.sentence),
+        "state": json.dumps(to_plain(state)),
+        "version": 1,
+        "opened_at": now,
+        "wake_at": now,
+        "epoch": 0,
+    }
+    connection.execute(insert(recoveries), row)
     _attach(connection, uuid, report.place.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
@@ -112,8 +115,5 @@ def _open(connection: Connection, report: Report) -> str:
 
 
 def _attach(connection: Connection, recovery: str, notification: str, *, is_first: bool) -> None:
-    connection.execute(
-        insert(schema.recovery_notifications).values(
-            notification_uuid=notification, recovery_uuid=recovery, is_first=is_first
-        )
-    )
+    values = {"notification_uuid": notification, "recovery_uuid": recovery, "is_first": is_first}
+    connection.execute(insert(schema.recovery_notifications), values)

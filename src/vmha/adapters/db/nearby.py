@@ -1,4 +1,6 @@
-"""What the database knows beside the incident of an instance or a process: whether its host is being recovered, and what we did before."""
+"""What the database knows beside the incident of an instance or a process: whether its host is being recovered, whether it is disarmed,
+and what we did before.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import disarming, hosts, schema
 from vmha.core.effects import DisableService, EnableService, StartInstance
 from vmha.core.incidents import ProcessRecovery
 from vmha.core.model import Surroundings
@@ -29,12 +31,15 @@ def read(connection: Connection, incident: InstanceRecovery | ProcessRecovery) -
         return Surroundings(
             host_recovery=connection.execute(_recovery_of(incident.host)).scalar(),
             disabled_by_us=_disabled_by_us(connection, incident),
+            disarmed=disarming.standing_for(connection, incident),
         )
-    hosts = {incident.host} if incident.seen is None else {incident.host, incident.seen.host}
-    open_ones = (connection.execute(_recovery_of(host)).scalar() for host in sorted(hosts))
+    names = {incident.host} if incident.seen is None else {incident.host, incident.seen.host}
+    open_ones = (connection.execute(_recovery_of(host)).scalar() for host in sorted(names))
+    elsewhere = (hosts.find_by_name(connection, name) for name in sorted(names - {incident.host}))
     return Surroundings(
         host_recovery=next((uuid for uuid in open_ones if uuid is not None), None),
         restarts=_restarts(connection, incident),
+        disarmed=disarming.standing_for(connection, incident, *(host for host in elsewhere if host is not None)),
     )
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import notifications
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 Payload = dict[str, Any]
 LOG = logging.getLogger(__name__)
 
+_LIVE = select(notifications).where(notifications.c.deleted == 0)
+_EQUAL_ONES = (
+    select(notifications.c.payload, notifications.c.generated_time, notifications.c.status, notifications.c.message)
+    .where(
+        notifications.c.source_host_uuid == bindparam("host_uuid"),
+        notifications.c.type == bindparam("type"),
+        notifications.c.generated_time >= bindparam("since"),
+        notifications.c.deleted == 0,
+    )
+    .distinct()
+)
+_INSERT = notifications.insert()
+_INSERT_AND_SHOW = _INSERT.returning(*notifications.c)
+_COLUMNS = tuple(notifications.c.keys())
 _FINAL = ("finished", "failed", "ignored")
 
 
@@ -58,8 +72,7 @@ def find(connection: Connection, uuid: str) -> Notification | None:
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[Notification]:
     """Return a page of the live notifications that meet all `conditions`."""
-    query = select(notifications).where(notifications.c.deleted == 0, *conditions)
-    rows = listing.read_page(connection, notifications, query, page, uuid="notification_uuid")
+    rows = listing.read_page(connection, notifications, _LIVE, conditions, page, uuid="notification_uuid")
     return [_notification(row) for row in rows]
 
 
@@ -76,17 +89,10 @@ def equal_ones(
     connection: Connection, *, type: str, host_uuid: str, payload: Mapping[str, Any], since: datetime
 ) -> list[Earlier]:
     """Return what notifications of this type and payload the host has that were generated at `since` or later."""
-    columns = notifications.c
-    shown = (columns.payload, columns.generated_time, columns.status, columns.message)
-    query = select(*shown).where(
-        notifications.c.source_host_uuid == host_uuid,
-        notifications.c.type == type,
-        notifications.c.generated_time >= since,
-        notifications.c.deleted == 0,
-    )
+    found = connection.execute(_EQUAL_ONES, {"host_uuid": host_uuid, "type": type, "since": since})
     return [
         Earlier(row.generated_time, row.status in _FINAL, row.message)
-        for row in connection.execute(query.distinct())
+        for row in found
         if _payload(row.payload) == payload
     ]
 
@@ -108,31 +114,34 @@ def insert(
     `updated_at` is set at once, because upstream's purge never removes rows that have none.
     """
     uuid = str(uuid4())
-    connection.execute(
-        notifications.insert().values(
-            notification_uuid=uuid,
-            generated_time=generated_time,
-            source_host_uuid=host_uuid,
-            type=type,
-            payload=json.dumps(payload),
-            status=status,
-            failover_segment_uuid=segment_uuid,
-            message=message,
-            created_at=now,
-            updated_at=now,
-            deleted=0,
-        )
-    )
+    values = {
+        "notification_uuid": uuid,
+        "generated_time": generated_time,
+        "source_host_uuid": host_uuid,
+        "type": type,
+        "payload": json.dumps(payload),
+        "status": status,
+        "failover_segment_uuid": segment_uuid,
+        "message": message,
+        "created_at": now,
+        "updated_at": now,
+        "deleted": 0,
+    }
+    # As the database keeps it: some cut times to whole seconds.
+    if connection.dialect.insert_returning:
+        return _notification(connection.execute(_INSERT_AND_SHOW, values).one())
+    connection.execute(_INSERT, values)
     query = select(notifications).where(notifications.c.notification_uuid == uuid)
     return _notification(connection.execute(query).one())
 
 
 def _notification(row: Row[Any]) -> Notification:
-    values = dict(row._mapping)
+    values = dict(zip(_COLUMNS, row, strict=True))
     payload = _payload(values["payload"])
     if payload is None:
         _tell_unreadable(row.notification_uuid)
-    return Notification(**{**values, "payload": payload or {}})
+    values["payload"] = payload or {}
+    return Notification(**values)
 
 
 def _payload(text: str | None) -> Payload | None:

@@ -13,7 +13,7 @@ from vmha.adapters.db.schema import fence_proofs, hosts, moves, recoveries, reco
 from vmha.core.kinds import ENDED, KINDS
 from vmha.core.model import Move, Outcome, PowerReading
 from vmha.core.plain import from_plain
-from vmha.core.words import HumanWord
+from vmha.core.stops import HumanWord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +42,7 @@ _SHOWN = (
     recoveries.c.ended_at,
 )
 """All but the state, which grows with the number of instances."""
+_ALL = select(*_SHOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,8 @@ def find_by_notification(connection: Connection, notification_uuid: str) -> Reco
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[RecoveryView]:
     """Return a page of the recoveries that meet all `conditions`."""
-    query = select(*_SHOWN).where(*conditions)
-    return [_recovery(row) for row in listing.read_page(connection, recoveries, query, page, uuid="uuid")]
+    rows = listing.read_page(connection, recoveries, _ALL, conditions, page, uuid="uuid")
+    return [_recovery(row) for row in rows]
 
 
 def notifications_of(connection: Connection, uuid: str) -> list[str]:

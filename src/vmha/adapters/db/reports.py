@@ -11,7 +11,7 @@ from vmha.core.instance_recovery import open_instance
 from vmha.core.model import RecoveryMethod
 from vmha.core.process_recovery import open_process
 from vmha.core.recovery import open_recovery
-from vmha.core.words import DetectorWord
+from vmha.core.stops import DetectorWord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -218,6 +218,7 @@ claims = Table(
     Column("recovery_uuid", String(36), nullable=False, index=True),
     Column("made_at", Double, nullable=False),
     Column("expires_at", Double),  # NULL: until the recovery ends
+    Column("held_by", String(255)),  # who, where the uuid is no recovery's: that of a host's return
 )
 
 fence_proofs = Table(
@@ -290,4 +291,20 @@ alert_deliveries = Table(
     Column("last_error", Text),
     UniqueConstraint("alert_uuid", "webhook", name="alert_deliveries_alert_webhook_key"),
     Index("alert_deliveries_due_idx", "next_at", "webhook"),
+)
+
+disarms = Table(
+    "disarms",
+    ours,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column(
+        "open_key", String(64), unique=True
+    ),  # "all", "segment:<uuid>" or "host:<uuid>" while it stands, NULL when it has ended
+    Column("scope", Text, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_because", Text),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from vmha.adapters.db import listing
 from vmha.adapters.db.schema import failover_segments, hosts, recoveries
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.listing import Page
 
+_LIVE = select(failover_segments).where(failover_segments.c.deleted == 0)
+_BY_UUID = _LIVE.where(failover_segments.c.uuid == bindparam("wanted"))
+_COLUMNS = tuple(failover_segments.c.keys())
 _WAITS = tuple(phase.value for phase in PHASES if phase.is_wait)
 ABANDONED_SECONDS: Final = 120.0
 """So long a recovery that no engine works on keeps its segment as it is: five times as long as another engine takes to take over."""
@@ -51,15 +54,13 @@ class Segment:
 
 def find(connection: Connection, uuid: str) -> Segment | None:
     """Return the live segment with `uuid`."""
-    condition = (listing.equals(failover_segments.c.uuid, uuid), failover_segments.c.deleted == 0)
-    row = connection.execute(select(failover_segments).where(*condition)).one_or_none()
+    row = None if listing.is_impossible(uuid) else connection.execute(_BY_UUID, {"wanted": uuid}).one_or_none()
     return None if row is None else _segment(row)
 
 
 def listed(connection: Connection, conditions: Sequence[ColumnElement[bool]], page: Page) -> list[Segment]:
     """Return a page of the live segments that meet all `conditions`."""
-    query = select(failover_segments).where(failover_segments.c.deleted == 0, *conditions)
-    rows = listing.read_page(connection, failover_segments, query, page, uuid="uuid")
+    rows = listing.read_page(connection, failover_segments, _LIVE, conditions, page, uuid="uuid")
     return [_segment(row) for row in rows]
 
 
@@ -114,5 +115,6 @@ def is_in_use(connection: Connection, uuid: str) -> bool:
 
 def _segment(row: Row[Any]) -> Segment:
     """Build a segment from its row; one from before the column `enabled` existed is enabled."""
-    values = dict(row._mapping)
-    return Segment(**{**values, "enabled": values["enabled"] is not False})
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["enabled"] = values["enabled"] is not False
+    return Segment(**values)

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import nearby, schema
+from vmha.adapters.db import disarming, nearby, returns, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.hosts import lock_by_name
@@ -32,7 +32,7 @@ from vmha.core.incidents import InstancePhase, ProcessPhase
 from vmha.core.kinds import KINDS
 from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
-from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused
+from vmha.errors import LeaseLost, NoLongerWanted, NotYet, ProofRefused
 from vmha.logs import log
 from vmha.ports import Claimed, Lease
 
@@ -161,6 +161,7 @@ class SqlStore:
                 neighbours=neighbours,
                 reserved_hosts=_free_reserves(connection, recovery),
                 proven_off=_proven_off(connection, recovery),
+                disarmed=disarming.standing_for(connection, recovery),
             )
 
     def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
@@ -175,11 +176,18 @@ class SqlStore:
         """Renew the lease and look at proof or phase once more, as the last thing before the order leaves."""
         table = schema.effects
         with transaction(self._engine) as connection:
+            about = None
             if isinstance(order.effect, StopInstance | StartInstance | DisableService | EnableService):
                 # Before anything else, as the API does: a report of this host is either stored before the order leaves, or after.
-                lock_by_name(connection, order.effect.host)
+                about = lock_by_name(connection, order.effect.host)
             if not _extend(connection, lease, terms):
                 raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
+            if order.effect.is_order and disarming.is_stopped(connection, lease, *([about] if about else [])):
+                raise NoLongerWanted(f"order {order.effect.key} is no longer wanted: a human stopped it")
+            if isinstance(order.effect, ForceDown) and returns.is_held(connection, lease.recovery):
+                raise NotYet(
+                    f"{order.effect.host} is being let back by an operator; the order is given again when that is over"
+                )
             door = (table.c.uuid == order.id, table.c.recovery_uuid == lease.recovery, *_needs(order.effect, lease))
             sent = connection.execute(update(table).where(*door).values(sent_at=func.database_now()))
             if sent.rowcount == 1:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.listing import Page
 
+_LIVE = select(vmoves).where(vmoves.c.deleted == 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VMove:
@@ -57,8 +59,8 @@ def listed(
     A notification that joined the recovery of an earlier one shows the earlier one's: they are its moves too.
     """
     owner = _first_of_its_recovery(connection, notification_uuid)
-    query = select(vmoves).where(vmoves.c.notification_uuid == owner, vmoves.c.deleted == 0, *conditions)
-    rows = listing.read_page(connection, vmoves, query, page, uuid="uuid")
+    mine = [vmoves.c.notification_uuid == owner, *conditions]
+    rows = listing.read_page(connection, vmoves, _LIVE, mine, page, uuid="uuid")
     return [VMove(**row._mapping) for row in rows]
 
 

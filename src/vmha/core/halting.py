@@ -1,0 +1,119 @@
+"""A human stops what the engine would do: pause and resume, cancel, and a fleet that is disarmed.
+
+Rules: a halted recovery orders nothing, and what Nova already took is followed to its end; readings go on, so that what is known at its
+end is of now. A pause, or a disarming, ends in the phase in which it began, or in the wait that the readings led to meanwhile; a cancel
+ends the recovery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmha.core import moving
+from vmha.core.explain import Code, because
+from vmha.core.model import Halt, HumanWord, MoveStatus, Outcome, Phase
+
+if TYPE_CHECKING:
+    from vmha.core.draft import Draft
+    from vmha.core.events import Cancelled, Paused, Resumed
+    from vmha.core.explain import Reason
+
+
+def look(draft: Draft) -> None:
+    """Halt where the host, its segment or all is disarmed, and go on where it is armed again."""
+    state, disarmed = draft.state, draft.around.disarmed
+    if state.phase in (Phase.CANCELLING, Phase.ENDED) or (state.halt is not None and state.halt.word is not None):
+        return
+    if disarmed is None:
+        if state.halt is not None:
+            _go_on(draft, draft.say(Code.ARMED_AGAIN, host=state.host))
+    elif state.halt is None or state.reason != _why_disarmed(draft):
+        _halt(draft, None, _why_disarmed(draft))
+
+
+def paused(draft: Draft, event: Paused) -> None:
+    """Take a human's word that nothing more is to be ordered for now. The first stands until somebody resumes."""
+    halt = draft.state.halt
+    if draft.state.phase is Phase.CANCELLING or (halt is not None and halt.word is not None):
+        draft.say(Code.PAUSE_NOT_TAKEN, by=event.by)
+        return
+    word = HumanWord(event.by, event.why, draft.now)
+    _halt(draft, word, because(Code.PAUSED, by=word.by, host=draft.state.host, why=word.why))
+
+
+def resumed(draft: Draft, event: Resumed) -> None:
+    """Take a human's word that it is to go on; what is disarmed stays halted all the same."""
+    halt = draft.state.halt
+    if halt is None or halt.word is None:
+        draft.say(Code.RESUME_NOT_TAKEN, by=event.by)
+    elif draft.around.disarmed is not None:
+        draft.say(Code.PAUSE_OVER, by=event.by, why=event.why)
+        _halt(draft, None, _why_disarmed(draft))
+    else:
+        _go_on(draft, draft.say(Code.PAUSE_OVER, by=event.by, why=event.why))
+
+
+def cancelled(draft: Draft, event: Cancelled) -> None:
+    """Take a human's word that nothing more is to be ordered at all; the recovery ends when what Nova took has ended."""
+    word = HumanWord(event.by, event.why, draft.now)
+    reason = because(Code.CANCELLED, by=word.by, host=draft.state.host, why=word.why)
+    draft.revoke(reason)
+    draft.change(halt=None, unweighed=None, cancel=draft.state.cancel or word)
+    draft.enter(Phase.CANCELLING, reason)
+
+
+def halted(draft: Draft) -> None:
+    """Follow what Nova took, and take no step."""
+    if draft.state.surveyed:
+        moving.follow(draft)
+
+
+def cancelling(draft: Draft) -> None:
+    """Leave alone what nobody works on, follow the rest, and end."""
+    word = draft.state.cancel
+    if word is None:
+        return
+    for move in draft.state.moves:
+        if not (move.status.is_final or move.status.is_in_flight or move.status is MoveStatus.LANDED):
+            reason = because(Code.CANCELLED_MOVE, name=move.name, instance=move.instance, by=word.by)
+            draft.put(replace(move, status=MoveStatus.SKIPPED, ended_at=draft.now, reason=reason))
+    moving.follow(draft)
+    moves = draft.state.moves
+    if all(move.status.is_final for move in moves):
+        facts = {"by": word.by, "why": word.why, "host": draft.state.host}
+        if draft.state.prior is None:
+            draft.end(Outcome.REJECTED, because(Code.CANCELLED_EARLY, **facts))
+        else:
+            moved = sum(move.status is MoveStatus.MOVED for move in moves)
+            draft.end(Outcome.REJECTED, because(Code.CANCELLED_MIDWAY, **facts, moved=moved, total=len(moves)))
+
+
+def _halt(draft: Draft, word: HumanWord | None, reason: Reason) -> None:
+    """Halt, or go on halting for another reason; where it goes on afterwards stays as it was."""
+    state = draft.state
+    before = state.halt or Halt(phase=state.phase, reason=state.reason)
+    draft.change(halt=replace(before, word=word), unweighed=None)
+    draft.enter(Phase.HALTED, reason)
+
+
+def _why_disarmed(draft: Draft) -> Reason:
+    order = draft.around.disarmed
+    if order is None:
+        raise ValueError("nothing is disarmed")
+    return because(Code.DISARMED, host=draft.state.host, **order.facts)
+
+
+def _go_on(draft: Draft, reason: Reason) -> None:
+    """Go back to where it was halted; a round of fencing begins anew, since its time ran on and Nova's silence has to be looked at."""
+    halt, fence = draft.state.halt, draft.state.fence
+    if halt is None:
+        return
+    draft.change(halt=None, heartbeat_due=draft.now, power_due=draft.now, nova_due=draft.now)
+    if halt.phase is not Phase.FENCING:
+        draft.enter(halt.phase, halt.reason)
+    elif draft.state.word is None:
+        draft.enter(Phase.WITNESSING, reason)
+    else:
+        draft.change(fence=replace(fence, round_started_at=draft.now))
+        draft.enter(Phase.FENCING, reason)

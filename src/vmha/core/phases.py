@@ -1,0 +1,55 @@
+"""Where a recovery stands, and how it ended."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where a recovery stands. A phase with `is_wait` stands until a fact or a human ends it, and alerts again."""
+
+    WITNESSING = "witnessing"
+    UNWITNESSED = "unwitnessed"
+    DISPUTED = "disputed"
+    BRAKED = "braked"
+    FENCING = "fencing"
+    UNPROVEN = "unproven"
+    FORCING_DOWN = "forcing_down"
+    PLANNING = "planning"
+    MOVING = "moving"
+    HELD = "held"
+    HALTED = "halted"
+    CANCELLING = "cancelling"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+    @property
+    def is_undecided(self) -> bool:
+        """Tell whether it is not yet clear that the host is dead: no power-off was ordered, and none may be before that is known."""
+        return self in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.FENCING)
+
+    @property
+    def is_wait(self) -> bool:
+        """Tell whether the recovery stands until a fact or a human lets it go on, and alerts meanwhile."""
+        return self.takes_confirm or self is Phase.HALTED
+
+    @property
+    def takes_confirm(self) -> bool:
+        """Tell whether a human may end this phase with confirm or reject."""
+        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED)
+
+
+class Outcome(Enum):
+    """How a recovery ended."""
+
+    RECOVERED = "recovered"
+    NOTHING_TO_MOVE = "nothing_to_move"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    FALSE_ALARM = "false_alarm"
+    RESTARTED = "restarted"
+    LEFT_ALONE = "left_alone"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    SKIPPED = "skipped"
+    ABSORBED = "absorbed"

@@ -1,0 +1,1 @@
+"""Tests of the benches: what they count, and what they say of it."""

@@ -1,0 +1,254 @@
+"""Pause, resume, cancel and disarm: nothing is ordered, all is watched, and it goes on where it stood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from unit_tests.core.states import AROUND, NOW, PRIOR, WORD, Hand, beat, move, proof, recovery, silent_witness
+from vmha.core.effects import Evacuate
+from vmha.core.events import Cancelled, Confirmed, Paused, PowerRead, Rejected, Resumed, TakenOver, Ticked
+from vmha.core.explain import Code, because
+from vmha.core.invariants import Broken, check
+from vmha.core.model import (
+    Disarm,
+    Fence,
+    Halt,
+    MoveStatus,
+    Outcome,
+    Phase,
+    Power,
+    Recovery,
+    RecoveryMethod,
+    Surroundings,
+)
+
+ORDER = Disarm(scope="all hosts", by="ann", why="the network is rebuilt", until=NOW + 600.0, until_text="noon")
+DISARMED = replace(AROUND, disarmed=ORDER)
+
+
+def moving(*statuses: MoveStatus, around: Surroundings = AROUND) -> Hand:
+    """A recovery with a proof, and an instance in each of these states."""
+    moves = tuple(move(f"vm{number}", status) for number, status in enumerate(statuses))
+    state = recovery(
+        Phase.MOVING,
+        proof=proof(),
+        fence=Fence(proofs=1, readings=proof().readings),
+        prior=PRIOR,
+        surveyed=True,
+        moves=moves,
+    )
+    return Hand(state=state, around=around)
+
+
+def paused(state: Recovery) -> Hand:
+    """What becomes of it when ann pauses."""
+    hand = Hand(state=state)
+    hand.hear(Paused(by="ann", why="wait"))
+    return hand
+
+
+def orders(hand: Hand, seconds: float = 0.0) -> list[str]:
+    """What is ordered when time passes."""
+    return [effect.key for effect in hand.hear(Ticked(), after=seconds).effects if effect.is_order]
+
+
+def test_a_pause_orders_nothing_until_it_is_over() -> None:
+    """What waits to be moved is not ordered while it stands, however long, and at once when it is over."""
+    hand = moving(MoveStatus.PENDING)
+    assert hand.hear(Paused(by="ann", why="wait")).state.phase is Phase.HALTED
+    assert [orders(hand, 5.0), orders(hand, 5.0)] == [[], []]
+    assert hand.state.reason.sentence.startswith("ann paused the recovery of c1: wait")
+    decision = hand.hear(Resumed(by="bob", why="go"))
+    assert decision.state.phase is Phase.MOVING
+    assert decision.state.halt is None
+    assert [effect.key for effect in decision.effects if isinstance(effect, Evacuate)]
+
+
+def test_a_disarming_ends_by_itself() -> None:
+    """Where the surroundings name a disarming nothing is ordered, and once they name none it goes on."""
+    hand = moving(MoveStatus.PENDING, around=DISARMED)
+    assert orders(hand) == []
+    assert hand.state.phase is Phase.HALTED
+    assert "ann disarmed all hosts until noon" in hand.state.reason.sentence
+    assert hand.state.wake_at is not None
+    assert hand.state.wake_at <= hand.now + hand.policy.witness_interval_seconds
+    hand.around = AROUND
+    assert orders(hand, 2.0)
+    assert hand.state.phase is Phase.MOVING
+
+
+def test_a_longer_disarming_is_named_without_another_line() -> None:
+    """Its end is shown as it stands now; the timeline does not repeat it."""
+    hand = moving(MoveStatus.PENDING, around=DISARMED)
+    hand.hear(Ticked())
+    hand.around = replace(AROUND, disarmed=replace(ORDER, until_text="midnight"))
+    decision = hand.hear(Ticked(), after=2.0)
+    assert "until midnight" in decision.state.reason.sentence
+    assert decision.reasons == ()
+
+
+def test_a_pause_outlives_a_disarming_and_the_reverse() -> None:
+    """Each stops by itself: it goes on when neither stands."""
+    hand = moving(MoveStatus.PENDING, around=DISARMED)
+    hand.hear(Paused(by="bob", why="not before I looked"))
+    hand.around = AROUND
+    assert orders(hand, 2.0) == []
+    hand.around = DISARMED
+    hand.hear(Resumed(by="bob", why="looked"))
+    assert hand.state.phase is Phase.HALTED
+    assert hand.state.reason.code is Code.DISARMED
+    hand.around = AROUND
+    assert orders(hand, 2.0)
+
+
+@pytest.mark.parametrize("phase", [Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN])
+def test_a_wait_is_the_same_wait_afterwards(phase: Phase) -> None:
+    """It goes on in the phase and for the reason that stood before, and looks at once."""
+    before = recovery(
+        phase, reason=because(Code.BRAKED, failures=3, hosts=4, seconds=1, allowed=2, host="c1"), was_braked=True
+    )
+    hand = paused(before)
+    assert hand.state.halt == Halt(
+        phase=phase, reason=before.reason, word=hand.state.halt.word if hand.state.halt else None
+    )
+    after = hand.hear(Resumed(by="ann", why="go"), after=1.0).state
+    assert after.phase in (phase, Phase.WITNESSING)
+    assert {"heartbeats", "power"} <= after.outstanding
+
+
+def test_a_round_of_fencing_begins_anew() -> None:
+    """Nova's silence has to be seen again before a power-off, as its time ran on meanwhile; a human's word stands for it."""
+    fencing = recovery(Phase.FENCING, fence=Fence(rounds=1, round_started_at=NOW - 40.0), witness=silent_witness())
+    hand = paused(fencing)
+    hand.hear(Resumed(by="ann", why="go"), after=600.0)
+    assert hand.state.phase is Phase.WITNESSING
+    hand = paused(replace(fencing, word=WORD))
+    hand.hear(Resumed(by="ann", why="go"), after=600.0)
+    assert hand.state.phase is Phase.FENCING
+    assert hand.state.fence.round_started_at == hand.now
+
+
+def test_a_host_that_comes_back_meanwhile_is_seen() -> None:
+    """A reading of ON ends the proof at once, and what goes on is the wait for a human."""
+    hand = moving(MoveStatus.PENDING)
+    hand.hear(Paused(by="ann", why="wait"))
+    hand.hear(PowerRead(answers="power", power=Power.ON, address="bmc"), after=5.0)
+    assert hand.state.proof is None
+    assert hand.state.phase is Phase.HALTED
+    decision = hand.hear(Resumed(by="ann", why="go"))
+    assert decision.state.phase is Phase.UNPROVEN
+    assert decision.state.reason.code is Code.HOST_RETURNED
+    assert not [effect for effect in decision.effects if effect.is_order]
+
+
+def test_only_the_first_pause_counts() -> None:
+    """A second one changes nothing and is told; so is a resume of what nobody paused, and a confirm of what is halted."""
+    hand = paused(recovery())
+    assert hand.hear(Paused(by="bob", why="me too")).reasons[0].code is Code.PAUSE_NOT_TAKEN
+    assert hand.state.halt is not None
+    assert hand.state.halt.word is not None
+    assert hand.state.halt.word.by == "ann"
+    assert hand.hear(Confirmed(by="bob", why="off")).reasons[0].code is Code.CONFIRM_HALTED
+    assert hand.state.word is None
+    hand.hear(Resumed(by="bob", why="go"))
+    assert hand.hear(Resumed(by="bob", why="go")).reasons[0].code is Code.RESUME_NOT_TAKEN
+    disarmed = Hand(state=recovery(), around=DISARMED)
+    disarmed.hear(Ticked())
+    assert disarmed.hear(Resumed(by="bob", why="go")).reasons[0].code is Code.RESUME_NOT_TAKEN
+    assert disarmed.state.phase is Phase.HALTED
+
+
+def test_a_pause_alerts_and_alerts_again() -> None:
+    """Humans are told at once and on schedule, since a pause is forgotten more easily than it is made."""
+    hand = paused(recovery())
+    assert hand.state.alert_due == NOW + hand.policy.alert_interval_seconds
+    told = hand.hear(Ticked(), after=hand.policy.alert_interval_seconds).effects
+    assert [effect.key for effect in told].count("alert") == 1
+
+
+def test_another_engine_keeps_the_pause() -> None:
+    """A takeover goes on halting."""
+    hand = paused(recovery(Phase.BRAKED, was_braked=True))
+    hand.hear(TakenOver(engine="e2", before="e1"))
+    assert hand.state.phase is Phase.HALTED
+    assert orders(hand, 5.0) == []
+
+
+def test_a_cancel_follows_what_nova_took() -> None:
+    """What nobody works on is left alone at once; it ends when the rest has ended, with both counts."""
+    hand = moving(MoveStatus.MOVED, MoveStatus.ACCEPTED, MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED)
+    decision = hand.hear(Cancelled(by="ann", why="restored from backup"))
+    assert decision.state.phase is Phase.CANCELLING
+    assert decision.state.proof is None
+    assert [each.status for each in decision.state.moves[2:]] == [MoveStatus.SKIPPED] * 3
+    assert decision.state.moves[1].status is MoveStatus.ACCEPTED
+    hand.state = replace(
+        hand.state,
+        moves=tuple(
+            replace(each, status=MoveStatus.MOVED) if each.status.is_in_flight else each for each in hand.state.moves
+        ),
+    )
+    ended = hand.hear(Ticked(), after=5.0).state
+    assert (ended.phase, ended.outcome) == (Phase.ENDED, Outcome.REJECTED)
+    assert "2 of 5 instances of c1 moved" in ended.reason.sentence
+
+
+def test_a_cancel_before_anything_was_done_ends_at_once() -> None:
+    """Also out of a pause."""
+    hand = paused(recovery(Phase.BRAKED))
+    ended = hand.hear(Cancelled(by="ann", why="being replaced")).state
+    assert (ended.phase, ended.outcome, ended.halt) == (Phase.ENDED, Outcome.REJECTED, None)
+    assert ended.reason.sentence == "ann cancelled: being replaced; nothing more is done for c1"
+
+
+def test_a_reject_ends_what_is_halted() -> None:
+    """Whatever halted it, and whether that is over just then."""
+    assert paused(recovery()).hear(Rejected(by="ann", why="well")).state.outcome is Outcome.REJECTED
+    disarmed = Hand(state=recovery(), around=DISARMED)
+    disarmed.hear(Ticked())
+    disarmed.around = AROUND
+    ended = disarmed.hear(Rejected(by="ann", why="well")).state
+    assert (ended.phase, ended.wake_at) == (Phase.ENDED, None)
+
+
+def test_what_is_cancelled_is_neither_paused_nor_disarmed() -> None:
+    """It orders nothing anyway; a reject ends it at once."""
+    hand = moving(MoveStatus.ACCEPTED, around=AROUND)
+    hand.hear(Cancelled(by="ann", why="no"))
+    hand.around = DISARMED
+    assert hand.hear(Paused(by="bob", why="wait")).reasons[0].code is Code.PAUSE_NOT_TAKEN
+    assert hand.state.phase is Phase.CANCELLING
+    assert hand.hear(Rejected(by="ann", why="now")).state.outcome is Outcome.REJECTED
+
+
+def test_a_heartbeat_is_heard_while_it_is_halted() -> None:
+    """So a host that lives is disputed when it goes on, and not powered off."""
+    hand = paused(recovery(witness=silent_witness()))
+    hand.hear(beat("b2", "b4"), after=3.0)
+    hand.hear(Resumed(by="ann", why="go"), after=1.0)
+    assert hand.state.phase is Phase.DISPUTED
+
+
+@pytest.mark.parametrize(
+    "stop", [{"cancel": WORD}, {"halt": Halt(phase=Phase.MOVING, reason=because(Code.OPENED, host="c1"))}, {}]
+)
+def test_the_promise_is_checked(stop: dict[str, object]) -> None:
+    """An order beside a halt, a cancel or a disarming is a broken promise, whoever decided it."""
+    hand = moving(MoveStatus.PENDING)
+    decision = hand.hear(Ticked())
+    assert [effect for effect in decision.effects if effect.is_order]
+    around = AROUND if stop else DISARMED
+    broken = replace(decision, state=replace(decision.state, **stop))
+    with pytest.raises(Broken, match="although a human stopped it"):
+        check(hand.state, broken, hand.now, hand.policy, around)
+
+
+def test_a_reserved_host_is_not_enabled_meanwhile() -> None:
+    """Nor is anything else ordered that the method would need."""
+    hand = moving(MoveStatus.PENDING)
+    hand.state = replace(hand.state, method=RecoveryMethod.RESERVED_HOST)
+    hand.around = replace(DISARMED, reserved_hosts=("c4",))
+    assert orders(hand) == []
+    assert hand.state.reserved == ()
