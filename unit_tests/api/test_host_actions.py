@@ -60,6 +60,8 @@ def test_a_return_is_no_step_of_the_recovery() -> None:
     """Upstream's clients see the steps of the recovery, and none that begins after its end."""
     view = RecoveryView(
         uuid="r",
+        kind="host",
+        subject=None,
         host_name="c1",
         host_uuid="h",
         segment_uuid="s",

@@ -21,7 +21,7 @@ from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.core.explain import Code, because
 from vmha.core.returning import Returned, ReturnRefused, Wish
-from vmha.errors import NovaRefused, NovaUnavailable
+from vmha.errors import NovaRefused, NovaUnavailable, UnknownHost
 
 HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
 HOSTS = frozenset(f"c{number}" for number in range(1, 10))
@@ -50,7 +50,7 @@ class World:
     of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
     With `authtoken` callers need a token, and these are the options of its check. `is_taken_out` of the load balancer's hands by a file.
 
-    `against` names reasons for which no host is let back; `returns` keeps who wanted it.
+    `against` names reasons for which no host is let back; `returns` keeps who wanted it. With `is_gone` a host was removed just before.
     """
 
     folder: Path
@@ -67,6 +67,7 @@ class World:
     authtoken: dict[str, str] | None = None
     is_taken_out: bool = False
     against: tuple[str, ...] = ()
+    is_gone: bool = False
     returns: list[tuple[str, Wish, bool]] = field(default_factory=list)
     bell: CountingBell = field(default_factory=CountingBell)
 
@@ -125,6 +126,8 @@ class World:
 
     def let_back(self, host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
         """Keep the wish, and do as if all was done, or refuse."""
+        if self.is_gone:
+            raise UnknownHost(host)
         self.returns.append((host, wish, is_dry))
         reasons = tuple(because(Code[name], host=host) for name in self.against)
         if reasons:

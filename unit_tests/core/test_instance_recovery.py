@@ -668,7 +668,7 @@ def test_a_disarming_halts_in_place_of_an_order() -> None:
         assert hand.state.wake_at <= hand.now + POLICY.witness_interval_seconds
     hand.around = ALONE
     decision = hand.hear(events.Ticked(), after=2.0)
-    assert [reason.code for reason in decision.reasons] == [Code.INSTANCE_ARMED]
+    assert [reason.code for reason in decision.reasons] == [Code.INSTANCE_ARMED] == [hand.state.reason.code]
     assert decision.effects == (ReadInstance("i1", closely=True),)
     assert orders(hand.look(GUEST)) == [StopInstance("i1", "c1", 1)]
     assert hand.said.count(Code.INSTANCE_DISARMED) == 1

@@ -390,7 +390,7 @@ def test_a_disarming_halts_in_place_of_an_order(is_running: bool) -> None:
         assert hand.state.wake_at <= hand.now + POLICY.witness_interval_seconds
     hand.around = around
     decision = hand.hear(events.Ticked(), after=2.0)
-    assert [reason.code for reason in decision.reasons] == [Code.PROCESS_ARMED]
+    assert [reason.code for reason in decision.reasons] == [Code.PROCESS_ARMED] == [hand.state.reason.code]
     assert hand.kinds(decision) == [ReadService]
     assert hand.kinds(hand.look(found)) == [EnableService if is_running else DisableService]
     assert hand.said.count(Code.PROCESS_DISARMED) == 1

@@ -47,7 +47,8 @@ def document(recovery: Incident, alert: Alert, *, number: int, at: float) -> dic
         "summary": sentence(alert.reason.sentence),
         "facts": {name: sentence(value) for name, value in alert.reason.facts},
         "phase": recovery.phase.value,
-        "outcome": recovery.outcome.value if recovery.outcome else None,
+        # A word that is refused in the decision that ends the recovery is told beside the end, and is not it.
+        "outcome": recovery.outcome.value if recovery.outcome and alert.kind is AlertKind.ENDED else None,
         "proof": recovery.proof.rung.value if isinstance(recovery, Recovery) and recovery.proof else None,
         "instances": _instances(recovery),
         "opened_at": _moment(recovery.opened_at),

@@ -138,7 +138,7 @@ def awaiting(draft: Draft) -> None:
 def halted(draft: Draft) -> None:
     """Order nothing while the host is disarmed, and look again when that is over; nobody tells when it is."""
     if not _awaits_host(draft) and not guests.halt(draft):
-        draft.say(Code.INSTANCE_ARMED, **labelled(draft.state))
+        draft.change(reason=draft.say(Code.INSTANCE_ARMED, **labelled(draft.state)))
         _read_closely(draft)
 
 

@@ -110,7 +110,7 @@ def changing(draft: Draft) -> None:
 def halted(draft: Draft) -> None:
     """Order nothing while the host is disarmed, and look again when that is over; nobody tells when it is."""
     if not _is_absorbed(draft) and not _halt(draft):
-        draft.say(Code.PROCESS_ARMED, host=draft.state.host)
+        draft.change(reason=draft.say(Code.PROCESS_ARMED, host=draft.state.host))
         _read_again(draft)
 
 
