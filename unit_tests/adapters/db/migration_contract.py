@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import MetaData, insert, inspect, text
 from sqlalchemy.engine import Engine
 
 from vmha.adapters.db import adoption, migrate, schema
@@ -162,6 +162,29 @@ class MigrationContract:
             connection.execute(text(claim), {"key": "reserved:c2"})
             held = connection.execute(text("SELECT claim_key, held_by FROM claims ORDER BY claim_key")).all()
         assert [tuple(row) for row in held] == [("reserved:c1", None), ("reserved:c2", None)]
+
+    def test_recoveries_of_before_have_no_subject(self, fresh: Fresh) -> None:
+        """A database of step 0005 keeps its recoveries; a sync that died between column and index is finished."""
+        engine = synced(fresh())
+        table = schema.recoveries
+        (index,) = [each for each in table.indexes if "subject" in each.columns]
+        nothing = dict.fromkeys(("host_uuid", "host_name", "segment_uuid", "method", "phase", "message", "state"), "x")
+        with transaction(engine) as connection:
+            connection.execute(
+                insert(table).values(uuid="r", kind="host", version=1, opened_at=1.0, epoch=0, **nothing)
+            )
+        for left in ((), ("subject",)):
+            with transaction(engine) as connection:
+                index.drop(connection)
+                if not left:
+                    connection.execute(text("ALTER TABLE recoveries DROP COLUMN subject"))
+                connection.execute(text("UPDATE vmha_alembic_version SET version_num = '0005'"))
+            migrate.sync(engine)
+            assert differences(engine, schema.ours) == []
+            assert index.name in {each["name"] for each in inspect(engine).get_indexes("recoveries")}
+            with transaction(engine) as connection:
+                kept = connection.execute(text("SELECT uuid, kind, subject FROM recoveries")).all()
+            assert [tuple(row) for row in kept] == [("r", "host", None)]
 
     def test_a_sync_that_died_is_finished(self, fresh: Fresh) -> None:
         """Where a process died between two tables (MySQL commits each), the next sync makes the rest."""
