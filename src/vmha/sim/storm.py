@@ -227,13 +227,16 @@ class Storm:
         return word is not None
 
     def on_the_fleet(self, name: str) -> None:
-        """Disarm all, the segment or a host, for a while."""
+        """Disarm all, the segment or a host, for a while; a guest or a process may fail meanwhile."""
         self.result.faults[name] += 1
         host = self.random.choice(HOSTS)
         scope = self.random.choice(("all", f"segment {self.rig.memory.hosts[host].segment}", f"host {host}"))
         until = self.world.now + self.random.choice((30.0, 120.0))
         order = Disarm(scope=scope, by="ann", why="the network is rebuilt", until=until, until_text=f"{until:.0f} s")
         self.rig.memory.disarms[scope] = order
+        fails = self.random.choice((None, guest_fails, process_stops))
+        if fails is not None:
+            self.world.after(5.0, lambda: fails(self, fails.__name__))
 
     def _is_heard(self, state: Recovery) -> bool:
         heard_at = state.witness.changed_at
