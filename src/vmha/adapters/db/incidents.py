@@ -134,7 +134,7 @@ def _open(connection: Connection, report: HostReport) -> str:
     _attach(connection, uuid, report.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
-    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now)
+    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now, is_new=True)
     return uuid
 
 
