@@ -21,7 +21,7 @@ from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.core.explain import Code, because
 from vmha.core.returning import Returned, ReturnRefused, Wish
-from vmha.errors import NovaRefused, NovaUnavailable
+from vmha.errors import NovaRefused, NovaUnavailable, UnknownHost
 
 HYPERVISORS = {"rack4-slot1.example.org": "c1", "rack4-slot11.example.org": "c2"}
 HOSTS = frozenset(f"c{number}" for number in range(1, 10))
@@ -50,7 +50,7 @@ class World:
     of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
     With `authtoken` callers need a token, and these are the options of its check. `is_taken_out` of the load balancer's hands by a file.
 
-    `against` names reasons for which no host is let back; `returns` keeps who wanted it.
+    `against` names reasons for which no host is let back; `returns` keeps who wanted it. A host that `is_removed_meanwhile` is gone by then.
     """
 
     folder: Path
@@ -61,6 +61,7 @@ class World:
     options: dict[str, str] = field(default_factory=dict)
     nova_trouble: str | None = None
     nova_refusal: tuple[int, str] | None = None
+    is_removed_meanwhile: bool = False
     defect: str | None = None
     database_is_away: bool = False
     longest_value: int | None = None
@@ -124,7 +125,9 @@ class World:
         return {name: host for name, host in HYPERVISORS.items() if part in name}
 
     def let_back(self, host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
-        """Keep the wish, and do as if all was done, or refuse."""
+        """Keep the wish, and do as if all was done, or refuse; or find that somebody else has just removed the host."""
+        if self.is_removed_meanwhile:
+            raise UnknownHost(host)
         self.returns.append((host, wish, is_dry))
         reasons = tuple(because(Code[name], host=host) for name in self.against)
         if reasons:
