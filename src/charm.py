@@ -30,6 +30,7 @@ from masakari_charm.workload.machine import Machine
 logger = logging.getLogger(__name__)
 
 ACTIONS = {
+    "answer-recovery": "actions.answer_recovery",
     "check-readiness": "actions.check_readiness",
     "confirm-host-down": "actions.confirm_host_down",
     "fencing-check": "actions.fencing_check",

@@ -117,8 +117,8 @@ SUITES = (
     Suite(name="clients", minutes=3, commands=(pytest("tests/clients"),)),
     Suite(name="differential", minutes=2, commands=(pytest("tests/differential"),)),
     # Half a minute, most of it for making the requests up.
-    Suite(name="openapi", minutes=2, commands=(pytest("tests/openapi", "--requests=3000"),)),
-    Suite(name="servers", minutes=3, commands=(pytest("tests/servers"),)),
+    Suite(name="openapi", minutes=2, commands=(pytest("tests/openapi", "--requests=3000"),), beside="adoption"),
+    Suite(name="servers", minutes=3, commands=(pytest("tests/servers"),), beside="service"),
     Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
     Suite(name="packing", minutes=3, commands=(pytest("tests/packing"),), packages=("python3-apt", "python3-venv")),
     Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",), beside="packing"),

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 AT_LEAST = 5
 REQUESTS = 300
-OURS = "/recoveries"
-"""Upstream has nothing below this path."""
+OURS = ("/recoveries", "/segments/{segment}/hosts/{host}/action")
+"""Upstream has nothing below these paths."""
 
 
 def seldom(sent: Iterable[tuple[Request, Answer]]) -> list[str]:

@@ -24,7 +24,7 @@ from tests.juju.standin.machine import Machine
 from tests.juju.standin.tools import Answer
 
 # What actions ask about.
-ASKED = ("recovery", "fencing", "readiness")
+ASKED = ("recovery", "fencing", "readiness", "host")
 # What `masakari-manage db check` ends with where the schema is older than the release needs.
 BEHIND = 3
 PROGRAM = """\

@@ -189,6 +189,7 @@ ASKING: dict[str, tuple[dict[str, str], str]] = {
     "show-recovery": ({"recovery": "5ea2e72a-0000"}, "recovery show"),
     "confirm-host-down": ({"host": "c1", **WORD}, "recovery list"),
     "fencing-check": ({"host": "c9"}, "fencing check"),
+    "answer-recovery": ({"word": "pause", "host": "c1", **WORD}, "recovery list"),
     "return-host": ({"host": "c1", **WORD}, "host return"),
     "check-readiness": ({}, "readiness"),
 }
@@ -212,6 +213,7 @@ def test_an_action_that_cannot_be_answered(
     [
         ("show-recovery", {}, "'recovery' is a required property"),
         ("confirm-host-down", {"host": "c1", "by": "ann"}, "'reason' is a required property"),
+        ("answer-recovery", {"word": "confirm", "host": "c1", **WORD}, "'confirm' is not one of"),
         ("return-host", {"host": "c1", "reason": "new board"}, "'by' is a required property"),
         ("list-recoveries", {"everything": True}, "Additional properties are not allowed"),
     ],

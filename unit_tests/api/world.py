@@ -50,7 +50,7 @@ class World:
     of a mistake of ours. Where `database_is_away` every request meets that, with `longest_value` SQLite holds no longer row.
     With `authtoken` callers need a token, and these are the options of its check. `is_taken_out` of the load balancer's hands by a file.
 
-    `against` names reasons for which no host is let back; `returns` keeps who wanted it. With `is_gone` a host was removed just before.
+    `against` names reasons for which no host is let back; `returns` keeps who wanted it. A host that `is_removed_meanwhile` is gone by then.
     """
 
     folder: Path
@@ -61,13 +61,13 @@ class World:
     options: dict[str, str] = field(default_factory=dict)
     nova_trouble: str | None = None
     nova_refusal: tuple[int, str] | None = None
+    is_removed_meanwhile: bool = False
     defect: str | None = None
     database_is_away: bool = False
     longest_value: int | None = None
     authtoken: dict[str, str] | None = None
     is_taken_out: bool = False
     against: tuple[str, ...] = ()
-    is_gone: bool = False
     returns: list[tuple[str, Wish, bool]] = field(default_factory=list)
     bell: CountingBell = field(default_factory=CountingBell)
 
@@ -125,8 +125,8 @@ class World:
         return {name: host for name, host in HYPERVISORS.items() if part in name}
 
     def let_back(self, host: str, wish: Wish, *, is_dry: bool = False) -> Returned:
-        """Keep the wish, and do as if all was done, or refuse."""
-        if self.is_gone:
+        """Keep the wish, and do as if all was done, or refuse; or find that somebody else has just removed the host."""
+        if self.is_removed_meanwhile:
             raise UnknownHost(host)
         self.returns.append((host, wish, is_dry))
         reasons = tuple(because(Code[name], host=host) for name in self.against)

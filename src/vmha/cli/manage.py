@@ -14,7 +14,7 @@ choose_threads()
 
 from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema  # noqa: E402 - oslo comes after the choice of threads
 from vmha.adapters.db.connection import transaction  # noqa: E402
-from vmha.cli import alerts, disarming, fencing, hosts, purging, readiness  # noqa: E402
+from vmha.cli import alerts, disarming, fencing, hosts, plan, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
 from vmha.cli.person import person  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     hosts.add_commands(categories)
     fencing.add_commands(categories)
     readiness.add_commands(categories)
+    plan.add_commands(categories)
     disarming.add_commands(categories)
     return parser
 

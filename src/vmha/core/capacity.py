@@ -86,17 +86,26 @@ def _shortage(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> NoRoom 
     return None
 
 
-def _first_fit(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> Fits | Unclear:
+def first_fit(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> dict[str, str | None]:
+    """Give each consumer the first host that has room for it, the big ones first; None where none has any left."""
     left = {host: dict(room.free) for host, room in rooms.items()}
     sizes = _sum(room.size for room in rooms.values())
-    where: dict[str, str] = {}
+    where: dict[str, str | None] = {}
     for consumer, amounts in sorted(load.items(), key=lambda item: (-_share(item[1], sizes), item[0])):
         host = next((host for host in left if _takes(rooms[host], left[host], amounts)), None)
+        where[consumer] = host
+        if host is not None:
+            for name, amount in amounts.items():
+                left[host][name] = left[host].get(name, 0) - amount
+    return where
+
+
+def _first_fit(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> Fits | Unclear:
+    where: dict[str, str] = {}
+    for consumer, host in first_fit(load, rooms).items():
         if host is None:
             return Unclear(consumer)
         where[consumer] = host
-        for name, amount in amounts.items():
-            left[host][name] = left[host].get(name, 0) - amount
     return Fits(where)
 
 

@@ -225,12 +225,12 @@ def _reserves(facts: Facts) -> Iterator[Finding]:
 def _reserve(segment: SegmentFacts) -> Finding:
     """Say whether those that its method sends instances to would hold any one of its hosts."""
     where = f"segment {segment.name}: "
-    takers = {host.name: host.room for host in _takers(segment) if host.room is not None}
+    able = {host.name: host.room for host in takers(segment) if host.room is not None}
     loaded = {host.name: host.room for host in segment.hosts if host.may_fail and host.room is not None}
     unknown = [host.name for host in segment.hosts if host.may_fail and host.room is None]
     doubt: Finding | None = None
     for name, room in sorted(loaded.items(), key=lambda item: (-item[1].fullness, item[0])):
-        others = {host: taker for host, taker in takers.items() if host != name}
+        others = {host: taker for host, taker in able.items() if host != name}
         if not others:
             return _not_ok(Check.RESERVE, f"{where}nobody could take over for {name}", _more_hosts(segment))
         match place(room.held, others):
@@ -247,7 +247,7 @@ def _reserve(segment: SegmentFacts) -> Finding:
     return doubt or _ok(Check.RESERVE, f"{where}{_fullest(segment, loaded)}")
 
 
-def _takers(segment: SegmentFacts) -> tuple[HostFacts, ...]:
+def takers(segment: SegmentFacts) -> tuple[HostFacts, ...]:
     """Return the hosts that would be sent instances: `auto` never wakes a reserved host, `reserved_host` uses no other."""
     up = tuple(host for host in segment.hosts if host.can_take_over)
     match segment.method:
@@ -288,9 +288,9 @@ def _idle(segment: SegmentFacts) -> str:
 def _fullest(segment: SegmentFacts, loaded: Mapping[str, Room]) -> str:
     name, room = max(loaded.items(), key=lambda item: (item[1].fullness, item[0]))
     amounts = ", ".join(f"{amount} {resource}" for resource, amount in sorted(room.used.items()) if amount) or "nothing"
-    takers = _takers(segment)
-    reserves = ", ".join(sorted(host.name for host in takers if host.is_reserved))
-    others = "the other hosts" if any(not host.is_reserved for host in takers) else ""
+    able = takers(segment)
+    reserves = ", ".join(sorted(host.name for host in able if host.is_reserved))
+    others = "the other hosts" if any(not host.is_reserved for host in able) else ""
     who = " and ".join(part for part in (f"reserved {reserves}" if reserves else "", others) if part)
     return f"{who} would hold any host of it; the fullest is {name} with {amounts}{_idle(segment)}"
 

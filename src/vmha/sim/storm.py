@@ -324,7 +324,7 @@ def report(result: Result, seconds: float) -> None:
         print(f"VIOLATION {sentence}")
     if result.violations:
         seed = result.violations[0].split()[1].rstrip(":")
-        print(f"replay: python -m vmha.sim.storm --seed {seed}")
+        print(f"replay: python -m vmha sim --storm --seed {seed}")
 
 
 def replay(seed: int) -> int:
@@ -346,12 +346,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2000, help="how many seeds, from 0 (default 2000)")
     parser.add_argument("--seed", type=int, help="play this one and print its timeline")
     options = parser.parse_args()
-    if options.seed is not None:
-        return replay(options.seed)
+    return replay(options.seed) if options.seed is not None else play(options.seeds)
+
+
+def play(seeds: int) -> int:
+    """Play seeds 0 to `seeds` - 1 on all cores and print what occurred; exit code 1 as `main` says."""
     began = time.monotonic()
-    result = run_seeds(range(options.seeds), processes=multiprocessing.cpu_count())
+    result = run_seeds(range(seeds), processes=multiprocessing.cpu_count())
     report(result, time.monotonic() - began)
-    absent = missing(result) if options.seeds >= 2000 else []
+    absent = missing(result) if seeds >= 2000 else []
     if absent:
         print("never occurred: " + ", ".join(absent))
     return 1 if result.violations or absent else 0

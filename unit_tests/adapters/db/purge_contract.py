@@ -229,6 +229,15 @@ class PurgeContract:
         assert past.purge() == {"alerts": 1, "alert_deliveries": 1}
         assert past.rows() == {"alerts": 1, "alert_deliveries": 1}
 
+    def test_a_disarming_goes_by_its_end(self, fresh: Callable[[], str]) -> None:
+        """One that ended long ago goes; one that ended of late, or stands, however long ago it was made, stays."""
+        past = Past(fresh())
+        common = {"scope": "all hosts", "by_whom": "ann", "why": "storage", "made_at": OLD, "until": OLD}
+        for key, ended_at in ((None, OLD), (None, NEW), ("all", None)):
+            past.add(schema.disarms, open_key=key, ended_at=ended_at, **common)
+        assert past.purge() == {"disarms": 1}
+        assert past.rows() == {"disarms": 2}
+
     def test_what_upstreams_purge_left_goes(self, fresh: Callable[[], str]) -> None:
         """Moves and task flows without a notification go by their own age, and notifications that were never changed by theirs."""
         past = Past(fresh(), with_flows=True)

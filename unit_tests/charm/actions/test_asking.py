@@ -19,6 +19,7 @@ ASKING: tuple[tuple[str, dict[str, str]], ...] = (
     ("fencing-check", {}),
     ("check-readiness", {}),
     ("confirm-host-down", {"host": "c1", "reason": "cable", "by": "ann"}),
+    ("answer-recovery", {"word": "pause", "host": "c1", "reason": "cable", "by": "ann"}),
     ("return-host", {"host": "c1", "reason": "cable", "by": "ann"}),
 )
 EVERY = pytest.mark.parametrize(("name", "params"), ASKING, ids=[name for name, _ in ASKING])

@@ -110,7 +110,7 @@ def _open(connection: Connection, report: Report) -> str:
     _attach(connection, uuid, report.place.notification_uuid, is_first=True)
     for reason in decision.reasons:
         tell(connection, uuid, reason, at=now)
-    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now)
+    outbox.store_alerts(connection, state, alerts_of(state, state, decision.effects), now, is_new=True)
     return uuid
 
 

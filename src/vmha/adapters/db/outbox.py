@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from vmha.adapters import alert_document
 from vmha.adapters.db import schema
@@ -41,16 +41,20 @@ RACES = 5
 REPEATED_SECONDS = 3600.0
 """How often at most it is told that the failure of one host was refused."""
 
+_LAST = select(func.max(alerts.c.number)).where(alerts.c.recovery_uuid == bindparam("recovery"))
+
 OVERTAKEN = "not sent: a younger alert of the same incident says how it stands now"
 UNSERVED = "no engine has this webhook any more"
 
 
-def store_alerts(connection: Connection, recovery: Incident, told: Iterable[Alert], now: float) -> None:
-    """Write alerts of a recovery, whose row the caller's transaction has locked."""
+def store_alerts(
+    connection: Connection, recovery: Incident, told: Iterable[Alert], now: float, *, is_new: bool = False
+) -> None:
+    """Write alerts of a recovery, whose row the caller's transaction has locked. `is_new`: it was opened in it, and has none yet."""
     mine = list(told)
     if not mine:
         return
-    last = connection.scalar(select(func.max(alerts.c.number)).where(alerts.c.recovery_uuid == recovery.uuid)) or 0
+    last = 0 if is_new else connection.scalar(_LAST, {"recovery": recovery.uuid}) or 0
     rows = [_row(recovery, alert, number, now) for number, alert in enumerate(mine, last + 1)]
     connection.execute(insert(alerts), rows)
 

@@ -99,6 +99,7 @@ def _families(before: float, recoveries_before: float, *, has_flows: bool) -> It
     has_hosts = select(schema.hosts.c.id).where(schema.hosts.c.failover_segment_id == segments.uuid).exists()
     yield Family(key=segments.uuid, over=(segments.deleted_at < moment, ~has_hosts))
     yield Family(key=schema.engines.c.name, over=(schema.engines.c.seen_at < before,))
+    yield Family(key=schema.disarms.c.id, over=(schema.disarms.c.ended_at < before,))
     of_nothing = (_a.recovery_uuid.is_(None), _a.made_at < before)
     yield Family(key=_a.uuid, over=of_nothing, children=(_by(schema.alert_deliveries, "alert_uuid"),))
 

@@ -1,0 +1,95 @@
+"""masakari-manage plan, against a simulated cloud over HTTP and IPMI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from unit_tests.cli.conftest import Manage
+from unit_tests.cli.rig import Installed
+from unit_tests.cli.served_rig import ServedCloud, as_json, serving
+
+
+@pytest.fixture
+def cloud(installed: Installed) -> Iterator[ServedCloud]:
+    """Three hosts with BMCs, c1 with two instances."""
+    with serving(installed) as cloud:
+        cloud.boot("c1", 2)
+        yield cloud
+
+
+def test_what_would_be_moved_is_named_with_its_room(cloud: ServedCloud, manage: Manage) -> None:
+    """A host that is protected shows its BMC, each instance in order with a host that has room, and exits 0; nothing is changed."""
+    cloud.register("c1", "c2", "c3")
+    code, out, err = manage("plan", "c1")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "if c1 of segment az1 (auto) died now:"
+    assert "answers, and says on" in lines[1]
+    assert "may be fenced without a human" in lines[2]
+    assert len([line for line in lines[3:] if "moved; room is on c" in line]) == 2
+    assert cloud.asked() == [("c1", "read")]
+    assert cloud.flags("c1") == (False, False, None)
+    assert manage("recovery", "list", "--all")[1] == "there has been no recovery\n"
+
+
+def test_json_is_for_programs(cloud: ServedCloud, manage: Manage) -> None:
+    """The same with every field."""
+    cloud.register("c1", "c2")
+    shown = as_json(manage("plan", "c1", "--json")[1])
+    assert (shown["host"], shown["without_a_human"], shown["rung"], shown["against"]) == ("c1", True, "ipmi", [])
+    assert [(each["order"], each["fate"], each["room_on"]) for each in shown["instances"]] == [
+        (1, "moved", "c2"),
+        (2, "moved", "c2"),
+    ]
+
+
+def test_what_stands_in_the_way_is_named(cloud: ServedCloud, manage: Manage) -> None:
+    """A silent BMC, a disarming, nobody to take over and a disk on the host: each is said, and the exit code is 1."""
+    cloud.register("c1", method="reserved_host")
+    cloud.boot("c1", image_backed=True)
+    cloud.configure(fencing={"power_call_seconds": 2})
+    cloud.inject("bmc_silent", host="c1")
+    manage("disarm", "--host", "c1", "--for", "1h", "--reason", "measuring", "--by", "ann")
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert "NOT RECOVERED  ann disarmed host c1 until" in out
+    assert "NOT FENCED     cannot read power of c1" in out
+    assert out.count("no reserved host is left in the segment") == 2
+    assert "held: " in out
+
+
+def test_a_host_without_room_elsewhere(cloud: ServedCloud, manage: Manage) -> None:
+    """Instances for which no other host has room by Placement are marked."""
+    cloud.register("c1")
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert out.count("NO ROOM: moved only if Nova finds a host") == 2
+
+
+def test_a_spare_is_named(cloud: ServedCloud, manage: Manage) -> None:
+    """With a reserved host, that is where the instances go."""
+    cloud.register("c1", method="reserved_host", reserved="c3")
+    code, out, _ = manage("plan", "c1")
+    assert code == 0
+    assert "reserve        c3 would be enabled first" in out
+    assert out.count("moved; room is on c3") == 2
+
+
+def test_a_cloud_that_is_away_is_said(cloud: ServedCloud, manage: Manage) -> None:
+    """What could not be asked is UNKNOWN, the rest is shown."""
+    cloud.register("c1", "c2")
+    cloud.inject("nova_away", seconds=60.0)
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert "answers, and says on" in out
+    assert "UNKNOWN        " in out
+
+
+def test_a_host_that_nobody_knows(cloud: ServedCloud, manage: Manage) -> None:
+    """Is refused, with where to look."""
+    cloud.register("c1", "c2")
+    code, out, err = manage("plan", "c9")
+    assert (code, out) == (1, "")
+    assert err == "masakari-manage: no segment has a host c9; see openstack segment host list\n"
