@@ -133,8 +133,6 @@ def test_what_came_and_went_in_one_step_is_told_as_both() -> None:
         (AlertKind.OPENED, Phase.WITNESSING, None, Severity.WARNING, False),
         (AlertKind.WAITS, Phase.UNPROVEN, None, Severity.CRITICAL, True),
         (AlertKind.REMINDER, Phase.UNPROVEN, None, Severity.CRITICAL, True),
-        (AlertKind.WAITS, Phase.HALTED, None, Severity.WARNING, True),
-        (AlertKind.REMINDER, Phase.HALTED, None, Severity.WARNING, True),
         (AlertKind.HINDERED, Phase.MOVING, None, Severity.WARNING, False),
         (AlertKind.REMINDER, Phase.MOVING, None, Severity.WARNING, False),
         (AlertKind.RESUMED, Phase.FENCING, None, Severity.INFO, False),

@@ -51,8 +51,6 @@ _SEVERITIES = {
 def severity(kind: AlertKind, phase: Phase, outcome: Outcome | None) -> Severity:
     """Say how urgent an alert is. A reminder is as urgent as what it reminds of, an end is where instances were left behind."""
     match kind:
-        case AlertKind.WAITS | AlertKind.REMINDER if phase is Phase.HALTED:
-            return Severity.WARNING  # a human wanted it so; nobody is to be woken for that
         case AlertKind.REMINDER:
             return Severity.CRITICAL if phase.is_wait else Severity.WARNING
         case AlertKind.ENDED:
