@@ -21,7 +21,7 @@ from vmha.core.alerting import (
 from vmha.core.draft import Decision
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, because
-from vmha.core.incidents import AnyPhase, InstancePhase, ProcessPhase
+from vmha.core.incidents import AnyPhase
 from vmha.core.model import Fence, Outcome, Phase, Power, PowerTrouble, Recovery
 
 TERMS = RetryTerms(retry_seconds=5.0, longest_retry_seconds=60.0, give_up_seconds=3600.0)
@@ -134,10 +134,6 @@ def test_what_came_and_went_in_one_step_is_told_as_both() -> None:
         (AlertKind.OPENED, Phase.WITNESSING, None, Severity.WARNING, False),
         (AlertKind.WAITS, Phase.UNPROVEN, None, Severity.CRITICAL, True),
         (AlertKind.REMINDER, Phase.UNPROVEN, None, Severity.CRITICAL, True),
-        (AlertKind.WAITS, Phase.HALTED, None, Severity.WARNING, True),
-        (AlertKind.REMINDER, Phase.HALTED, None, Severity.WARNING, True),
-        (AlertKind.WAITS, InstancePhase.HALTED, None, Severity.WARNING, True),
-        (AlertKind.REMINDER, ProcessPhase.HALTED, None, Severity.WARNING, True),
         (AlertKind.HINDERED, Phase.MOVING, None, Severity.WARNING, False),
         (AlertKind.REMINDER, Phase.MOVING, None, Severity.WARNING, False),
         (AlertKind.RESUMED, Phase.FENCING, None, Severity.INFO, False),

@@ -11,8 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vmha.core.effects import Alert, AlertKind
-from vmha.core.incidents import InstancePhase, ProcessPhase
-from vmha.core.model import Outcome, Phase
+from vmha.core.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,14 +48,9 @@ _SEVERITIES = {
 }
 
 
-HALTED = (Phase.HALTED, InstancePhase.HALTED, ProcessPhase.HALTED)
-
-
 def severity(kind: AlertKind, phase: AnyPhase, outcome: Outcome | None) -> Severity:
     """Say how urgent an alert is. A reminder is as urgent as what it reminds of, an end is where instances were left behind."""
     match kind:
-        case AlertKind.WAITS | AlertKind.REMINDER if phase in HALTED:
-            return Severity.WARNING  # a human wanted it so; nobody is to be woken for that
         case AlertKind.REMINDER:
             return Severity.CRITICAL if phase.is_wait else Severity.WARNING
         case AlertKind.ENDED:
