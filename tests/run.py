@@ -150,7 +150,15 @@ SUITES = (
 )
 
 # What looks longer than `make test` has time for. No budget of a whole run holds here, only each one's own.
-SOAKS = (Suite(name="openapi", minutes=10, commands=(pytest("tests/openapi", "--requests=10000"),)),)
+SOAKS = (
+    Suite(name="openapi", minutes=10, commands=(pytest("tests/openapi", "--requests=10000"),)),
+    Suite(
+        name="failover",
+        minutes=10,
+        commands=(pytest("tests/cloud/test_failover.py", "--instances=50"),),
+        packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,17 @@ from tests.cloud.rig.service import service_settings
 UP_SECONDS = 900
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the number of instances: `make test` and `make soak` are the same but for that."""
+    parser.addoption("--instances", type=int, default=20, help="instances of the host whose engine fails (default: 20)")
+
+
+@pytest.fixture
+def instance_count(request: pytest.FixtureRequest) -> int:
+    """Say how many instances are to be evacuated where an engine fails."""
+    return int(request.config.getoption("--instances"))
+
+
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     """Start the cloud, or take the one that runs; end it only if it was started here."""

@@ -260,9 +260,16 @@ class Service:
         return int(answer.status_code)
 
     def _get(self, path: str) -> Any:
-        answer = self.client.instance_ha.get(path)
-        assert answer.status_code == 200, f"GET {path} gave {answer.status_code}: {answer.text}"
-        return answer.json()
+        """Read something; where the database has just restarted the API says 503, once for each connection that died, and is asked again."""
+        answers = []
+
+        def has_database() -> bool:
+            answers.append(self.client.instance_ha.get(path))
+            return bool(answers[-1].status_code != 503)
+
+        wait_for(f"the API to read {path}", has_database)
+        assert answers[-1].status_code == 200, f"GET {path} gave {answers[-1].status_code}: {answers[-1].text}"
+        return answers[-1].json()
 
     def wait_for_phase(self, host: str, *phases: str, timeout_seconds: float = 90.0) -> dict[str, Any]:
         """Wait until the recovery of a host stands in one of the phases, or has come to one of the outcomes."""
