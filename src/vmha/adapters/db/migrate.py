@@ -103,31 +103,38 @@ def upstream_version(engine: Engine) -> str | None:
 @contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that no other sync of this database runs beside."""
-    with transaction(engine) as connection:
-        match connection.dialect.name:
-            case "postgresql":
+    match engine.dialect.name:
+        case "postgresql":
+            with transaction(engine) as connection:
                 connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({POSTGRESQL_LOCK})"))
                 yield connection
-            case "mysql" | "mariadb":
-                with _named_lock(connection):
-                    yield connection
-            case _:  # SQLite: the transaction itself began as the only writer
+        case "mysql" | "mariadb":
+            with _named_lock(engine), transaction(engine) as connection:
+                yield connection
+        case _:  # SQLite: the transaction itself begins as the only writer
+            with transaction(engine) as connection:
                 yield connection
 
 
 @contextmanager
-def _named_lock(connection: Connection) -> Iterator[None]:
-    """Hold a lock by name: MySQL commits after each change of the schema, so no transaction could hold one."""
+def _named_lock(engine: Engine) -> Iterator[None]:
+    """Hold a lock by name: MySQL commits after each change of the schema, so no transaction could hold one.
+
+    On a connection of its own: what is written after the last of those changes is committed before the lock is given back.
+    """
     name = "CONCAT('vmha-', MD5(DATABASE()))"  # names are the server's, not the database's, and at most 64 long
     wait = f"SELECT GET_LOCK({name}, {LOOK_SECONDS})"
-    if not any(connection.execute(text(wait)).scalar() == 1 for _ in range(LOCK_SECONDS // LOOK_SECONDS)):
-        raise StoreUnavailable(f"another process has been changing the schema for {LOCK_SECONDS} s; try again later")
-    try:
-        yield
-    finally:
-        if not connection.invalidated:
-            connection.execute(text(f"SELECT RELEASE_LOCK({name})"))
+    with transaction(engine) as keeper:
+        if not any(keeper.execute(text(wait)).scalar() == 1 for _ in range(LOCK_SECONDS // LOOK_SECONDS)):
+            raise StoreUnavailable(
+                f"another process has been changing the schema for {LOCK_SECONDS} s; try again later"
+            )
+        try:
+            yield
+        finally:
+            if not keeper.invalidated:
+                keeper.execute(text(f"SELECT RELEASE_LOCK({name})"))
 
 
 def _sync_ours(connection: Connection) -> None:
