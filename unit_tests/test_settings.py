@@ -213,12 +213,13 @@ def test_every_bound_between_options_holds_for_the_defaults() -> None:
 
 
 def test_lease_terms_leave_time_for_the_longest_order(tmp_path: Path) -> None:
-    """A successor waits for the lease, the longest order and the margin."""
-    loaded = read(tmp_path, "[engine]\nlease_seconds = 10\norder_seconds = 20\ntakeover_margin_seconds = 2\n")
+    """A successor waits for the lease, the longest order and the margin, and then looks once in each poll interval."""
+    text = "[engine]\nlease_seconds = 10\norder_seconds = 20\ntakeover_margin_seconds = 2\npoll_seconds = 0.5\n"
+    loaded = read(tmp_path, text)
 
     assert loaded.engine_settings.lease_terms.lease_seconds == 10
     assert loaded.engine_settings.lease_terms.claim_after_seconds == 22
-    assert loaded.engine_settings.takeover_seconds == 32
+    assert loaded.engine_settings.takeover_seconds == 32.5
 
 
 def test_secrets_are_in_no_repr(tmp_path: Path) -> None:

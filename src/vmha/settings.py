@@ -120,8 +120,8 @@ class EngineSettings:
 
     @property
     def takeover_seconds(self) -> float:
-        """Say after how long at most another engine goes on with the work of one that died."""
-        return self.lease_seconds + self.order_seconds + self.takeover_margin_seconds
+        """Say after how long at most another engine claims the work of one that died: it looks every `poll_seconds`."""
+        return self.lease_seconds + self.order_seconds + self.takeover_margin_seconds + self.poll_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

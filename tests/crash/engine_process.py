@@ -1,17 +1,17 @@
-"""An engine as a process of its own that kills itself at a chosen step: `engine_process.py --config-file FILE [--die STEP]`.
+"""An engine as a process of its own that kills or stops itself at a chosen step: `engine_process.py --config-file FILE [--die|--stop STEP]`.
 
 STEP is NAME:NUMBER:WHEN, such as `evacuate:2:after`: at the second step of that name, just after it was done. The names are those of
-`unit_tests/engine/crash_rig.py`. Without --die it is an engine like any other.
+`unit_tests/engine/crash_rig.py`. Without a step it is an engine like any other.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from vmha.threads import choose_threads
@@ -33,26 +33,40 @@ from vmha.wiring import build_database, build_engine  # noqa: E402
 T = TypeVar("T")
 
 
-class Killer(Fuse):
-    """Kills this process, threads and all, at one step."""
+class Fate(Fuse):
+    """Kills this process, threads and all, at one step; or stops it there, and it goes on from there when it is woken."""
 
-    def __init__(self, step: str | None) -> None:
+    def __init__(self, *, die: str | None, stop: str | None) -> None:
         super().__init__()
-        self._lock = threading.Lock()
-        name, number, when = (step or "never:0:before").split(":")
+        self._counting, self._storing = threading.Lock(), threading.RLock()
+        name, number, when = (die or stop or "never:0:before").split(":")
         self._name, self._number, self._after = name, int(number), when == "after"
+        self._signal = signal.SIGKILL if die else signal.SIGSTOP
 
     def pass_by(self, name: str, act: Callable[[], T]) -> T:
-        """Do a step, or die before or after it."""
-        with self._lock:
+        """Do a step, with the blow before or after it.
+
+        No other step is in the middle of a transaction then: one that stands still would hold its locks, as a connection that hangs.
+        """
+        with self._counting:
             self.steps.append(name)
             is_here = name == self._name and self.steps.count(name) == self._number
-        if is_here and not self._after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        answer = act()
-        if is_here:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
+        is_stored = name.partition(" ")[0] in STORED
+        with self._storing if is_here or is_stored else nullcontext():
+            if is_here and not self._after:
+                self._strike()
+            answer = act()
+            if is_here and self._after:
+                self._strike()
+            return answer
+
+    def _strike(self) -> None:
+        # To this thread, which stands still at once; what is sent to the process may reach another one first.
+        signal.pthread_kill(threading.get_ident(), self._signal)
+
+
+STORED = ("claim", "renew", "commit", "admit")
+"""The steps that are transactions."""
 
 
 def main() -> int:
@@ -60,10 +74,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config-file", required=True)
     parser.add_argument("--die")
+    parser.add_argument("--stop")
     options = parser.parse_args()
     settings = load(["--config-file", options.config_file], "engine_process")
     set_up_logging(settings.log, engine=settings.engine, program="engine_process")
-    fuse, database = Killer(options.die), build_database(settings)
+    fuse, database = Fate(die=options.die, stop=options.stop), build_database(settings)
     devices = IpmiPowerDevices(load_inventory(settings.fencing.inventory), calls=settings.fencing.power_calls)
     process = build_engine(
         settings,

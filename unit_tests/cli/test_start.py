@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -151,6 +152,17 @@ def test_an_engine_waits_for_its_tables(installed: Installed) -> None:
     away = [line for line in process.said if "database-away" in line]
     assert len(away) == 1
     assert "run: masakari-manage db sync" in away[0]
+
+
+def test_a_long_takeover_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The defaults stay within 25 s and are not spoken of; settings that come to more are named with what to lower."""
+    limits = load([], "masakari-engine").engine_settings
+    with caplog.at_level(logging.INFO):
+        serving._say_started(limits)
+        serving._say_started(replace(limits, order_seconds=20.0))
+    assert [record.getMessage() for record in caplog.records] == ["engine-started", "engine-started", "takeover-slow"]
+    fields: dict[str, object] = caplog.records[-1].__dict__["fields"]
+    assert "stand still for 32 s, more than 25 s: lower lease_seconds" in str(fields["says"])
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine as Database
 
-    from vmha.settings import Settings
+    from vmha.settings import EngineSettings, Settings
     from vmha.wiring import EngineProcess
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
         listener.start()
     threading.Thread(target=_wake_to_stop, args=(process, stop), name="stop", daemon=True).start()
     _start_beside(process, settings)
-    log(logger, "engine-started", takeover_seconds=settings.engine_settings.takeover_seconds)
+    _say_started(settings.engine_settings)
     while not stop.is_set():
         pause = process.engine.run_once()
         if process.engine.away_since is None:
@@ -137,6 +137,22 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     if listener is not None:
         listener.stop()
     return _leave(process, settings)
+
+
+TAKEOVER_SECONDS = 25.0
+"""How long a recovery may stand still because its engine died; the defaults come to 24 s, and what is longer is told at the start."""
+
+
+def _say_started(limits: EngineSettings) -> None:
+    """Tell how long a takeover lasts, and warn where that is long."""
+    seconds = limits.takeover_seconds
+    log(logger, "engine-started", takeover_seconds=seconds)
+    if seconds > TAKEOVER_SECONDS:
+        says = (
+            f"recoveries of an engine that dies stand still for {seconds:g} s, more than {TAKEOVER_SECONDS:g} s: "
+            "lower lease_seconds, order_seconds, takeover_margin_seconds or poll_seconds in [engine]"
+        )
+        log(logger, "takeover-slow", level=logging.WARNING, says=says)
 
 
 def _start_beside(process: EngineProcess, settings: Settings) -> None:
