@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from charm import MasakariCharm
 
-ASKING = ("unwitnessed", "disputed", "braked", "unproven")
+ASKING = ("unwitnessed", "disputed", "braked", "capped", "asking", "unproven")
 """Waits in which the question is whether the host is down. In the others a confirm means nothing."""
 
 

@@ -356,6 +356,35 @@ OPTIONS: tuple[Option, ...] = (
         high=100,
     ),
     _seconds("guards", "brake_window_seconds", 300.0, "Time over which failures of a segment are counted.", low=30),
+    _count(
+        "guards",
+        "power_offs_at_once",
+        8,
+        "Hosts that may be in a round of fencing at a time, over all segments and engines; others wait for their turn.",
+        high=1000,
+    ),
+    _count(
+        "guards",
+        "power_offs_per_hour",
+        60,
+        "Hosts that are powered off within an hour without a human, over all segments; 0: each one waits for a human.",
+        low=0,
+    ),
+    _count("guards", "segment_power_offs_per_hour", 30, "The same for the hosts of one segment.", low=0),
+    _count(
+        "guards",
+        "quarantine_failures",
+        3,
+        "Failures of a host within quarantine_window_seconds after which its next one waits for a human.",
+    ),
+    _seconds(
+        "guards",
+        "quarantine_window_seconds",
+        86400.0,
+        "Time over which failures of one host are counted.",
+        low=60,
+        high=2592000,
+    ),
     # --- engine
     _seconds(
         "engine", "lease_seconds", 8.0, "Time for which an engine owns a recovery without renewing.", low=2, high=60

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from vmha.core.alerting import RetryTerms, Verdict
+    from vmha.core.budgets import Budget
     from vmha.core.capacity import Room
     from vmha.core.effects import Effect
     from vmha.core.events import Event
@@ -233,7 +234,7 @@ class Change(Generic[State]):
 
     `revoked` names proofs that died in this step, with the reasons. `answered` are ids of orders whose answers were absorbed.
     `power_off_slots` bounds the hosts of the segment that may hold a slot for a power-off at a time, for `slot_seconds` each; None
-    where a human's word stands in for a slot.
+    where a human's word stands in for a slot. `budgets` are those of which a round of fencing that begins takes a slot each.
     """
 
     now: float
@@ -246,6 +247,7 @@ class Change(Generic[State]):
     revoked: tuple[tuple[Proof, str], ...]
     power_off_slots: int | None = None
     slot_seconds: float = 0.0
+    budgets: tuple[Budget, ...] = ()
 
 
 class Store(Protocol):
@@ -279,7 +281,9 @@ class Store(Protocol):
         What cannot be read, since a newer version wrote it, is told once at level CRITICAL and stays.
         """
 
-    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
+    def surroundings(
+        self, recovery: Incident, *, brake_window_seconds: float, quarantine_window_seconds: float = 86_400.0
+    ) -> Surroundings:
         """Read what `decide()` needs to know beside the recovery."""
 
     def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:

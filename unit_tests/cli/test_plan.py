@@ -28,7 +28,10 @@ def test_what_would_be_moved_is_named_with_its_room(cloud: ServedCloud, manage: 
     assert lines[0] == "if c1 of segment az1 (auto) died now:"
     assert "answers, and says on" in lines[1]
     assert "may be fenced without a human" in lines[2]
-    assert len([line for line in lines[3:] if "moved; room is on c" in line]) == 2
+    assert lines[3] == (
+        "  guards         power_offs_at_once 0 of 8, power_offs_per_hour 0 of 60, segment_power_offs_per_hour 0 of 30, quarantine_failures 0 of 3"
+    )
+    assert len([line for line in lines[4:] if "moved; room is on c" in line]) == 2
     assert cloud.asked() == [("c1", "read")]
     assert cloud.flags("c1") == (False, False, None)
     assert manage("recovery", "list", "--all")[1] == "there has been no recovery\n"
@@ -58,6 +61,18 @@ def test_what_stands_in_the_way_is_named(cloud: ServedCloud, manage: Manage) -> 
     assert "NOT FENCED     cannot read power of c1" in out
     assert out.count("no reserved host is left in the segment") == 2
     assert "held: " in out
+
+
+def test_a_guard_that_would_stop_it_is_named(cloud: ServedCloud, manage: Manage) -> None:
+    """With a budget that is spent the plan says that a human would be waited for, and exits 1."""
+    cloud.register("c1", "c2")
+    cloud.configure(guards={"power_offs_per_hour": 0})
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert "WAITS          no power-off of c1: 0 hosts were powered off within an hour" in out
+    shown = as_json(manage("plan", "c1", "--json")[1])
+    assert shown["guards"]["power_offs_per_hour"] == {"counted": 0, "allowed": 0}
+    assert (shown["without_a_human"], shown["guard"].split(":")[0]) == (False, "no power-off of c1")
 
 
 def test_a_host_without_room_elsewhere(cloud: ServedCloud, manage: Manage) -> None:

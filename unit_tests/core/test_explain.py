@@ -21,6 +21,10 @@ WAITS = (
     Code.NO_WITNESS_NOVA_AWAY,
     Code.DISPUTED,
     Code.BRAKED,
+    Code.POWER_OFFS_AT_ONCE,
+    Code.POWER_OFFS_PER_HOUR,
+    Code.SEGMENT_POWER_OFFS_PER_HOUR,
+    Code.QUARANTINED,
     Code.NO_DEVICE,
     Code.BMC_SILENT,
     Code.BMC_BAD_CREDENTIALS,
@@ -106,7 +110,13 @@ def test_a_wait_says_what_to_do(code: Code) -> None:
 
 def test_only_waits_mend_themselves() -> None:
     """What is told late is a wait that a machine most often ends within seconds, and is known here."""
-    late = {Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED, Code.CLOCK_SET_BACK}
+    late = {
+        Code.NO_WITNESS_NOVA_AWAY,
+        Code.SIGN_OF_LIFE,
+        Code.PROOF_EXPIRED,
+        Code.CLOCK_SET_BACK,
+        Code.POWER_OFFS_AT_ONCE,
+    }
     assert set(SELF_MENDING) == late
 
 

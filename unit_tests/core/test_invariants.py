@@ -20,6 +20,7 @@ from unit_tests.core.states import (
     recovery,
     silent_witness,
 )
+from vmha.core.budgets import PowerOffs
 from vmha.core.draft import Decision
 from vmha.core.effects import Effect, EnableReserved, Evacuate, ForceDown, PowerOff, ReadPower
 from vmha.core.invariants import Broken, check
@@ -204,6 +205,29 @@ def test_p6_bounded_harm() -> None:
     breaks("P6", replace(FENCING, fence=Fence(round_orders=4)))
     breaks("P6", MOVING, ORDER, policy=replace(POLICY, moves_in_flight=0))
     breaks("P6", MOVING, ORDER, policy=replace(POLICY, orders_at_once=0))
+
+
+@pytest.mark.parametrize("spent", [PowerOffs(now=8), PowerOffs(hour=60), PowerOffs(hour_of_segment=30)])
+def test_p6_budgets(spent: PowerOffs) -> None:
+    """No round of fencing begins beyond a budget without a human; one that has begun is not cut off."""
+    shot = replace(FENCING, fence=replace(FENCING.fence, orders=1, round_orders=1))
+    again = replace(shot, fence=replace(shot.fence, orders=2, round_orders=2))
+    full = replace(AROUND, power_offs=spent)
+    checked(shot, SHOT, before=FENCING)
+    breaks("P6", shot, SHOT, before=FENCING, around=full)
+    checked(replace(shot, word=WORD), SHOT, before=FENCING, around=full)
+    checked(again, SHOT, before=shot, around=full)
+
+
+def test_p6_quarantine() -> None:
+    """A host that failed too often is neither fenced nor proven off without a human."""
+    often = replace(AROUND, host_failures=3)
+    shot = replace(FENCING, fence=replace(FENCING.fence, orders=1, round_orders=1))
+    found = replace(FENCING, fence=replace(FENCING.fence, proofs=1))
+    for after, effects in ((shot, (SHOT,)), (found, ())):
+        checked(after, *effects, before=FENCING, around=replace(often, host_failures=2))
+        breaks("P6", after, *effects, before=FENCING, around=often)
+        checked(replace(after, word=WORD), *effects, before=FENCING, around=often)
 
 
 def test_p8_no_silent_loss() -> None:

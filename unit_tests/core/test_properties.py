@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from unit_tests.core.states import BMC, NOW, POLICY
 from vmha.core import effects, events
+from vmha.core.budgets import PowerOffs
 from vmha.core.draft import Decision
 from vmha.core.invariants import check
 from vmha.core.model import (
@@ -224,8 +225,10 @@ class Life:
     def _around(self) -> Surroundings:
         return Surroundings(
             segment_hosts=6,
-            segment_failures=self.tape.pick(1, 2, 1, 3),
+            segment_failures=self.tape.pick(1, 2, 3),
             segment_braked=self.tape.rarely(),
+            power_offs=self.tape.pick(PowerOffs(), PowerOffs(now=8, hour=60, hour_of_segment=30)),
+            host_failures=self.tape.pick(*[0] * 9, 3),
             reserved_hosts=self.tape.pick(("c4", "c5"), ("c4",), ()),
             neighbours=("c2", "c3"),
             proven_off=frozenset(self.tape.some(("c2", "c3"))),
@@ -306,11 +309,6 @@ def test_orders_have_names_of_their_own(tape: bytes) -> None:
 
 def test_lives_go_far() -> None:
     """The tapes lead recoveries through every phase and to every outcome: what holds above does not hold for want of events."""
-    seen = set[object]()
-    for seed in range(250):
-        life = Life(Random(seed).randbytes(12 * STEPS))
-        life.live()
-        seen |= life.seen
     others = {
         Outcome.RESTARTED,
         Outcome.LEFT_ALONE,
@@ -319,4 +317,12 @@ def test_lives_go_far() -> None:
         Outcome.SKIPPED,
         Outcome.ABSORBED,
     }
-    assert seen >= {*Phase, *Outcome} - {Phase.STOPPED} - others
+    wanted = {*Phase, *Outcome} - {Phase.STOPPED} - others
+    seen = set[object]()
+    for seed in range(2000):  # a few hundred, as a rule: some phases are rare
+        life = Life(Random(seed).randbytes(12 * STEPS))
+        life.live()
+        seen |= life.seen
+        if seen >= wanted:
+            return
+    assert seen >= wanted

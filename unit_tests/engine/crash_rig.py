@@ -115,9 +115,9 @@ class FusedStore:
         """Pass on."""
         return self._inner.inbox(recoveries)
 
-    def surroundings(self, recovery: Recovery, *, brake_window_seconds: float) -> Surroundings:
+    def surroundings(self, recovery: Recovery, **windows: float) -> Surroundings:
         """Pass on."""
-        return self._inner.surroundings(recovery, brake_window_seconds=brake_window_seconds)
+        return self._inner.surroundings(recovery, **windows)
 
     def commit(self, lease: Lease, version: int, change: Change) -> int:
         """Pass on; a step."""

@@ -66,6 +66,7 @@ NO_STOP_CHECK = unchecked("_humans_stop(after, decision, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
+NO_GUARD_CHECK = unchecked("_budgets_and_quarantine(before, decision, policy, around)")
 NO_P8 = unchecked("_no_silent_loss(after, decision, policy)")
 
 ONE_WITNESS = (
@@ -73,7 +74,7 @@ ONE_WITNESS = (
     edit("core/fencing.py", "        and _has_witness(draft)\n", ""),
     edit(
         "core/fencing.py",
-        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND and",
+        "    if seen is View.ALIVE:\n        dispute(draft)\n    elif seen is View.BLIND and",
         "    if seen is View.BLIND and",
     ),
 )
@@ -159,6 +160,19 @@ NO_SLOTS = (
         "        if change.power_off_slots == 0 and any(",
     ),
 )
+NO_BUDGETS = (
+    edit(
+        "core/budgets.py",
+        "    if state.word is not None:\n        return None\n    if others.hour >=",
+        "    if state.word is None:\n        return None\n    if others.hour >=",
+    ),
+)
+NO_ROUND_SLOTS = (
+    edit("sim/store_budgets.py", "    for budget in change.budgets:\n", "    for budget in change.budgets[:0]:\n"),
+)
+NO_QUARANTINE = (
+    edit("core/budgets.py", "    if is_begun or around.host_failures", "    if is_begun or around.host_failures * 0"),
+)
 NO_LEASE = (
     edit(
         "sim/store.py",
@@ -181,12 +195,12 @@ DETECTOR_ALONE = (
     ),
     edit(
         "core/fencing.py",
-        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND:",
+        "    if seen is View.ALIVE:\n        dispute(draft)\n    elif seen is View.BLIND:",
         "    if seen is View.BLIND:",
     ),
     edit(
         "core/fencing.py",
-        "    if seen is View.ALIVE:\n        _dispute(draft)\n    elif seen is View.BLIND and",
+        "    if seen is View.ALIVE:\n        dispute(draft)\n    elif seen is View.BLIND and",
         "    if seen is View.BLIND and",
     ),
     edit("core/fencing.py", "    elif seen is View.SILENT:\n        _say_witness", "    else:\n        _say_witness"),
@@ -742,6 +756,38 @@ MUTATIONS = (
         why="three of six hosts are powered off at once, and the database counts no slots either",
         edits=(*NO_BRAKE, *NO_SLOTS, NO_P6),
         scenarios=("brake",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="budgets-ignored",
+        promise="P6",
+        why="hosts are powered off at the same time although one at a time is allowed",
+        edits=NO_BUDGETS,
+        scenarios=("power-offs-at-once", "power-offs-per-hour"),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="budgets-and-their-slots-ignored",
+        promise="P6",
+        why="the same, and the database counts no slots either",
+        edits=(*NO_BUDGETS, *NO_ROUND_SLOTS),
+        scenarios=("power-offs-per-hour",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="quarantine-ignored",
+        promise="P6",
+        why="a host that fails again and again is taken for off by its BMC, without a human",
+        edits=NO_QUARANTINE,
+        scenarios=("quarantine",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="quarantine-ignored-unchecked",
+        promise="P6",
+        why="a host that fails again and again is taken for off by its BMC, without a human",
+        edits=(*NO_QUARANTINE, NO_GUARD_CHECK),
+        scenarios=("quarantine",),
         shows=DIFFERS,
     ),
     Mutation(

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from unit_tests.ports.guard_contract import GuardContract
 from unit_tests.ports.incident_contract import IncidentContract
 from unit_tests.ports.outbox_contract import OutboxContract
 from unit_tests.ports.returns_contract import ReturnsContract
@@ -128,7 +129,7 @@ def rig() -> MemoryRig:
     return MemoryRig()
 
 
-class TestMemoryStore(StoreContract, IncidentContract, OutboxContract):
+class TestMemoryStore(StoreContract, IncidentContract, OutboxContract, GuardContract):
     """The store of the simulator."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmha.adapters.clock import SystemClock
@@ -17,7 +17,7 @@ from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.nova import open_nova
 from vmha.cli.fencing import ask
 from vmha.core.forecast import MOVED, Found, forecast, just_proven
-from vmha.core.model import RecoveryMethod
+from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.readiness import HostFacts, SegmentFacts, takers
 from vmha.errors import NovaRefused, NovaUnavailable, UnknownHost
 from vmha.ports import Deadline, PowerError
@@ -61,7 +61,9 @@ class Plan:
     def is_well(self) -> bool:
         """Tell whether all instances with a guest would run elsewhere without a human."""
         seen = self.forecast
-        if self.against or self.ground.rung is None or seen is None or seen.doubt is not None or seen.homeless:
+        if self.against or self.ground.rung is None or seen is None or seen.guard is not None:
+            return False
+        if seen.doubt is not None or seen.homeless:
             return False
         return seen.places is not None and all(m.status in MOVED or m.status.value == "skipped" for m in seen.moves)
 
@@ -101,7 +103,14 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
     state = just_proven(
         host.name, host_uuid=host.uuid, segment=segment.uuid, method=method, now=now, policy=settings.policy
     )
-    around = store.surroundings(state, brake_window_seconds=settings.policy.brake_window_seconds)
+    policy = settings.policy
+    around = store.surroundings(
+        replace(
+            state, phase=Phase.WITNESSING
+        ),  # as the report would open it: later ones have no use for all the numbers
+        brake_window_seconds=policy.brake_window_seconds,
+        quarantine_window_seconds=policy.quarantine_window_seconds,
+    )
     seen, trouble = None, None
     try:
         found, rooms = _look(host.name, group, settings)
@@ -190,6 +199,10 @@ def _lines(plan: Plan) -> list[str]:
     lines.append(
         f"  brake          {seen.failures} failures of the segment count now, {seen.allowed} may be fenced without a human"
     )
+    counted = ", ".join(f"{option} {count} of {allowed}" for option, (count, allowed) in seen.guards.items())
+    lines.append(f"  guards         {counted}")
+    if seen.guard is not None:
+        lines.append(f"  WAITS          {seen.guard}")
     if seen.reserve is not None:
         lines.append(f"  reserve        {seen.reserve} would be enabled first")
     if seen.doubt is not None:
@@ -229,6 +242,8 @@ def _plain(plan: Plan) -> dict[str, object]:
         "doubt": seen.doubt if seen else None,
         "reserve": seen.reserve if seen else None,
         "brake": {"failures": seen.failures, "allowed": seen.allowed} if seen else None,
+        "guards": {name: {"counted": n, "allowed": most} for name, (n, most) in seen.guards.items()} if seen else None,
+        "guard": seen.guard if seen else None,
         "instances": [
             {
                 "instance": move.instance,

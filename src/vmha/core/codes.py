@@ -41,6 +41,31 @@ class Code(Enum):
         "human: no power-off of {host}; check for a network or monitoring fault, then confirm each host that is dead"
     )
 
+    GUARDS_PASSED = (
+        "the guards let the power-off of {host} pass: {failures} failures of the segment within {window} s ({allowed} are fenced without a "
+        "human), power-offs of other hosts: {now} under way ({at_once} at once), {hour} within the hour ({per_hour}), {segment} of them in the "
+        "segment ({per_segment}); {before} failures of {host} before, within {quarantine_window} s ({quarantine} make a quarantine)"
+    )
+    POWER_OFFS_AT_ONCE = (
+        "no power-off of {host} yet: {spent} others are under way, and [guards] power_offs_at_once allows {allowed}; it goes on by itself when "
+        "one of them is over; confirm if it is dead and may not wait"
+    )
+    POWER_OFFS_PER_HOUR = (
+        "no power-off of {host}: {spent} hosts were powered off within an hour, and [guards] power_offs_per_hour allows {allowed}; look for a "
+        "fault of the network or of the monitors; it goes on by itself when one of them is an hour old; confirm if it is dead, reject if it is well"
+    )
+    SEGMENT_POWER_OFFS_PER_HOUR = (
+        "no power-off of {host}: {spent} hosts of its segment were powered off within an hour, and [guards] segment_power_offs_per_hour allows "
+        "{allowed}; look for a fault of the network or of the monitors; it goes on by itself when one of them is an hour old; confirm if it is "
+        "dead, reject if it is well"
+    )
+    BUDGET_FREE = "{host} may be powered off again within the budgets; looking for a second witness anew"
+    QUARANTINED = (
+        "{host} is in quarantine: it failed {failures} times before within {seconds} s, and [guards] quarantine_failures is {allowed}; nothing is "
+        "ordered, whatever its BMC reads, before a human says so; find out why it keeps failing; confirm if it is dead: then it is fenced and its "
+        "instances are evacuated; reject if it is well"
+    )
+
     POWER_OFF_ORDERED = "power-off of {host} ordered (order {number})"
     POWER_OFF_TAKEN = "BMC {address} took the power-off of {host}; only readings prove it"
     POWER_OFF_REFUSED = "BMC {address} did not take the power-off of {host}: {detail}"

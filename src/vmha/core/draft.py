@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from vmha.core.model import Move, Proof, Surroundings
     from vmha.core.policy import Policy
 
-SELF_MENDING = (Code.NO_WITNESS_NOVA_AWAY, Code.SIGN_OF_LIFE, Code.PROOF_EXPIRED, Code.CLOCK_SET_BACK)
+SELF_MENDING = (
+    Code.NO_WITNESS_NOVA_AWAY,
+    Code.SIGN_OF_LIFE,
+    Code.PROOF_EXPIRED,
+    Code.CLOCK_SET_BACK,
+    Code.POWER_OFFS_AT_ONCE,
+)
 """Reasons to wait that most often end within seconds: one call that failed, one reading that is late. Nobody is woken for these at once."""
 
 

@@ -343,7 +343,7 @@ def _order_is_out(draft: Draft) -> bool:
 
 def _heartbeat_interval(draft: Draft) -> float:
     policy = draft.policy
-    if draft.state.phase in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.FENCING):
+    if draft.state.phase in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.CAPPED, Phase.FENCING):
         return policy.witness_interval_seconds
     if draft.state.proof is not None:
         return policy.proof_refresh_seconds

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.core import detector, evidence
+from vmha.core.budgets import passed, quarantine, spent
 from vmha.core.effects import PowerOff
 from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
@@ -47,21 +48,22 @@ SIGNS_OF_A_LIAR = 3
 
 def witnessing(draft: Draft) -> None:
     """Look for the second witness."""
-    if _proven(draft):
+    if proven(draft):
         return
     seen = evidence.view(draft.state.witness, draft.now, draft.policy)
     if seen is View.ALIVE:
-        _dispute(draft)
+        dispute(draft)
     elif seen is View.BLIND:
         draft.enter(Phase.UNWITNESSED, _why_blind(draft))
     elif seen is View.SILENT:
         _say_witness(draft)
-        _fence_or_brake(draft)
+        if not _is_guarded(draft):
+            _begin_round(draft)
 
 
 def unwitnessed(draft: Draft) -> None:
     """Wait until Nova is a witness again; a host that reads OFF needs none, once Nova hears anybody."""
-    if _proven(draft):
+    if proven(draft):
         return
     if evidence.view(draft.state.witness, draft.now, draft.policy) is not View.BLIND:
         draft.enter(Phase.WITNESSING, because(Code.OPENED, host=draft.state.host))
@@ -71,7 +73,7 @@ def unwitnessed(draft: Draft) -> None:
 
 def disputed(draft: Draft) -> None:
     """Wait until Nova falls silent too, or for so long that the report was wrong."""
-    if _proven(draft):
+    if proven(draft):
         return
     seen = evidence.view(draft.state.witness, draft.now, draft.policy)
     if seen is View.SILENT:
@@ -90,24 +92,24 @@ def _why_false_alarm(draft: Draft) -> Reason:
 
 def braked(draft: Draft) -> None:
     """Wait for a human; a host that reads OFF needs no power-off, and one that Nova hears was no failure."""
-    if _proven(draft):
+    if proven(draft):
         return
     if evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE:
-        _dispute(draft)
+        dispute(draft)
 
 
 def fencing(draft: Draft) -> None:
     """Order the power-off and read until it is proven, or until this round is over."""
     state, fence = draft.state, draft.state.fence
-    if _proven(draft):
+    if proven(draft):
         return
     seen = evidence.view(state.witness, draft.now, draft.policy)
     if seen is View.ALIVE:
-        _dispute(draft)
+        dispute(draft)
     elif seen is View.BLIND and state.word is None and fence.round_orders == 0:
         draft.enter(Phase.UNWITNESSED, _why_blind(draft))
-    elif fence.round_orders == 0 and _braked_without_word(draft):
-        _brake(draft)
+    elif fence.round_orders == 0 and _is_guarded(draft):
+        return
     elif detector.may_be_believed(draft):
         _believe_detector(draft)
     elif fence.trouble in HOPELESS or _round_is_over(draft):
@@ -128,11 +130,11 @@ def taken_over(draft: Draft) -> None:
 def unproven(draft: Draft) -> None:
     """Read power on; go on by itself when the host is proven off after all, when its BMC comes back and says ON, or Nova hears it."""
     state = draft.state
-    if _proven(draft):
+    if proven(draft):
         return
     alive = evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE
     if alive and state.fence.proofs == 0 and state.fence.last is not Power.OFF:
-        _dispute(draft)
+        dispute(draft)
     elif _may_fence_again(draft):
         _fence_again(draft)
     elif detector.may_be_believed(draft) and not _braked_without_word(draft):
@@ -151,8 +153,7 @@ def _may_fence_again(draft: Draft) -> bool:
 
 
 def _fence_again(draft: Draft) -> None:
-    if _braked_without_word(draft):
-        _brake(draft)
+    if _is_guarded(draft):
         return
     draft.say(Code.BMC_BACK, host=draft.state.host)
     _begin_round(draft)
@@ -227,10 +228,13 @@ def _why_rejected(draft: Draft, word: HumanWord) -> Reason:
     return because(Code.REJECTED_MIDWAY, **facts, total=len(state.moves), left=left)
 
 
-def _proven(draft: Draft) -> bool:
+def proven(draft: Draft) -> bool:
     """Write the proof if the readings give it, and go on."""
     if "power" in draft.state.checks or not evidence.may_prove(draft):
         return False
+    if reason := quarantine(draft.state, draft.around, draft.policy):
+        draft.enter(Phase.ASKING, reason)
+        return True
     evidence.prove_by_power(draft)
     draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
     return True
@@ -242,7 +246,7 @@ def _believe_detector(draft: Draft) -> None:
     draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
 
 
-def _dispute(draft: Draft) -> None:
+def dispute(draft: Draft) -> None:
     """Stop where Nova hears the host; a word that said otherwise was wrong and counts no more.
 
     A host that was proven off before is no false alarm but came back, and what was ordered meanwhile is still to be followed.
@@ -276,11 +280,18 @@ def _say_witness(draft: Draft) -> None:
         draft.say(Code.WITNESS_SILENT, host=host, seconds=silent, others=others)
 
 
-def _fence_or_brake(draft: Draft) -> None:
-    if _braked_without_word(draft):
+def _is_guarded(draft: Draft) -> bool:
+    """Wait where a guard keeps the host from being powered off; tell whether one does."""
+    state, around, policy = draft.state, draft.around, draft.policy
+    if reason := quarantine(state, around, policy):
+        draft.enter(Phase.ASKING, reason)
+    elif _braked_without_word(draft):
         _brake(draft)
+    elif reason := spent(state, around, policy):
+        draft.enter(Phase.CAPPED, reason)
     else:
-        _begin_round(draft)
+        return False
+    return True
 
 
 def _brake(draft: Draft) -> None:
@@ -361,6 +372,8 @@ def _order(draft: Draft) -> None:
         ),
         power_due=draft.now,
     )
+    if fence.round_orders == 0 and draft.state.word is None:
+        draft.reasons.append(passed(draft.state, draft.around, draft.policy))
     draft.say(Code.POWER_OFF_ORDERED, host=draft.state.host, number=number)
     draft.ask(PowerOff(draft.state.host, number))
 

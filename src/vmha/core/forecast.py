@@ -9,16 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vmha.core.budgets import quarantine, spent
 from vmha.core.capacity import first_fit
 from vmha.core.events import HostSurveyed
 from vmha.core.guards import allowed_failures
-from vmha.core.model import MoveStatus, Phase, Power, PowerReading, Proof, Rung, ServicePrior, Witness
+from vmha.core.model import Fence, MoveStatus, Phase, Power, PowerReading, Proof, Rung, ServicePrior, Witness
 from vmha.core.recovery import decide, open_recovery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vmha.core.capacity import Room
+    from vmha.core.explain import Reason
     from vmha.core.model import Instance, Migration, Move, Recovery, RecoveryMethod, Surroundings
     from vmha.core.policy import Policy
 
@@ -41,7 +43,8 @@ class Forecast:
     """The moves in their order, the first reserved host that would be enabled, and for each that moves a host with room, None for none.
 
     `doubt` says why the recovery would not end although all moves were done. `failures` and `allowed` are the brake's numbers as they
-    stand without this host. `places` is None where Placement cannot tell.
+    stand without this host, `guards` those of the budgets and of its quarantine, by option: what counts now, and what is allowed; `guard`
+    says what of it would keep the host from being fenced. `places` is None where Placement cannot tell.
     """
 
     moves: tuple[Move, ...]
@@ -50,6 +53,8 @@ class Forecast:
     doubt: str | None
     failures: int
     allowed: int
+    guard: str | None
+    guards: Mapping[str, tuple[int, int]]
 
     @property
     def homeless(self) -> tuple[Move, ...]:
@@ -78,7 +83,20 @@ def forecast(
         doubt=planned.doubt.sentence if planned.doubt else None,
         failures=around.segment_failures,
         allowed=allowed_failures(around, policy),
+        guard=guard.sentence if (guard := _guard(state, around, policy)) else None,
+        guards={
+            "power_offs_at_once": (around.power_offs.now, policy.power_offs_at_once),
+            "power_offs_per_hour": (around.power_offs.hour, policy.power_offs_per_hour),
+            "segment_power_offs_per_hour": (around.power_offs.hour_of_segment, policy.segment_power_offs_per_hour),
+            "quarantine_failures": (around.host_failures, policy.quarantine_failures),
+        },
     )
+
+
+def _guard(state: Recovery, around: Surroundings, policy: Policy) -> Reason | None:
+    """Say what would keep the host from being fenced, from the beginning on."""
+    reported = replace(state, fence=Fence())
+    return quarantine(reported, around, policy) or spent(reported, around, policy)
 
 
 def just_proven(

@@ -45,6 +45,7 @@ def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Po
         *_proofs_die(after),
         *_nothing_lost(after),
         *_bounded_harm(after, decision, policy, around),
+        *_budgets_and_quarantine(before, decision, policy, around),
         *_no_silent_loss(after, decision, policy),
         *_humans_stop(after, decision, around),
         *_final_stays_final(before, decision),
@@ -206,6 +207,27 @@ def _bounded_harm(after: Recovery, decision: Decision[Recovery], policy: Policy,
         in_flight = sum(move.status.is_in_flight for move in after.moves)
         if in_flight > policy.moves_in_flight:
             yield f"P6: {in_flight} evacuations in flight"
+
+
+def _budgets_and_quarantine(
+    before: Recovery, decision: Decision[Recovery], policy: Policy, around: Surroundings
+) -> Iterator[str]:
+    """P6: without a human no power-off beyond a budget begins a round, and a host that fails again and again is neither fenced nor moved."""
+    after, others = decision.state, around.power_offs
+    if after.word is not None:
+        return
+    begins = after.fence.orders > before.fence.orders and after.fence.round_orders == 1
+    full = (
+        others.now >= policy.power_offs_at_once
+        or others.hour >= policy.power_offs_per_hour
+        or others.hour_of_segment >= policy.segment_power_offs_per_hour
+    )
+    if begins and full:
+        yield f"P6: a power-off beyond a budget ({others.now} under way, {others.hour} within the hour, {others.hour_of_segment} of the segment)"
+    acts = after.fence.orders > before.fence.orders or after.fence.proofs > before.fence.proofs
+    is_first = before.fence.orders == before.fence.proofs == 0
+    if acts and is_first and around.host_failures >= policy.quarantine_failures:
+        yield f"P6: a host is fenced without a human after {around.host_failures} failures"
 
 
 def _no_silent_loss(after: Recovery, decision: Decision[Recovery], policy: Policy) -> Iterator[str]:

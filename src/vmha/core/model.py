@@ -5,9 +5,10 @@ Times are seconds since the epoch on one clock, the database's; engines never co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from vmha.core.budgets import PowerOffs as PowerOffs
 from vmha.core.explain import Code, Reason
 from vmha.core.phases import Outcome as Outcome
 from vmha.core.phases import Phase as Phase
@@ -344,7 +345,8 @@ class Surroundings:
 
     `segment_failures` counts recoveries of the segment that are undecided, or were opened within the brake's window (this one too,
     rejected ones not);
-    `segment_braked` says that another open recovery of the segment stands at the brake.
+    `segment_braked` says that another open recovery of the segment stands at the brake. `power_offs` are the slots that others hold,
+    `host_failures` earlier failures of this host within the quarantine's window; both read before a proof only.
     `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now, `disarmed` the operator's
     order that stops all orders for this host, where there is one.
     To an instance or a process counts `host_recovery`, the open recovery of its host; to a process `disabled_by_us`: our last order about
@@ -354,6 +356,8 @@ class Surroundings:
     segment_hosts: int = 0
     segment_failures: int = 0
     segment_braked: bool = False
+    power_offs: PowerOffs = field(default_factory=PowerOffs)
+    host_failures: int = 0
     segment_name: str = ""
     reserved_hosts: tuple[str, ...] = ()
     neighbours: tuple[str, ...] = ()

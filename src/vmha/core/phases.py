@@ -12,6 +12,8 @@ class Phase(Enum):
     UNWITNESSED = "unwitnessed"
     DISPUTED = "disputed"
     BRAKED = "braked"
+    CAPPED = "capped"
+    ASKING = "asking"
     FENCING = "fencing"
     UNPROVEN = "unproven"
     FORCING_DOWN = "forcing_down"
@@ -26,7 +28,7 @@ class Phase(Enum):
     @property
     def is_undecided(self) -> bool:
         """Tell whether it is not yet clear that the host is dead: no power-off was ordered, and none may be before that is known."""
-        return self in (Phase.WITNESSING, Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.FENCING)
+        return self in (Phase.WITNESSING, Phase.DISPUTED, Phase.FENCING, *_ASKED_BEFORE)
 
     @property
     def is_wait(self) -> bool:
@@ -36,7 +38,11 @@ class Phase(Enum):
     @property
     def takes_confirm(self) -> bool:
         """Tell whether a human may end this phase with confirm or reject."""
-        return self in (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED)
+        return self in (Phase.DISPUTED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED, *_ASKED_BEFORE)
+
+
+_ASKED_BEFORE = (Phase.UNWITNESSED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
+"""Waits before the first power-off in which a human's confirm begins a round of fencing."""
 
 
 class Outcome(Enum):

@@ -43,6 +43,11 @@ class Policy:
     brake_hosts: int = 2
     brake_percent: int = 30
     brake_window_seconds: float = 300.0
+    power_offs_at_once: int = 8
+    power_offs_per_hour: int = 60
+    segment_power_offs_per_hour: int = 30
+    quarantine_failures: int = 3
+    quarantine_window_seconds: float = 86_400.0
 
     orders_at_once: int = 1
     moves_in_flight: int = 128

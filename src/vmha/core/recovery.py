@@ -2,10 +2,10 @@
 
     WITNESSING -> FENCING -> FORCING_DOWN -> PLANNING -> MOVING -> ENDED
 
-and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, UNPROVEN and HELD, each left by a fact or by a human's word; HALTED, while
-a human lets nothing be ordered, and CANCELLING, once nothing is to be ordered any more; STOPPED, which only the engine enters, when going
-on would break a promise, and only a human's reject leaves. A proof that dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to
-UNPROVEN; what Nova has already taken is followed there too.
+and beside the path the waits UNWITNESSED, DISPUTED, BRAKED, CAPPED, UNPROVEN and HELD, each left by a fact or by a human's word, and ASKING,
+left by a human's word or when Nova hears the host; HALTED, while a human lets nothing be ordered, and CANCELLING, once nothing is to be
+ordered any more; STOPPED, which only the engine enters, when going on would break a promise, and only a human's reject leaves. A proof that
+dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to UNPROVEN; what Nova has already taken is followed there too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core import effects, events, evidence, fencing, following, halting, moving, stepback
+from vmha.core import capping, effects, events, evidence, fencing, following, halting, moving, stepback
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
@@ -40,6 +40,8 @@ STEPS: dict[Phase, Callable[[Draft], None]] = {
     Phase.UNWITNESSED: fencing.unwitnessed,
     Phase.DISPUTED: fencing.disputed,
     Phase.BRAKED: fencing.braked,
+    Phase.CAPPED: capping.capped,
+    Phase.ASKING: capping.asking,
     Phase.FENCING: fencing.fencing,
     Phase.UNPROVEN: _unproven,
     Phase.FORCING_DOWN: moving.forcing_down,

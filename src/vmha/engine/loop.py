@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vmha.core import events, kinds
+from vmha.core.budgets import budgets
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
@@ -247,7 +248,11 @@ class Engine:
     def _think(self, held: Held) -> Change[Any]:
         """Decide on each fact in turn, and check the promises after each."""
         now = self.store.now()
-        around = self.store.surroundings(held.state, brake_window_seconds=self.policy.brake_window_seconds)
+        around = self.store.surroundings(
+            held.state,
+            brake_window_seconds=self.policy.brake_window_seconds,
+            quarantine_window_seconds=self.policy.quarantine_window_seconds,
+        )
         state, decisions = held.state, list[tuple["Decision[Any]", list[Order]]]()
         for event, _, _ in held.pending:
             decision = kinds.decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
@@ -268,6 +273,7 @@ class Engine:
             revoked=tuple(proof for decision, _ in decisions for proof in decision.revoked),
             power_off_slots=None if has_word else allowed_failures(around, self.policy),
             slot_seconds=self.policy.brake_window_seconds,
+            budgets=budgets(state, self.policy) if isinstance(state, Recovery) else (),
         )
 
     def _adopt(self, held: Held, change: Change[Any]) -> None:

@@ -58,7 +58,7 @@ STEPS = (
     Step(
         "fence",
         "its power is cut, and read OFF twice",
-        ("braked", "fencing", "unproven"),
+        ("braked", "capped", "asking", "fencing", "unproven"),
         ("FENCED", "FOUND_OFF", "HUMAN_PROOF"),
     ),
     Step("force-down", "Nova is told that the host is down", ("forcing_down",), ("FORCED_DOWN",)),

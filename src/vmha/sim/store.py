@@ -39,7 +39,7 @@ from vmha.core.process_recovery import NOVA_COMPUTE, open_process
 from vmha.core.recovery import open_recovery
 from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, NotYet, ProofRefused, StoreUnavailable
 from vmha.ports import Claimed, Lease, TimelineEntry
-from vmha.sim import store_nearby
+from vmha.sim import store_budgets, store_nearby
 from vmha.sim.outbox import MemoryOutbox
 from vmha.sim.store_rows import Row as Row
 from vmha.sim.store_rows import StoredHost as StoredHost
@@ -218,7 +218,9 @@ class MemoryStore:
         }
         return {recovery: found for recovery, found in letters.items() if found}
 
-    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
+    def surroundings(
+        self, recovery: Incident, *, brake_window_seconds: float, quarantine_window_seconds: float = 86_400.0
+    ) -> Surroundings:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         now = self.now()
         if not isinstance(recovery, Recovery):
@@ -231,7 +233,10 @@ class MemoryStore:
             key.startswith(f"power-off:{recovery.segment}:") and owner != recovery.uuid and (until or 0.0) > now
             for key, (owner, until) in self.claims.items()
         )
+        power_offs, host_failures = store_budgets.standing(self, recovery, quarantine_window_seconds)
         return Surroundings(
+            power_offs=power_offs,
+            host_failures=host_failures,
             segment_hosts=sum(host.segment == recovery.segment for host in self.hosts.values()),
             segment_failures=max(opened, 1 + slots),
             segment_name=recovery.segment,
@@ -329,11 +334,13 @@ class MemoryStore:
         uuid = change.after.uuid
         if change.power_off_slots is not None and any(isinstance(order.effect, PowerOff) for order in change.orders):
             wanted |= self._slot(change, change.power_off_slots)
+        wanted |= store_budgets.slots(self, change)
         wanted |= {f"reserved:{entry.host}": (uuid, None) for entry in change.after.reserved}
         for key in wanted:
             if self.claims.get(key, (uuid, None))[0] != uuid:
                 raise ClaimRefused(f"{key} is another recovery's")
         self.claims |= wanted
+        store_budgets.give_back(self, change)
         if change.after.phase is Phase.ENDED:
             self.claims = {key: claim for key, claim in self.claims.items() if claim != (uuid, None)}
 

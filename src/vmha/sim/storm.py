@@ -78,6 +78,8 @@ class Storm:
         policy = replace(policy, orders_at_once=choose((1, 8)), moves_in_flight=choose((4, 32)))
         policy = replace(policy, wait_period_after_power_off=60.0, wait_period_after_power_on=40.0)
         policy = replace(policy, evacuate_all_instances=choose((True,) * 7 + (False,)), instance_settle_seconds=60.0)
+        policy = replace(policy, power_offs_at_once=choose((1, 8)), quarantine_failures=choose((1, 3)))
+        policy = replace(policy, power_offs_per_hour=choose((1, 60)), segment_power_offs_per_hour=choose((1, 30, 30)))
         return replace(policy, process_all_instances=choose((True, False)))
 
     def run(self) -> Result:

@@ -20,6 +20,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from unit_tests.adapters.db.rig import SqlRig
+from unit_tests.ports.guard_contract import GuardContract, begins
 from unit_tests.ports.incident_contract import VM, IncidentContract, own_instance
 from unit_tests.ports.outbox_contract import RETRY, OutboxContract
 from unit_tests.ports.store_contract import TERMS, Owner, StoreContract, move, own
@@ -155,6 +156,24 @@ class RaceContract:
         assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType", "NoneType"]
         assert len(rig.read(select(schema.claims))) == 2
         assert len(rig.read(select(schema.effects))) == 2
+
+    def test_budgets_are_not_overdrawn(self, rig: SqlRig) -> None:
+        """Rounds of fencing that begin at the same moment get no more slots than there are, of no budget."""
+        owners = [own(rig, name) for name in ("c1", "c2", "c3")]
+        for owner in owners:
+            owner.store = rig.another()
+
+        def begin(owner: Owner) -> object:
+            """Try again as the engine does: a slot may be lost to another while a second one is free."""
+            for _ in range(3):
+                answer = attempt(lambda: owner.commit(begins(owner, at_once=2, segment=2)))
+                if not isinstance(answer, ClaimRefused):
+                    break
+            return answer
+
+        answers = race([partial(begin, owner) for owner in owners])
+        assert sorted(type(answer).__name__ for answer in answers) == ["ClaimRefused", "NoneType", "NoneType"]
+        assert len(rig.read(select(schema.claims))) == 6
 
 
 class DeliveryRaceContract:
@@ -459,6 +478,7 @@ class SqlStoreContract(
     StoreContract,
     IncidentContract,
     OutboxContract,
+    GuardContract,
     RaceContract,
     DeliveryRaceContract,
     MoveContract,

@@ -11,11 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Double, String, Text, bindparam, delete, func, insert, literal, select, update
-from sqlalchemy.exc import IntegrityError
 
-from vmha.adapters.db import outbox, records, schema
+from vmha.adapters.db import budgets, outbox, records, schema
 from vmha.adapters.db.connection import sentence, upstream_sentence
 from vmha.core.alerting import alerts_of
 from vmha.core.effects import Evacuate, PowerOff
@@ -135,6 +133,7 @@ def _store_claims(connection: Connection, change: Change[Recovery]) -> None:
     uuid = change.after.uuid
     if any(isinstance(order.effect, PowerOff) for order in change.orders) and change.power_off_slots is not None:
         _take_slot(connection, change, change.power_off_slots)
+    budgets.store_slots(connection, change)
     mine = set(
         connection.execute(select(claims.c.claim_key).where(claims.c.recovery_uuid == uuid)).scalars()
         if change.after.reserved
@@ -142,7 +141,7 @@ def _store_claims(connection: Connection, change: Change[Recovery]) -> None:
     )
     for entry in change.after.reserved:
         if f"reserved:{entry.host}" not in mine:
-            _claim(connection, f"reserved:{entry.host}", uuid, change.now, None)
+            budgets.claim(connection, f"reserved:{entry.host}", uuid, change.now, None)
     if change.after.phase is Phase.ENDED:
         connection.execute(delete(claims).where(claims.c.recovery_uuid == uuid, claims.c.expires_at.is_(None)))
 
@@ -160,15 +159,7 @@ def _take_slot(connection: Connection, change: Change[Recovery], slots: int) -> 
     free = next((f"{prefix}{slot}" for slot in range(slots) if f"{prefix}{slot}" not in taken), None)
     if free is None:
         raise ClaimRefused(f"all {slots} power-offs of segment {change.after.segment} are spent")
-    _claim(connection, free, change.after.uuid, change.now, change.now + change.slot_seconds)
-
-
-def _claim(connection: Connection, key: str, recovery: str, now: float, expires_at: float | None) -> None:
-    row = {"claim_key": key, "recovery_uuid": recovery, "made_at": now, "expires_at": expires_at}
-    try:
-        connection.execute(insert(schema.claims).values(**row))
-    except (IntegrityError, DBDuplicateEntry) as error:
-        raise ClaimRefused(f"{key} is another recovery's") from error
+    budgets.claim(connection, free, change.after.uuid, change.now, change.now + change.slot_seconds)
 
 
 def _order_columns(lease: Lease, order: Order, now: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import disarming, nearby, returns, schema
+from vmha.adapters.db import budgets, disarming, nearby, returns, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.hosts import lock_by_name
@@ -147,16 +147,21 @@ class SqlStore:
             letters[recovery] = (*letters.get(recovery, ()), (number, event))
         return letters
 
-    def surroundings(self, recovery: Incident, *, brake_window_seconds: float) -> Surroundings:
+    def surroundings(
+        self, recovery: Incident, *, brake_window_seconds: float, quarantine_window_seconds: float = 86_400.0
+    ) -> Surroundings:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         with transaction(self._engine) as connection:
             if not isinstance(recovery, Recovery):
                 return replace(nearby.read(connection, recovery), proven_off=_proven_off(connection, recovery))
             neighbours = _neighbours(connection, recovery)
+            power_offs, host_failures = budgets.standing(connection, recovery, quarantine_window_seconds)
             return Surroundings(
                 segment_hosts=1 + len(neighbours),
                 segment_failures=_count_failures(connection, recovery, brake_window_seconds),
                 segment_braked=_is_braked(connection, recovery),
+                power_offs=power_offs,
+                host_failures=host_failures,
                 segment_name=_segment_name(connection, recovery),
                 neighbours=neighbours,
                 reserved_hosts=_free_reserves(connection, recovery),
