@@ -257,7 +257,7 @@ MUTATIONS = (
                 "    listening = silence\n",
             ),
         ),
-        scenarios=("bus-back-one-host-very-late",),
+        scenarios=("bus-back-one-host-late",),
         shows=STOPPED,
     ),
     Mutation(
