@@ -100,8 +100,8 @@ SUITES = (
         commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
     ),
     Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
-    Suite(name="demo", minutes=5, commands=(pytest("tests/demo"),)),
-    Suite(name="sql", minutes=5, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="sql", minutes=7, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
+    Suite(name="demo", minutes=6, commands=(pytest("tests/demo"),), beside="sql"),
     Suite(
         name="adoption",
         # One on two idle cores; the rest is for the first making of three releases' environments.
@@ -110,16 +110,18 @@ SUITES = (
         packages=("mariadb-server", "postgresql"),
     ),
     Suite(name="bmc", minutes=1, commands=(pytest("tests/bmc"),), packages=("openipmi", "ipmitool")),
-    # An engine of upstream's is asked too; half of this is for the first making of its environment.
-    Suite(name="broker", minutes=4, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",)),
     Suite(name="service", minutes=4, commands=(pytest("tests/service"),), packages=("mariadb-server",)),
     # 0.7 on two idle cores; half of this is for the first making of Keystone's environment and that of old clients.
     Suite(name="clients", minutes=3, commands=(pytest("tests/clients"),)),
+    # An engine of upstream's is asked too; half of this is for the first making of its environment.
+    Suite(
+        name="broker", minutes=4, commands=(pytest("tests/broker"),), packages=("rabbitmq-server",), beside="clients"
+    ),
     Suite(name="differential", minutes=2, commands=(pytest("tests/differential"),)),
     # Half a minute, most of it for making the requests up.
-    Suite(name="openapi", minutes=2, commands=(pytest("tests/openapi", "--requests=3000"),), beside="adoption"),
-    Suite(name="servers", minutes=3, commands=(pytest("tests/servers"),), beside="service"),
-    Suite(name="charm", minutes=2, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
+    Suite(name="openapi", minutes=3, commands=(pytest("tests/openapi", "--requests=3000"),), beside="adoption"),
+    Suite(name="servers", minutes=4, commands=(pytest("tests/servers"),), beside="service"),
+    Suite(name="charm", minutes=3, commands=(pytest("unit_tests/charm", "unit_tests/packing", *PARALLEL),)),
     Suite(name="packing", minutes=3, commands=(pytest("tests/packing"),), packages=("python3-apt", "python3-venv")),
     Suite(name="haproxy", minutes=2, commands=(pytest("tests/haproxy"),), packages=("haproxy",), beside="packing"),
     Suite(
@@ -142,7 +144,7 @@ SUITES = (
     ),
     Suite(
         name="cloud",
-        minutes=8,
+        minutes=14,
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
     ),
