@@ -74,7 +74,9 @@ class VirtualExecutor:
         event = carry_out(order, lease, self._tools, submitted_at=submitted_at)
         if event is not None:
             reply = Reply(recovery=order.recovery, order=order.id, event=event)
-            self._later(ANSWER_SECONDS + self._slowness(order), lambda: self._arrive(reply, life))
+            usual, delays = ANSWER_SECONDS + self._slowness(order), self._actor.delays
+            for late_seconds in delays.pop() if delays else (0.0,):
+                self._later(usual, lambda: self._arrive(reply, life), late_seconds)
 
     def _slowness(self, order: Order) -> float:
         if isinstance(order.effect, Evacuate):
@@ -89,8 +91,8 @@ class VirtualExecutor:
             self._replies.append(reply)
             self._actor.poke()
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        self._world.after(seconds * self._world.random.uniform(0.5, 1.5), action)
+    def _later(self, seconds: float, action: Callable[[], None], late_seconds: float = 0.0) -> None:
+        self._world.after(seconds * self._world.random.uniform(0.5, 1.5) + late_seconds, action)
 
 
 class Actor:
@@ -103,6 +105,8 @@ class Actor:
         self.is_paused = False
         self.is_dead = True
         self.when_awake: list[Callable[[], None]] = []
+        self.delays: list[tuple[float, ...]] = []
+        """By how many seconds the next answers are late, each once for every time that it arrives."""
         self.engine: Engine | None = None
         self._poked = False
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
 from vmha.core.model import Disarm, Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
-from vmha.sim import repairs
+from vmha.sim import repairs, storm_parts
 from vmha.sim.faults import inject
 from vmha.sim.refusals import REFUSALS
 from vmha.sim.rig import Rig
@@ -92,6 +92,7 @@ class Storm:
         for at in range(150, int(END_SECONDS), 60):
             self.world.at(float(at), self._human)
         self.world.at(CALM_SECONDS + FAULT_SECONDS + 60.0, self._heal)
+        storm_parts.plan(self, begin=CALM_SECONDS, end=CALM_SECONDS + FAULT_SECONDS)
         crew = repairs.Repairs(self.rig, self.seed)
         self.world.advance(END_SECONDS)
         judge(self.seed, self.result, self.world, self.rig)
@@ -112,7 +113,7 @@ class Storm:
     def all_are_reported(self) -> None:
         """A monitor loses its own network and reports everybody; one of them may be dead indeed."""
         for host in HOSTS:
-            self._report_at(CALM_SECONDS + self.random.uniform(0.0, 5.0), host)
+            self.report_at(CALM_SECONDS + self.random.uniform(0.0, 5.0), host)
         if self.random.random() < 0.5:
             kind = self.random.choice(("network_cut", "bus_away"))
             self._fault_at(
@@ -123,19 +124,20 @@ class Storm:
         """A switch fails: all hosts live on, and nobody hears them."""
         for host in HOSTS[: self.random.choice((2, 3))]:
             self._fault_at(CALM_SECONDS, "network_cut", host=host)
-            self._report_at(CALM_SECONDS + self.random.uniform(10.0, 20.0), host)
+            self.report_at(CALM_SECONDS + self.random.uniform(10.0, 20.0), host)
 
     def a_healthy_host_is_reported(self) -> None:
         """A monitor is wrong."""
-        self._report_at(CALM_SECONDS, self.random.choice(HOSTS))
+        self.report_at(CALM_SECONDS, self.random.choice(HOSTS))
 
     def _die(self, host: str, at: float) -> None:
         way = self.random.choice(("host_crashes", "power_lost", "network_cut", "compute_hangs", "mains_lost"))
         self._fault_at(at, way, host=host)
         for _ in range(self.random.choice((1, 1, 3))):
-            self._report_at(at + self.random.uniform(1.0, 40.0), host)
+            self.report_at(at + self.random.uniform(1.0, 40.0), host)
 
-    def _report_at(self, at: float, host: str) -> None:
+    def report_at(self, at: float, host: str) -> None:
+        """Let a monitor report a host, now and then with another method."""
         wants_reserved = self.random.random() < (0.3 if "c4" in self.world.hosts else 0.03)
         method = RecoveryMethod.RESERVED_HOST if wants_reserved else RecoveryMethod.AUTO
         self.world.at(at, lambda: self._report(host, method))
@@ -311,7 +313,9 @@ def run_seeds(seeds: range, *, processes: int) -> Result:
 
 def missing(result: Result) -> list[str]:
     """Name the faults and refusals that never occurred."""
-    faults = {name for name, _ in FAULTS} - {name for name, count in result.faults.items() if count}
+    faults = {*storm_parts.PARTS, *(name for name, _ in FAULTS)} - {
+        name for name, count in result.faults.items() if count
+    }
     refusals = {code.name for code in REFUSALS} - set(result.reasons)
     return sorted(faults) + sorted(refusals)
 
