@@ -35,9 +35,9 @@ PARTS = (
     *(MetricsSettings, ServerSettings, TaskflowSettings),
 )
 # Fields of Settings itself that are options; `engine` is the option `host`.
-OWN = frozenset({"host", "state_path", "service_disable_reason"})
-# Fields that the fencing inventory fills.
-OF_THE_INVENTORY = frozenset({"detector_segments"})
+OWN = frozenset({"host", "policy_file", "state_path", "service_disable_reason"})
+# Fields that the fencing inventory and recovery.yaml fill.
+OF_THE_INVENTORY = frozenset({"detector_segments", "workflows"})
 
 
 @pytest.fixture(autouse=True)

@@ -310,6 +310,12 @@ OPTIONS: tuple[Option, ...] = (
         help="What to do with an instance whose disk may exist on the dead host only: wait for the host, or rebuild it from its "
         "image on another host, which loses what was written since.",
     ),
+    _text(
+        "recovery",
+        "policy_file",
+        "File that says what is done about a failed host, instance or process, and in which segment; without it everything is recovered.",
+        default="/etc/masakari/recovery.yaml",
+    ),
     _flag(
         "recovery",
         "shared_storage",

@@ -147,6 +147,7 @@ class Settings:
     engine: str
     policy: Policy
     service_disable_reason: str
+    policy_file: Path
     state_path: Path
     api: ApiSettings
     server: ServerSettings
@@ -335,6 +336,7 @@ def _settings(values: Mapping[str, object], ours: cfg.ConfigOpts, config: cfg.Co
         engine=_engine_name(values["host"]),
         policy=_fill(Policy, values),
         service_disable_reason=str(values["service_disable_reason"]),
+        policy_file=Path(str(values["policy_file"])),
         state_path=Path(state_path),
         api=_fill(ApiSettings, values),
         server=_fill(ServerSettings, values),

@@ -145,7 +145,8 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
         "taskflow_driver_recovery_flows",
         "host_auto_failure_recovery_tasks host_rh_failure_recovery_tasks instance_failure_recovery_tasks "
         "process_failure_recovery_tasks",
-        "the order of steps is what keeps a recovery safe, and fixed",
+        "the order of steps is what keeps a recovery safe, and fixed; a task that is not upstream's keeps the engine from starting; see "
+        "[recovery] policy_file",
     ),
     # --- places, and what the interpreter is told
     *_honoured("DEFAULT", "state_path"),

@@ -34,9 +34,11 @@ from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
 from vmha.adapters.metrics import EngineMetrics, api_registry, engine_registry
 from vmha.adapters.metrics_server import MetricsServer
 from vmha.adapters.nova import open_nova
+from vmha.adapters.recovery_file import load_workflows
 from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.core.workflows import Workflow
 from vmha.engine import returning
 from vmha.engine.alert_threads import AlertThreads
 from vmha.engine.carrying import Tools
@@ -47,6 +49,7 @@ from vmha.engine.loop import Engine
 from vmha.errors import ConfigurationError
 from vmha.logs import log
 from vmha.ports import Deadline
+from vmha.upstream_flows import check_flows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
 
     from vmha.core.returning import Returned, Wish
+    from vmha.core.workflows import Workflows
     from vmha.ports import Announcer, Change, Doorbell, Nova, PowerDevices, Store
     from vmha.return_ports import LetBack
     from vmha.settings import Settings
@@ -90,10 +94,11 @@ def build_engine(
     nova: Nova | None = None,
     power: PowerDevices | None = None,
 ) -> EngineProcess:
-    """Build the engine that the settings describe. Raises `ConfigurationError` for an inventory or webhooks that cannot be used."""
+    """Build the engine that the settings describe. Raises `ConfigurationError` for files beside them that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     inventory = load_inventory(settings.fencing.inventory)
     _name_detector_segments(inventory)
+    workflows = _chosen_workflows(settings)
     bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     registry = engine_registry(partial(read_standing, database), covers=inventory.covers)
     counted = EngineMetrics(registry)
@@ -120,7 +125,7 @@ def build_engine(
         store=kept,
         executor=executor,
         clock=clock,
-        policy=replace(settings.policy, detector_segments=inventory.detector_segments),
+        policy=replace(settings.policy, detector_segments=inventory.detector_segments, workflows=workflows),
         terms=limits.lease_terms,
         new_uuid=_new_uuid,
         poll_seconds=limits.poll_seconds,
@@ -152,6 +157,16 @@ def _name_detector_segments(inventory: Inventory) -> None:
             segments=", ".join(sorted(inventory.detector_segments)),
             says="hosts of these segments without a fence device are taken for off on their monitor's word, without a proof",
         )
+
+
+def _chosen_workflows(settings: Settings) -> Workflows:
+    """Read what the operator chose, and name it at each start where it is not to recover. Raises `ConfigurationError`."""
+    check_flows(settings.config)
+    chosen = load_workflows(settings.policy_file)
+    others = [str(choice) for choice in chosen.choices if choice.workflow is not Workflow.RECOVER]
+    if others:
+        log(logger, "workflows", level=logging.WARNING, file=str(settings.policy_file), chosen=", ".join(others))
+    return chosen
 
 
 def _alerts(settings: Settings, database: Database, counted: EngineMetrics) -> AlertThreads:

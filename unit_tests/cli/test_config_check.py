@@ -70,6 +70,28 @@ def test_what_is_ignored_is_said_with_the_reason(installed: Installed, manage: M
     assert "[DEFAULT] surprise is unknown, and ignored" in out.splitlines()
 
 
+def test_what_the_operator_chose_is_shown(installed: Installed, manage: Manage) -> None:
+    """Each choice of recovery.yaml is a line; a fault in it, and a task that is not upstream's, are named together: exit 2."""
+    path = installed.path.with_name("recovery.yaml")
+    path.write_text("default: {host: confirm}\nsegments: {rack-1: {host: power_off}}\n")
+    installed.configure(recovery={"policy_file": str(path)})
+    code, out, _ = manage("config", "check")
+    assert code == 0
+    lines = out.splitlines()
+    at = lines.index(f"policy    {path}: 2 choices")
+    assert lines[at + 1 : at + 3] == [
+        "          host in all other segments: confirm",
+        "          host in segment rack-1: power_off",
+    ]
+    path.write_text("default: {host: no}\n")
+    flows = {"process_failure_recovery_tasks": "pre:[my_task],main:[],post:[]"}
+    installed.configure(recovery={"policy_file": str(path)}, taskflow_driver_recovery_flows=flows)
+    code, _, err = manage("config", "check")
+    assert code == 2
+    assert f'{path}:1: default: host "no" is no workflow' in err
+    assert "names the task my_task" in err
+
+
 def test_no_inventory_is_said(installed: Installed, manage: Manage) -> None:
     """Without an inventory the programs start, so the check passes, and says that no host can be fenced."""
     installed.inventory.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,25 @@ def test_a_guard_that_would_stop_it_is_named(cloud: ServedCloud, manage: Manage)
     shown = as_json(manage("plan", "c1", "--json")[1])
     assert shown["guards"]["power_offs_per_hour"] == {"counted": 0, "allowed": 0}
     assert (shown["without_a_human"], shown["guard"].split(":")[0]) == (False, "no power-off of c1")
+
+
+def test_what_the_operator_chose_is_said(cloud: ServedCloud, manage: Manage, tmp_path: Path) -> None:
+    """With power_off nothing would be evacuated, with confirm and report nothing be done by itself: each exits 1."""
+    cloud.register("c1", "c2")
+    chosen = tmp_path / "recovery.yaml"
+    cloud.configure(recovery={"policy_file": str(chosen)})
+    for workflow, says in (
+        ("power_off", "nothing would be evacuated"),
+        ("confirm", "a human would be"),
+        ("report", "nothing is done"),
+    ):
+        chosen.write_text(f"segments:\n  az1:\n    host: {workflow}\n")
+        code, out, _ = manage("plan", "c1")
+        assert code == 1
+        assert "NOT RECOVERED" in out
+        assert says in out
+    chosen.write_text("segments:\n  az2:\n    host: report\n")
+    assert manage("plan", "c1")[0] == 0
 
 
 def test_a_host_without_room_elsewhere(cloud: ServedCloud, manage: Manage) -> None:

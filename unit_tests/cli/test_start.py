@@ -64,6 +64,30 @@ def test_an_inventory_that_others_may_read_is_refused(program: str, installed: I
 
 
 @pytest.mark.parametrize("program", ["engine", "standalone"])
+def test_a_recovery_policy_with_a_fault_is_refused(program: str, installed: Installed, programs: Programs) -> None:
+    """A broken recovery.yaml keeps the engine from starting; the message has file and line and what to write: exit 2."""
+    path = installed.path.with_name("recovery.yaml")
+    path.write_text("segments:\n  rack-1:\n    host: evacuate\n")
+    installed.configure(recovery={"policy_file": str(path)})
+    code, err = programs.refused(program)
+    assert code == 2
+    assert err == (
+        f"masakari-{program}: cannot use the recovery policy {path}, 1 fault:\n"
+        f'  {path}:3: segment rack-1: host "evacuate" is no workflow; write recover, power_off, report or confirm\n'
+    )
+
+
+@pytest.mark.parametrize("program", ["engine", "standalone"])
+def test_a_task_that_is_not_upstreams_is_refused(program: str, installed: Installed, programs: Programs) -> None:
+    """A flow with a task that somebody wrote himself keeps the engine from starting; the message names it: exit 2."""
+    flow = {"instance_failure_recovery_tasks": "pre:[stop_instance_task],main:[page_ann_task],post:[]"}
+    installed.configure(taskflow_driver_recovery_flows=flow)
+    code, err = programs.refused(program)
+    assert code == 2
+    assert "[taskflow_driver_recovery_flows] instance_failure_recovery_tasks names the task page_ann_task" in err
+
+
+@pytest.mark.parametrize("program", ["engine", "standalone"])
 def test_a_webhook_that_is_none_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """A URL that alerts cannot be posted to keeps the engine from starting, is called by its number, and is not shown: exit 2."""
     installed.configure(alerts={"webhooks": "https://hooks.example.org/pw-in-url, hooks.example.org/pw-in-url"})

@@ -24,6 +24,7 @@ from vmha.core.kinds import rejected, stopped
 from vmha.core.metadata import is_tagged
 from vmha.core.model import Disarm, Instance, Migration, Outcome, ServiceReading, Surroundings
 from vmha.core.policy import Policy
+from vmha.core.workflows import Choice, Failure, Workflow, Workflows
 
 POLICY = Policy()
 ALONE = Surroundings()
@@ -754,6 +755,65 @@ def test_a_halted_one_is_rejected() -> None:
     assert hand.ending() == (Outcome.REJECTED, Code.REJECTED)
 
 
+# What the operator chose
+
+CONFIRM, REPORT = (Workflows((Choice(None, Failure.INSTANCE, each),)) for each in (Workflow.CONFIRM, Workflow.REPORT))
+YES = events.Confirmed(by="ann", why="its owner waits")
+
+
+def test_a_human_is_asked_before_the_first_order() -> None:
+    """Nothing is ordered before the word, humans are told; after it the instance is looked at closely, and no human asked again."""
+    hand = Hand(policy=replace(POLICY, workflows=CONFIRM))
+    assert told(hand.look(GUEST))
+    assert (hand.state.phase, hand.state.reason.code) == (InstancePhase.ASKING, Code.INSTANCE_CONFIRM_WANTED)
+    assert hand.hear(YES).effects == (ReadInstance("i1", closely=True),)
+    assert orders(hand.look(GUEST)) == [StopInstance("i1", "c1", 1)]
+    hand.take()
+    hand.look(STOPPED)
+    assert orders(hand.look(STOPPED)) == [StartInstance("i1", "c1", 2)]
+
+
+def test_what_is_asked_about_is_told_again_and_may_be_rejected() -> None:
+    """It alerts on schedule; a reject ends it."""
+    hand = Hand(policy=replace(POLICY, workflows=CONFIRM))
+    hand.look(GUEST)
+    assert not told(hand.hear(events.Ticked(), after=POLICY.alert_interval_seconds / 2))
+    assert told(hand.hear(events.Ticked(), after=POLICY.alert_interval_seconds / 2))
+    hand.hear(events.Rejected(by="ann", why="its owner debugs it"))
+    assert hand.ending() == (Outcome.REJECTED, Code.REJECTED)
+
+
+def test_an_engine_with_another_choice_asks_no_more() -> None:
+    """What waits for a human goes on where the engine of now was told to recover."""
+    hand = Hand(policy=replace(POLICY, workflows=CONFIRM))
+    hand.look(GUEST)
+    hand.policy = POLICY
+    hand.hear(events.TakenOver(engine="e2", before="e1"))
+    assert hand.state.phase is InstancePhase.READING
+    assert orders(hand.look(GUEST)) == [StopInstance("i1", "c1", 1)]
+
+
+def test_what_would_be_restarted_is_told() -> None:
+    """With report nothing is ordered, and it ends so; what would be left alone is left alone, untold."""
+    hand = Hand(policy=replace(POLICY, workflows=REPORT))
+    decision = hand.look(GUEST)
+    assert (orders(decision), told(decision)) == ([], True)
+    assert hand.ending() == (Outcome.REPORTED, Code.ONLY_REPORTED)
+    hand = Hand(policy=replace(POLICY, workflows=REPORT))
+    assert not told(hand.look(replace(GUEST, vm_state="paused")))
+    assert hand.ending() == (Outcome.LEFT_ALONE, Code.INSTANCE_LEFT)
+
+
+def test_what_has_begun_is_ended_under_any_choice() -> None:
+    """A guest that we stopped is started, though an engine of now would only report it."""
+    hand = Hand()
+    hand.look(GUEST)
+    hand.take()
+    hand.policy = replace(POLICY, workflows=REPORT)
+    hand.look(STOPPED)
+    assert orders(hand.look(STOPPED)) == [StartInstance("i1", "c1", 2)]
+
+
 # Whatever happens
 
 
@@ -763,6 +823,8 @@ class Life:
     def __init__(self, tape: bytes) -> None:
         self._tape = Random(tape)
         policy = replace(POLICY, process_all_instances=self._tape.random() < 0.5)
+        chosen = self._tape.choice((Workflow.RECOVER,) * 4 + (Workflow.CONFIRM, Workflow.REPORT))
+        policy = replace(policy, workflows=Workflows((Choice(None, Failure.INSTANCE, chosen),)))
         self.hand = Hand(policy=policy)
         self.pending: list[effects.Effect] = [ReadInstance("i1", closely=True)]
         self.seen: set[object] = set()
@@ -860,6 +922,7 @@ def test_lives_go_far() -> None:
         Outcome.LEFT_ALONE,
         Outcome.SKIPPED,
         Outcome.ABSORBED,
+        Outcome.REPORTED,
         Outcome.FAILED,
         Outcome.REJECTED,
     }

@@ -20,7 +20,9 @@ from vmha.core.incidents import ProcessPhase, ProcessRecovery
 from vmha.core.invariants import Broken, check_process
 from vmha.core.kinds import rejected, stopped
 from vmha.core.model import Disarm, Outcome, ServicePrior, ServiceReading, Surroundings
+from vmha.core.policy import Policy
 from vmha.core.process_recovery import ATTEMPTS, HEARD, STEPS, decide, open_process
+from vmha.core.workflows import Choice, Failure, Workflow, Workflows
 
 OURS = POLICY.process_disable_reason
 PRIOR = ServicePrior(disabled=False, disabled_reason=None, forced_down=False)
@@ -46,6 +48,7 @@ class Hand:
 
     is_running: bool = False
     now: float = NOW
+    policy: Policy = POLICY
     around: Surroundings = ALONE
     said: list[Code] = field(default_factory=list)
     state: ProcessRecovery = field(init=False)
@@ -62,8 +65,8 @@ class Hand:
         """Let time pass and take in one fact."""
         self.now += after
         before = self.state
-        decision = decide(before, event, self.now, POLICY, self.around)
-        check_process(before, decision, self.now, POLICY, self.around)
+        decision = decide(before, event, self.now, self.policy, self.around)
+        check_process(before, decision, self.now, self.policy, self.around)
         self.state = decision.state
         self.said += [reason.code for reason in decision.reasons]
         return decision
@@ -449,12 +452,63 @@ def test_a_halted_one_stays_so_with_another_owner_and_ends_with_its_hosts_recove
 # Whatever happens
 
 
+# What the operator chose
+
+YES = events.Confirmed(by="ann", why="it will not come back")
+
+
+def choosing(workflow: Workflow) -> Policy:
+    """Choose a workflow for all processes."""
+    return replace(POLICY, workflows=Workflows((Choice(None, Failure.PROCESS, workflow),)))
+
+
+def test_a_human_is_asked_before_the_first_order() -> None:
+    """The service is disabled after the word only, by a look that is fresh."""
+    hand = Hand(policy=choosing(Workflow.CONFIRM))
+    decision = hand.look(ENABLED)
+    assert (hand.state.phase, hand.state.reason.code) == (ProcessPhase.ASKING, Code.PROCESS_CONFIRM_WANTED)
+    assert hand.kinds(decision) == [Alert]
+    assert hand.kinds(hand.hear(YES)) == [ReadService]
+    assert hand.kinds(hand.look(ENABLED)) == [DisableService]
+
+
+def test_a_process_that_is_back_asks_for_nothing() -> None:
+    """What was to be confirmed is over when the process runs again and its service is enabled."""
+    hand = Hand(policy=choosing(Workflow.CONFIRM))
+    hand.look(ENABLED)
+    hand.hear(events.ProcessReported(notification="n2", is_running=True))
+    hand.look(ENABLED)
+    assert hand.ending() == (Outcome.SKIPPED, Code.ALREADY_ENABLED)
+
+
+def test_what_waits_for_a_word_survives_its_engine() -> None:
+    """The next engine goes on asking; one that was told otherwise goes on by itself."""
+    hand = Hand(policy=choosing(Workflow.CONFIRM))
+    hand.look(ENABLED)
+    hand.hear(events.TakenOver(engine="e2", before="e1"))
+    assert hand.state.phase is ProcessPhase.ASKING
+    hand.policy = POLICY
+    hand.hear(events.TakenOver(engine="e3", before="e2"))
+    assert hand.kinds(hand.look(ENABLED)) == [DisableService]
+
+
+def test_what_would_be_changed_is_told() -> None:
+    """With report nothing is ordered, and it ends so; what stands right is skipped, untold."""
+    hand = Hand(policy=choosing(Workflow.REPORT))
+    assert hand.kinds(hand.look(ENABLED)) == [Alert]
+    assert hand.ending() == (Outcome.REPORTED, Code.ONLY_REPORTED)
+    hand = Hand(policy=choosing(Workflow.REPORT))
+    assert hand.kinds(hand.look(DISABLED)) == []
+    assert hand.ending() == (Outcome.SKIPPED, Code.ALREADY_DISABLED)
+
+
 class Life:
     """One incident, fed with whatever the tape says."""
 
     def __init__(self, tape: bytes) -> None:
         self._tape = Random(tape)
-        self.hand = Hand(is_running=self._tape.random() < 0.5)
+        chosen = self._tape.choice((Workflow.RECOVER,) * 4 + (Workflow.CONFIRM, Workflow.REPORT))
+        self.hand = Hand(is_running=self._tape.random() < 0.5, policy=choosing(chosen))
         self.pending: list[effects.Effect] = [ReadService("c1")]
         self.seen: set[object] = set()
 

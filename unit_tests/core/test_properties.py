@@ -31,6 +31,7 @@ from vmha.core.model import (
 )
 from vmha.core.policy import LocalDisk, Policy
 from vmha.core.recovery import decide, open_recovery
+from vmha.core.workflows import Choice, Failure, Workflow, Workflows
 
 T = TypeVar("T")
 INSTANCES = ("i1", "i2", "i3")
@@ -188,6 +189,9 @@ ANSWERS: dict[type, Callable[[Tape, Any], events.Event]] = {
 DISARMED = Disarm(scope="all hosts", by="ann", why="the network is rebuilt", until=NOW, until_text="noon")
 
 
+_WORKFLOWS = (Workflow.RECOVER,) * 15 + (Workflow.CONFIRM, Workflow.POWER_OFF, Workflow.REPORT)
+
+
 class Life:
     """One recovery from its report on, driven by a tape; every decision is checked."""
 
@@ -200,6 +204,7 @@ class Life:
             shared_storage=self.tape.pick(False, True),
             moves_in_flight=self.tape.pick(32, 1),
             orders_at_once=self.tape.pick(1, 2, 32),
+            workflows=Workflows((Choice(None, Failure.HOST, self.tape.pick(*_WORKFLOWS)),)),
         )
         self.pending: list[effects.Effect] = []
         self.keys: list[str] = []

@@ -45,7 +45,7 @@ UNBOUNDED = edit("core/invariants.py", "        *_bounded_restarts(after, decisi
 
 ARMED = edit("core/guests.py", "    _is_unsettled,\n    _is_disarmed,\n", "    _is_unsettled,\n")
 ARMED_PROCESS = edit(
-    "core/process_recovery.py", " and not _halt(draft):\n        _order(draft)", ":\n        _order(draft)"
+    "core/process_recovery.py", " and not _halt(draft) and not _is_left(draft):", " and not _is_left(draft):"
 )
 
 INCIDENTS = (
@@ -88,8 +88,8 @@ INCIDENTS = (
         edits=(
             edit(
                 "core/process_recovery.py",
-                "    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft):\n",
-                "    elif not _halt(draft):\n",
+                "    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft) and not _is_left(draft):\n",
+                "    elif not _halt(draft) and not _is_left(draft):\n",
             ),
         ),
         scenarios=("process-order-late",),

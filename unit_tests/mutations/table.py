@@ -66,7 +66,8 @@ NO_STOP_CHECK = unchecked("_humans_stop(after, decision, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
-NO_GUARD_CHECK = unchecked("_budgets_and_quarantine(before, decision, policy, around)")
+NO_GUARD_CHECK = unchecked("budgets_and_quarantine(before, decision, policy, around)")
+NO_WORKFLOW_CHECK = unchecked("workflow_of_host(before, decision, policy, around)")
 NO_P8 = unchecked("_no_silent_loss(after, decision, policy)")
 
 ONE_WITNESS = (
@@ -158,6 +159,23 @@ NO_SLOTS = (
         "sim/store.py",
         "        if change.power_off_slots is not None and any(",
         "        if change.power_off_slots == 0 and any(",
+    ),
+)
+NO_CONFIRM = (
+    edit(
+        "core/workflows.py",
+        "    if is_begun or workflow(Failure.HOST, around, policy) is not Workflow.CONFIRM:",
+        "    if True:",
+    ),
+)
+MOVES_WHAT_IS_ONLY_FENCED = (
+    edit(
+        "core/targets.py", "    if workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF:", "    if False:"
+    ),
+    edit(
+        "core/leaving.py",
+        "    if workflow(Failure.HOST, draft.around, draft.policy) is Workflow.POWER_OFF:",
+        "    if False:",
     ),
 )
 NO_BUDGETS = (
@@ -757,6 +775,50 @@ MUTATIONS = (
         edits=(*NO_BRAKE, *NO_SLOTS, NO_P6),
         scenarios=("brake",),
         shows=DIFFERS,
+    ),
+    Mutation(
+        name="confirm-not-awaited",
+        promise="P6",
+        why="a host is fenced although the operator wants to confirm first",
+        edits=NO_CONFIRM,
+        scenarios=("workflow-host-confirm",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="confirm-not-awaited-unchecked",
+        promise="P6",
+        why="a host is fenced although the operator wants to confirm first",
+        edits=(*NO_CONFIRM, NO_WORKFLOW_CHECK),
+        scenarios=("workflow-host-confirm",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="moved-although-only-fenced",
+        promise="P6",
+        why="instances are evacuated although the operator wants their host fenced and nothing more",
+        edits=MOVES_WHAT_IS_ONLY_FENCED,
+        scenarios=("workflow-host-power-off",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="restarted-without-a-word",
+        promise="P6",
+        why="an instance is restarted although the operator wants to confirm first, or only to be told",
+        edits=(edit("core/guests.py", "    _is_disarmed,\n    _is_left_to_humans,\n", "    _is_disarmed,\n"),),
+        scenarios=("workflow-instance-confirm", "workflow-instance-report"),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="disabled-without-a-word",
+        promise="P6",
+        why="a service is disabled although the operator wants to confirm first, or only to be told",
+        edits=(
+            edit(
+                "core/process_recovery.py", " and not _halt(draft) and not _is_left(draft):", " and not _halt(draft):"
+            ),
+        ),
+        scenarios=("workflow-process-confirm", "workflow-process-report"),
+        shows=STOPPED,
     ),
     Mutation(
         name="budgets-ignored",

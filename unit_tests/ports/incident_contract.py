@@ -279,6 +279,7 @@ class InstanceContract:
             (Outcome.SKIPPED, "finished"),
             (Outcome.ABSORBED, "finished"),
             (Outcome.LEFT_ALONE, "ignored"),
+            (Outcome.REPORTED, "ignored"),
             (Outcome.FAILED, "failed"),
         ):
             reported = rig.report_instance("c1", VM)

@@ -27,7 +27,7 @@ DECIDING = tuple(
     f"core/{name}"
     for name in (
         *("recovery", "fencing", "moving", "following", "halting", "stepback", "evidence", "targets", "guards"),
-        *("budgets", "capping"),
+        *("budgets", "capping", "leaving", "workflows"),
         *("detector", "metadata", "draft", "instance_recovery", "guests", "process_recovery"),
     )
 )

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.messaging import InProcessDoorbell
+from vmha.adapters.recovery_file import load_workflows
 from vmha.adapters.webhook_settings import load_webhooks
 from vmha.cli.webserver import tls_context
 from vmha.config_files import given, unread
@@ -20,6 +21,7 @@ from vmha.errors import ConfigurationError
 from vmha.logs import check_log
 from vmha.options import OPTIONS
 from vmha.settings import load
+from vmha.upstream_flows import check_flows
 from vmha.wiring import build_api, build_database, build_doorbell
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ def _starts(settings: Settings) -> Iterator[Callable[[], object]]:
     yield lambda: build_database(settings)
     yield lambda: build_doorbell(settings)
     yield lambda: load_inventory(settings.fencing.inventory)
+    yield lambda: load_workflows(settings.policy_file)
+    yield lambda: check_flows(settings.config)
     yield lambda: load_webhooks(settings.alerts, clock=SystemClock())
     yield lambda: build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
     yield from (partial(check_log, settings.log, program) for program in LOGGING_PROGRAMS)
@@ -101,6 +105,9 @@ def _summary(settings: Settings, inventory: Inventory) -> Iterator[str]:
         yield f"          {host} by ipmi at {device.endpoint}"
     for segment in sorted(inventory.detector_segments):
         yield f"          segment {segment}: policy = detector, so hosts without a BMC are taken for off without a proof"
+    choices = load_workflows(settings.policy_file).choices
+    yield f"policy    {settings.policy_file}: {len(choices)} choices{'' if choices else ', so everything is recovered'}"
+    yield from (f"          {choice}" for choice in choices)
     yield from _alerts_and_metrics(settings)
     secrets = {(option.group, option.name) for option in OPTIONS if option.secret}
     for (group, name), value in given(settings.config).items():

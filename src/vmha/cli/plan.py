@@ -15,10 +15,12 @@ from vmha.adapters.db.store import SqlStore
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.nova import open_nova
+from vmha.adapters.recovery_file import load_workflows
 from vmha.cli.fencing import ask
 from vmha.core.forecast import MOVED, Found, forecast, just_proven
 from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.readiness import HostFacts, SegmentFacts, takers
+from vmha.core.workflows import Failure, Workflow, why_only_reported, workflow
 from vmha.errors import NovaRefused, NovaUnavailable, UnknownHost
 from vmha.ports import Deadline, PowerError
 
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from vmha.adapters.db.segments import Segment
     from vmha.core.capacity import Room
     from vmha.core.forecast import Forecast
-    from vmha.core.model import Disarm, Move, ServiceReading
+    from vmha.core.model import Disarm, Move, ServiceReading, Surroundings
+    from vmha.core.policy import Policy
     from vmha.ports import Nova
     from vmha.settings import Settings
 
@@ -103,7 +106,7 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
     state = just_proven(
         host.name, host_uuid=host.uuid, segment=segment.uuid, method=method, now=now, policy=settings.policy
     )
-    policy = settings.policy
+    policy = replace(settings.policy, workflows=load_workflows(settings.policy_file))
     around = store.surroundings(
         replace(
             state, phase=Phase.WITNESSING
@@ -114,13 +117,13 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
     seen, trouble = None, None
     try:
         found, rooms = _look(host.name, group, settings)
-        seen = forecast(state, found, rooms, now=now, policy=settings.policy, around=around)
+        seen = forecast(state, found, rooms, now=now, policy=policy, around=around)
     except (NovaUnavailable, NovaRefused) as error:
         trouble = str(error)
     return Plan(
         host=host,
         segment=segment,
-        against=_against(host, segment, around.disarmed),
+        against=(*_against(host, segment, around.disarmed), *_chosen(host.name, around, policy)),
         ground=_ground(host.name, segment.name, settings),
         forecast=seen,
         trouble=trouble,
@@ -137,6 +140,21 @@ def _against(host: Host, segment: Segment, disarmed: Disarm | None) -> tuple[str
     if disarmed is not None:
         said.append(f"{disarmed.by} disarmed {disarmed.scope} until {disarmed.until_text}: {disarmed.why}")
     return tuple(said)
+
+
+def _chosen(host: str, around: Surroundings, policy: Policy) -> tuple[str, ...]:
+    """Say what the operator chose to be done, where that is not to recover the host at once."""
+    match workflow(Failure.HOST, around, policy):
+        case Workflow.REPORT:
+            return (why_only_reported(host, Failure.HOST, around).sentence,)
+        case Workflow.POWER_OFF:
+            return (
+                f"the workflow for hosts of segment {around.segment_name} is power_off: nothing would be evacuated",
+            )
+        case Workflow.CONFIRM:
+            return (f"the workflow for hosts of segment {around.segment_name} is confirm: a human would be waited for",)
+        case _:
+            return ()
 
 
 def _ground(host: str, segment: str, settings: Settings) -> Ground:

@@ -37,6 +37,9 @@ def alerts_of(before: Incident, after: Incident, effects: Iterable[Effect]) -> t
     return told
 
 
+LEFT_TO_HUMANS = (Outcome.FAILED, Outcome.FENCED, Outcome.REPORTED)
+"""Endings after which something does not run, and nobody here does anything about it."""
+
 _SEVERITIES = {
     AlertKind.OPENED: Severity.WARNING,
     AlertKind.WAITS: Severity.CRITICAL,
@@ -54,7 +57,7 @@ def severity(kind: AlertKind, phase: AnyPhase, outcome: Outcome | None) -> Sever
         case AlertKind.REMINDER:
             return Severity.CRITICAL if phase.is_wait else Severity.WARNING
         case AlertKind.ENDED:
-            return Severity.CRITICAL if outcome is Outcome.FAILED else Severity.INFO
+            return Severity.CRITICAL if outcome in LEFT_TO_HUMANS else Severity.INFO
         case _:
             return _SEVERITIES[kind]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
+from vmha.core.workflows import confirm_wanted
 
 if TYPE_CHECKING:
     from vmha.core.explain import Reason
@@ -76,6 +77,11 @@ def spent(state: Recovery, around: Surroundings, policy: Policy) -> Reason | Non
     if others.now >= policy.power_offs_at_once:
         return because(Code.POWER_OFFS_AT_ONCE, host=host, spent=others.now, allowed=policy.power_offs_at_once)
     return None
+
+
+def asked(state: Recovery, around: Surroundings, policy: Policy) -> Reason | None:
+    """Say why a human has to speak before the host is fenced or moved, None where none has to."""
+    return confirm_wanted(state, around, policy) or quarantine(state, around, policy)
 
 
 def quarantine(state: Recovery, around: Surroundings, policy: Policy) -> Reason | None:

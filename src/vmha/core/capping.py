@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from vmha.core import evidence, fencing
 from vmha.core.budgets import spent
 from vmha.core.evidence import View
-from vmha.core.explain import Code
+from vmha.core.explain import Code, because
 from vmha.core.model import Phase
+from vmha.core.workflows import confirm_wanted
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -28,5 +29,9 @@ def capped(draft: Draft) -> None:
 
 def asking(draft: Draft) -> None:
     """Wait for a human, whatever the power reads; a host that Nova hears was no failure."""
+    is_by_choice = draft.state.reason.code is Code.CONFIRM_WANTED
     if evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE:
         fencing.dispute(draft)
+    elif is_by_choice and confirm_wanted(draft.state, draft.around, draft.policy) is None:
+        # An engine that was started since was told otherwise.
+        draft.enter(Phase.WITNESSING, because(Code.OPENED, host=draft.state.host))

@@ -66,6 +66,28 @@ class Code(Enum):
         "instances are evacuated; reject if it is well"
     )
 
+    CONFIRM_WANTED = (
+        "{host} was reported stopped, and the workflow for hosts of segment {segment} is confirm: nothing is ordered before a human says so; "
+        "confirm if it is dead: then it is fenced and its instances are evacuated; reject if it is well"
+    )
+    ONLY_REPORTED = (
+        "{what} was reported failed, and nothing is done: the workflow for a failed {failure} in segment {segment} is report; see what is to "
+        "be done by hand"
+    )
+    ONLY_FENCED = (
+        "{host} is fenced, and {left} instances are left on it: the workflow for hosts of segment {segment} is power_off; evacuate them by hand, "
+        "or repair the host and let it back"
+    )
+    NOT_EVACUATED = "{name} ({instance}) is left where it is: the workflow for hosts of segment {segment} is power_off"
+    INSTANCE_CONFIRM_WANTED = (
+        "{name} ({instance}) on {host} would be restarted, and the workflow for instances of segment {segment} is confirm: nothing is ordered "
+        "before a human says so; confirm restarts it, reject leaves it as it is"
+    )
+    PROCESS_CONFIRM_WANTED = (
+        "{host} would be {deed} in Nova, since its nova-compute {state}, and the workflow for processes of segment {segment} is confirm: nothing "
+        "is ordered before a human says so; reject leaves it as it is"
+    )
+
     POWER_OFF_ORDERED = "power-off of {host} ordered (order {number})"
     POWER_OFF_TAKEN = "BMC {address} took the power-off of {host}; only readings prove it"
     POWER_OFF_REFUSED = "BMC {address} did not take the power-off of {host}: {detail}"

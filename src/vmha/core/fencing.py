@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.core import detector, evidence
-from vmha.core.budgets import passed, quarantine, spent
+from vmha.core.budgets import asked, passed, spent
 from vmha.core.effects import PowerOff
 from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
@@ -232,7 +232,7 @@ def proven(draft: Draft) -> bool:
     """Write the proof if the readings give it, and go on."""
     if "power" in draft.state.checks or not evidence.may_prove(draft):
         return False
-    if reason := quarantine(draft.state, draft.around, draft.policy):
+    if reason := asked(draft.state, draft.around, draft.policy):
         draft.enter(Phase.ASKING, reason)
         return True
     evidence.prove_by_power(draft)
@@ -283,7 +283,7 @@ def _say_witness(draft: Draft) -> None:
 def _is_guarded(draft: Draft) -> bool:
     """Wait where a guard keeps the host from being powered off; tell whether one does."""
     state, around, policy = draft.state, draft.around, draft.policy
-    if reason := quarantine(state, around, policy):
+    if reason := asked(state, around, policy):
         draft.enter(Phase.ASKING, reason)
     elif _braked_without_word(draft):
         _brake(draft)

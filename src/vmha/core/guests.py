@@ -13,6 +13,7 @@ from vmha.core.incidents import InstancePhase, InstanceRecovery
 from vmha.core.metadata import is_tagged
 from vmha.core.model import Outcome
 from vmha.core.targets import SUCCEEDED, TERMINAL, UNNAMED, suspects
+from vmha.core.workflows import Failure, Workflow, why_only_reported, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,6 +186,27 @@ def halt(draft: Draft) -> bool:
     return order is not None
 
 
+def asks(draft: Draft) -> bool:
+    """Tell whether a human has to confirm first. Who confirmed once confirmed all of the incident."""
+    is_new = draft.state.number == 0 and draft.state.word is None
+    return is_new and workflow(Failure.INSTANCE, draft.around, draft.policy) is Workflow.CONFIRM
+
+
+def _is_left_to_humans(draft: Draft, seen: Instance) -> bool:
+    """Tell of what would be ordered, or ask, where the operator wants that; what has begun is ended all the same."""
+    state, around = draft.state, draft.around
+    if state.number == 0 and workflow(Failure.INSTANCE, around, draft.policy) is Workflow.REPORT:
+        what = f"{state.name or 'instance'} ({state.instance}) on {seen.host}"
+        draft.end(Outcome.REPORTED, why_only_reported(what, Failure.INSTANCE, around))
+    elif asks(draft):
+        named = labelled(state)
+        reason = because(Code.INSTANCE_CONFIRM_WANTED, **named, host=seen.host, segment=around.segment_name)
+        draft.enter(InstancePhase.ASKING, reason)
+    else:
+        return False
+    return True
+
+
 def _is_disarmed(draft: Draft, _seen: Instance) -> bool:
     """Asked last, so that only what would be ordered waits for it."""
     return halt(draft)
@@ -203,4 +225,5 @@ RULES: tuple[Callable[[Draft, Instance], bool], ...] = (
     _is_limited,
     _is_unsettled,
     _is_disarmed,
+    _is_left_to_humans,
 )

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TypeVar
 
 from vmha.core.explain import Code, Reason
-from vmha.core.model import Instance, Migration, Outcome, Phase, Recovery, ServicePrior, ServiceReading
+from vmha.core.model import HumanWord, Instance, Migration, Outcome, Phase, Recovery, ServicePrior, ServiceReading
 
 
 class InstancePhase(Enum):
@@ -21,6 +21,7 @@ class InstancePhase(Enum):
     STOPPING = "stopping"
     STARTING = "starting"
     AWAITING = "awaiting"
+    ASKING = "asking"
     HALTED = "halted"
     STOPPED = "stopped"
     ENDED = "ended"
@@ -32,8 +33,8 @@ class InstancePhase(Enum):
 
     @property
     def takes_confirm(self) -> bool:
-        """Tell whether a human's confirm is heard, although none is asked for."""
-        return self in (InstancePhase.AWAITING, InstancePhase.STOPPED)
+        """Tell whether a human's confirm is heard; asked for it is in ASKING only."""
+        return self in (InstancePhase.AWAITING, InstancePhase.ASKING, InstancePhase.STOPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,12 @@ class InstanceRecovery:
     """What is known and intended about one instance whose guest failed.
 
     `host` is the one that reported it, `event` what was reported. `seen` is what Nova said of the instance at `read_at`; `records` and
-    `service` are what it said of its migrations and of its host's compute service then, None after a look that was not close.
-    `number` counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is
-    the last order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`.
-    `detail` is why one was refused. `awaited` names the recovery of the host that was waited for. `is_leftover`: it was reported to
-    upstream's engine, up to an hour ago. `told` is what humans were told last of why it does not go on, while it does not.
+    `service` are what it said of its migrations and of its host's compute service then, None after a look that was not close. `number`
+    counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is the last
+    order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`. `detail` is
+    why one was refused. `awaited` names the recovery of the host that was waited for. `is_leftover`: it was reported to upstream's engine,
+    up to an hour ago. `word` is a human's confirm, where one is wanted before anything is ordered. `told` is what humans were told last of
+    why it does not go on, while it does not.
     """
 
     uuid: str
@@ -76,6 +78,7 @@ class InstanceRecovery:
     detail: str = ""
     awaited: str | None = None
     is_leftover: bool = False
+    word: HumanWord | None = None
     nova_trouble: Reason | None = None
     outstanding: frozenset[str] = frozenset()
     due: float = 0.0
@@ -89,6 +92,7 @@ class ProcessPhase(Enum):
 
     READING = "reading"
     CHANGING = "changing"
+    ASKING = "asking"
     HALTED = "halted"
     STOPPED = "stopped"
     ENDED = "ended"
@@ -96,12 +100,12 @@ class ProcessPhase(Enum):
     @property
     def is_wait(self) -> bool:
         """Tell whether it stands until a human ends it, or lets it go on."""
-        return self in (ProcessPhase.HALTED, ProcessPhase.STOPPED)
+        return self.takes_confirm or self is ProcessPhase.HALTED
 
     @property
     def takes_confirm(self) -> bool:
-        """Tell whether a human's confirm is heard, although none is asked for."""
-        return self is ProcessPhase.STOPPED
+        """Tell whether a human's confirm is heard; asked for it is in ASKING only."""
+        return self in (ProcessPhase.ASKING, ProcessPhase.STOPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +121,11 @@ class Unsettled:
 class ProcessRecovery:
     """What is known and intended about the nova-compute process of one host, and with it about the host's compute service.
 
-    `is_running` is what was reported last. `service` is what Nova said of the service at `read_at`, None where it has none. `prior` is
-    how it stood before our first order. `ordered_at` is when the last order was given, `to_enable` says which it was; `unsettled` is one
-    that got no answer, and that Nova may yet take. `number` counts orders, `attempts` those since the last report that said something
-    new, `detail` why one came to nothing. `outstanding` holds the keys of effects whose answers have not come; `told` what humans were told
-    last of why it does not go on.
+    `is_running` is what was reported last. `service` is what Nova said of the service at `read_at`, None where it has none. `prior` is how
+    it stood before our first order. `ordered_at` is when the last order was given, `to_enable` says which it was; `unsettled` is one that
+    got no answer, and that Nova may yet take. `number` counts orders, `attempts` those since the last report that said something new,
+    `detail` why one came to nothing. `word` is a human's confirm, where one is wanted before anything is ordered. `outstanding` holds the
+    keys of effects whose answers have not come; `told` what humans were told last of why it does not go on.
     """
 
     uuid: str
@@ -145,6 +149,7 @@ class ProcessRecovery:
     detail: str = ""
     ordered_at: float | None = None
     unsettled: Unsettled | None = None
+    word: HumanWord | None = None
     nova_trouble: Reason | None = None
     outstanding: frozenset[str] = frozenset()
     due: float = 0.0

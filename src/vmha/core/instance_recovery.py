@@ -4,8 +4,8 @@
 
 READING looks at the instance closely and judges by `RULES`, top to bottom: most of them leave it alone, or let it wait. What passes all
 of them is stopped, or started where it is stopped. STOPPING and STARTING follow the order, by one look after the other. AWAITING stands
-while the host itself is being recovered, from any of these, HALTED instead of an order while the host is disarmed; after that the instance
-is looked at anew. STOPPED is entered by the engine alone, when going on would break a promise.
+while the host itself is being recovered, from any of these, HALTED instead of an order while the host is disarmed, ASKING while a human
+has to confirm; after that the instance is looked at anew. STOPPED is entered by the engine alone, when going on would break a promise.
 
 Rules: an order leaves only by what Nova said just now: the guest's state, its host, that this host is up, and that no move of it is open
 or may have left a guest elsewhere (P2). An order without an answer is looked up, and may still be taken: no other one is given before
@@ -22,7 +22,7 @@ from vmha.core.effects import ReadInstance, StartInstance, StopInstance
 from vmha.core.explain import Code, because
 from vmha.core.guests import RULES, labelled
 from vmha.core.incidents import InstancePhase, InstanceRecovery
-from vmha.core.model import Outcome
+from vmha.core.model import HumanWord, Outcome
 from vmha.core.moving import ANSWER_SECONDS
 
 if TYPE_CHECKING:
@@ -142,15 +142,22 @@ def halted(draft: Draft) -> None:
         _read_closely(draft)
 
 
+def asking(draft: Draft) -> None:
+    """Look again once a human confirmed, or is not asked any more."""
+    if not _awaits_host(draft) and not guests.asks(draft):
+        _read_closely(draft)
+
+
 STEPS: dict[InstancePhase, Callable[[Draft], None]] = {
     InstancePhase.READING: reading,
     InstancePhase.STOPPING: stopping,
     InstancePhase.STARTING: starting,
     InstancePhase.AWAITING: awaiting,
+    InstancePhase.ASKING: asking,
     InstancePhase.HALTED: halted,
 }
 
-ASIDE = (InstancePhase.AWAITING, InstancePhase.HALTED)
+ASIDE = (InstancePhase.AWAITING, InstancePhase.ASKING, InstancePhase.HALTED)
 """Phases that stand until it is over what keeps the instance from being judged; an answer that comes late leads out of none."""
 
 
@@ -248,7 +255,7 @@ def _look_around(draft: Draft) -> None:
     follows = state.phase in (InstancePhase.STOPPING, InstancePhase.STARTING) and not _order_is_out(draft)
     if (closely or follows) and state.due <= draft.now and not draft.waits_for(ReadInstance.key):
         draft.ask(ReadInstance(state.instance, closely=closely))
-    is_halted = state.phase is InstancePhase.HALTED
+    is_halted = state.phase in (InstancePhase.ASKING, InstancePhase.HALTED)
     hindered_by = state.reason if is_halted else state.nova_trouble
     if hindered_by is not None and state.alert_due <= draft.now:
         draft.alert(hindered_by)
@@ -292,7 +299,11 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
 
 
 def _confirmed(draft: Draft, event: events.Confirmed) -> None:
-    draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
+    if draft.state.phase is InstancePhase.ASKING:
+        draft.say(Code.CONFIRMED, by=event.by, why=event.why)
+        draft.change(word=HumanWord(event.by, event.why, draft.now))
+    else:
+        draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
 
 
 def _rejected(draft: Draft, event: events.Rejected) -> None:

@@ -18,6 +18,7 @@ from vmha.core.effects import (
     StartInstance,
     StopInstance,
 )
+from vmha.core.invariants_guards import budgets_and_quarantine, workflow_of_host, workflow_of_small
 from vmha.core.model import MoveStatus, Phase, Power, PowerTrouble, RecoveryMethod, Rung
 from vmha.core.policy import LocalDisk
 
@@ -45,7 +46,8 @@ def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Po
         *_proofs_die(after),
         *_nothing_lost(after),
         *_bounded_harm(after, decision, policy, around),
-        *_budgets_and_quarantine(before, decision, policy, around),
+        *budgets_and_quarantine(before, decision, policy, around),
+        *workflow_of_host(before, decision, policy, around),
         *_no_silent_loss(after, decision, policy),
         *_humans_stop(after, decision, around),
         *_final_stays_final(before, decision),
@@ -209,27 +211,6 @@ def _bounded_harm(after: Recovery, decision: Decision[Recovery], policy: Policy,
             yield f"P6: {in_flight} evacuations in flight"
 
 
-def _budgets_and_quarantine(
-    before: Recovery, decision: Decision[Recovery], policy: Policy, around: Surroundings
-) -> Iterator[str]:
-    """P6: without a human no power-off beyond a budget begins a round, and a host that fails again and again is neither fenced nor moved."""
-    after, others = decision.state, around.power_offs
-    if after.word is not None:
-        return
-    begins = after.fence.orders > before.fence.orders and after.fence.round_orders == 1
-    full = (
-        others.now >= policy.power_offs_at_once
-        or others.hour >= policy.power_offs_per_hour
-        or others.hour_of_segment >= policy.segment_power_offs_per_hour
-    )
-    if begins and full:
-        yield f"P6: a power-off beyond a budget ({others.now} under way, {others.hour} within the hour, {others.hour_of_segment} of the segment)"
-    acts = after.fence.orders > before.fence.orders or after.fence.proofs > before.fence.proofs
-    is_first = before.fence.orders == before.fence.proofs == 0
-    if acts and is_first and around.host_failures >= policy.quarantine_failures:
-        yield f"P6: a host is fenced without a human after {around.host_failures} failures"
-
-
 def _no_silent_loss(after: Recovery, decision: Decision[Recovery], policy: Policy) -> Iterator[str]:
     """P8: no instance with a disk that may be local is rebuilt unless the operator chose that."""
     local = {move.instance for move in after.moves if move.local_disk}
@@ -267,6 +248,7 @@ def check_instance(
         *_guest_here_alone(after, decision, around),
         *_bounded_restarts(after, decision, policy, around),
         *_nothing_while_disarmed(after, decision, around),
+        *workflow_of_small(before, decision, policy, around),
         *_ends_or_wakes(before, decision),
     ]
     if broken:
@@ -336,6 +318,7 @@ def check_process(
     broken = [
         *_only_our_own(after, decision, now, policy, around),
         *_nothing_while_disarmed(after, decision, around),
+        *workflow_of_small(before, decision, policy, around),
         *_ends_or_wakes(before, decision),
     ]
     if broken:

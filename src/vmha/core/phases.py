@@ -51,6 +51,8 @@ class Outcome(Enum):
     RECOVERED = "recovered"
     NOTHING_TO_MOVE = "nothing_to_move"
     FAILED = "failed"
+    FENCED = "fenced"
+    REPORTED = "reported"
     REJECTED = "rejected"
     FALSE_ALARM = "false_alarm"
     RESTARTED = "restarted"

@@ -1,13 +1,15 @@
 """The numbers by which `decide()` decides. Seconds unless the name says otherwise.
 
-Every field is an option of `vmha.options`, but `detector_segments`: the names of the segments for which the fencing inventory says
-`policy: detector`.
+Every field is an option of `vmha.options`, but two: `detector_segments` are the names of the segments for which the fencing inventory says
+`policy: detector`, `workflows` is what recovery.yaml says.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from vmha.core.workflows import Workflows
 
 
 class LocalDisk(Enum):
@@ -39,6 +41,7 @@ class Policy:
     human_word_valid_seconds: float = 3600.0
     detector_word_valid_seconds: float = 3600.0
     detector_segments: frozenset[str] = frozenset()
+    workflows: Workflows = field(default_factory=Workflows)
 
     brake_hosts: int = 2
     brake_percent: int = 30

@@ -2,10 +2,10 @@
 
     READING -> CHANGING -> READING -> ENDED
 
-READING looks at the compute service and says what is to be done: disable it where the process stopped; enable it where the process
-runs again and we were the ones who disabled it. CHANGING waits for the answer to that order, and the next look confirms it. HALTED
-stands instead of an order while the host is disarmed; after that the service is looked at anew. STOPPED is entered by the engine alone,
-when going on would break a promise.
+READING looks at the compute service and says what is to be done: disable it where the process stopped; enable it where the process runs
+again and we were the ones who disabled it. CHANGING waits for the answer to that order, and the next look confirms it. HALTED stands
+instead of an order while the host is disarmed, ASKING while a human has to confirm; after that the service is looked at anew. STOPPED is
+entered by the engine alone, when going on would break a promise.
 
 Rules: the host is never put on maintenance, so that a later failure of it is heard; instances are left alone; a service that somebody
 else disabled, or that is forced down, is theirs; while the host itself is being recovered nothing is done. An order that got no answer
@@ -22,8 +22,9 @@ from vmha.core.draft import Decision, Thought
 from vmha.core.effects import DisableService, EnableService, ReadService
 from vmha.core.explain import Code, because
 from vmha.core.incidents import ProcessPhase, ProcessRecovery, Unsettled
-from vmha.core.model import Outcome
+from vmha.core.model import HumanWord, Outcome
 from vmha.core.moving import ANSWER_SECONDS
+from vmha.core.workflows import Failure, Workflow, why_only_reported, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def reading(draft: Draft) -> None:
             _end_as_it_is(draft, state.service)
     elif state.is_running and not _is_ours(draft, state.service):
         draft.end(Outcome.SKIPPED, _why(draft, Code.DISABLED_BY_OTHERS, state.service), is_told=False)
-    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft):
+    elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft) and not _is_left(draft):
         _order(draft)
 
 
@@ -114,9 +115,16 @@ def halted(draft: Draft) -> None:
         _read_again(draft)
 
 
+def asking(draft: Draft) -> None:
+    """Look again once a human confirmed, something else was reported, or no human is asked any more."""
+    if not _is_absorbed(draft) and (draft.state.read_at is None or not _asks(draft)):
+        _read_again(draft)
+
+
 STEPS: dict[ProcessPhase, Callable[[Draft], None]] = {
     ProcessPhase.READING: reading,
     ProcessPhase.CHANGING: changing,
+    ProcessPhase.ASKING: asking,
     ProcessPhase.HALTED: halted,
 }
 
@@ -128,6 +136,28 @@ def _halt(draft: Draft) -> bool:
         reason = because(Code.PROCESS_DISARMED, host=draft.state.host, **order.facts)
         draft.enter(ProcessPhase.HALTED, reason)
     return order is not None
+
+
+def _asks(draft: Draft) -> bool:
+    """Tell whether a human has to confirm first. Who confirmed once confirmed all of the incident."""
+    is_new = draft.state.number == 0 and draft.state.word is None
+    return is_new and workflow(Failure.PROCESS, draft.around, draft.policy) is Workflow.CONFIRM
+
+
+def _is_left(draft: Draft) -> bool:
+    """Tell of what would be ordered, or ask, where the operator wants that; what has begun is ended all the same."""
+    state, around = draft.state, draft.around
+    if state.number == 0 and workflow(Failure.PROCESS, around, draft.policy) is Workflow.REPORT:
+        draft.end(Outcome.REPORTED, why_only_reported(f"{state.process} on {state.host}", Failure.PROCESS, around))
+    elif _asks(draft):
+        deed, said = ("enabled", "runs again") if state.is_running else ("disabled", "stopped")
+        reason = because(
+            Code.PROCESS_CONFIRM_WANTED, host=state.host, deed=deed, state=said, segment=around.segment_name
+        )
+        draft.enter(ProcessPhase.ASKING, reason)
+    else:
+        return False
+    return True
 
 
 def _is_absorbed(draft: Draft) -> bool:
@@ -208,7 +238,7 @@ def _look_around(draft: Draft) -> None:
     state = draft.state
     if state.phase is ProcessPhase.READING and state.due <= draft.now and not draft.waits_for(ReadService.key):
         draft.ask(ReadService(state.host))
-    is_halted = state.phase is ProcessPhase.HALTED
+    is_halted = state.phase in (ProcessPhase.ASKING, ProcessPhase.HALTED)
     hindered_by = state.reason if is_halted else state.nova_trouble
     if hindered_by is not None and state.alert_due <= draft.now:
         draft.alert(hindered_by)
@@ -246,14 +276,18 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         draft.change(unsettled=replace(state.unsettled, until=min(state.unsettled.until, _settled_at(draft))))
     if state.phase is ProcessPhase.CHANGING:
         _leave_unsettled(draft)
-    if state.phase is ProcessPhase.HALTED:
+    if state.phase in (ProcessPhase.ASKING, ProcessPhase.HALTED):
         draft.change(phase_since=min(state.phase_since, draft.now))
     else:
         _read_again(draft)
 
 
 def _confirmed(draft: Draft, event: events.Confirmed) -> None:
-    draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
+    if draft.state.phase is ProcessPhase.ASKING:
+        draft.say(Code.CONFIRMED, by=event.by, why=event.why)
+        draft.change(word=HumanWord(event.by, event.why, draft.now))
+    else:
+        draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
 
 
 def _rejected(draft: Draft, event: events.Rejected) -> None:

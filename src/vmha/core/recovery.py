@@ -13,11 +13,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core import capping, effects, events, evidence, fencing, following, halting, moving, stepback
+from vmha.core import capping, effects, events, evidence, fencing, following, halting, leaving, moving, stepback
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
-from vmha.core.model import MoveStatus, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
+from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
 from vmha.core.stops import DetectorWord, HumanWord
+from vmha.core.workflows import Failure, is_only_reported, why_only_reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,8 @@ STEPS: dict[Phase, Callable[[Draft], None]] = {
     Phase.UNPROVEN: _unproven,
     Phase.FORCING_DOWN: moving.forcing_down,
     Phase.PLANNING: moving.planning,
-    Phase.MOVING: moving.moving,
-    Phase.HELD: moving.moving,
+    Phase.MOVING: leaving.moving_or_leaving,
+    Phase.HELD: leaving.moving_or_leaving,
     Phase.HALTED: halting.halted,
     Phase.CANCELLING: halting.cancelling,
 }
@@ -96,6 +97,7 @@ def decide(
     _absorb(draft, event)
     if draft.state.unweighed is not None and isinstance(event, events.HeartbeatsRead | events.HeartbeatsUnreadable):
         fencing.confirmed(draft, draft.state.unweighed)
+    _leave_to_humans(draft)
     halting.look(draft)
     evidence.guard_proof(draft)
     _advance(draft)
@@ -103,6 +105,13 @@ def decide(
         _look_around(draft)
         draft.change(wake_at=_next_wake(draft.state, now, policy))
     return draft.decision()
+
+
+def _leave_to_humans(draft: Draft) -> None:
+    """End what the operator wants to be told of and nothing else."""
+    state, around = draft.state, draft.around
+    if state.phase not in (Phase.CANCELLING, Phase.ENDED) and is_only_reported(state, around, draft.policy):
+        draft.end(Outcome.REPORTED, why_only_reported(state.host, Failure.HOST, around))
 
 
 def _advance(draft: Draft) -> None:

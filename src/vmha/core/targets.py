@@ -14,6 +14,7 @@ from vmha.core.explain import Code, because
 from vmha.core.metadata import is_tagged
 from vmha.core.model import Move, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
 from vmha.core.policy import LocalDisk
+from vmha.core.workflows import Failure, Workflow, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,6 +144,8 @@ def rule(draft: Draft, move: Move, doubts: tuple[str, ...]) -> Move:
     named = {"name": move.name, "instance": move.instance}
     if move.vm_state in WITHOUT_GUEST or move.task_state == "deleting":
         return _put(move, MoveStatus.SKIPPED, Code.NO_GUEST, **named, state=move.task_state or move.vm_state, host=host)
+    if workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF:
+        return _put(move, MoveStatus.SKIPPED, Code.NOT_EVACUATED, **named, segment=draft.around.segment_name)
     if not policy.evacuate_all_instances and move.is_tagged is False:
         key = policy.ha_enabled_instance_metadata_key
         return _put(move, MoveStatus.SKIPPED, Code.NOT_TAGGED, **named, key=key)

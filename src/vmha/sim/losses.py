@@ -85,7 +85,11 @@ def _lost(recovery: Recovery, facts: Iterable[Fact]) -> list[str]:
 
 def _is_unwanted(move: Move) -> bool:
     """Tell whether the operator wants only others evacuated."""
-    return move.status.value == "skipped" and move.reason is not None and move.reason.code.name == "NOT_TAGGED"
+    return (
+        move.status.value == "skipped"
+        and move.reason is not None
+        and move.reason.code.name in ("NOT_TAGGED", "NOT_EVACUATED")
+    )
 
 
 def left_behind(facts: Iterable[Fact], host: str, until: float) -> list[str]:

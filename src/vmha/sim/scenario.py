@@ -11,14 +11,14 @@
     ---
     (recorded)
 
-A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST`
-(a report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `report_process HOST stopped|started`, `confirm HOST BY
-WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `return HOST BY WHY...` and `kill_return HOST` (see `operator.py`),
+A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect
+HOST` (a report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `report_process HOST stopped|started`, `confirm HOST
+BY WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `return HOST BY WHY...` and `kill_return HOST` (see `operator.py`),
 `kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the
 time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS`
-so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=` for
-all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed
-(there is one, `segment`).
+so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=`
+for all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed
+(there is one, `segment`), `workflow:` what is done about a `host=`, an `instance=` or a `process=`.
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
 """
@@ -38,6 +38,7 @@ from vmha.core.explain import Code
 from vmha.core.kinds import subject_of
 from vmha.core.model import RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
+from vmha.core.workflows import Choice, Failure, Workflow, Workflows
 from vmha.sim import humans
 from vmha.sim.faults import FAULTS, inject
 from vmha.sim.listening import ListeningStore
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
 LINE = "---"
+HEADS = ("why", "cloud", "policy", "instances", "unprotected", "detector", "workflow")
 
 
 class ScenarioError(Exception):
@@ -93,7 +95,7 @@ def parse(text: str) -> Scenario:
         name, colon, rest = stripped.partition(":")
         if not stripped:
             continue
-        if colon and name in ("why", "cloud", "policy", "instances", "unprotected", "detector"):
+        if colon and name in HEADS:
             heads[name] = rest.strip()
         else:
             commands.append(_command(number, stripped))
@@ -105,7 +107,11 @@ def parse(text: str) -> Scenario:
         server=_pairs(heads.get("instances", "")),
         unprotected=frozenset(heads.get("unprotected", "").split()),
         policy=_policy(
-            _pairs(heads.get("policy", "")), Policy(detector_segments=frozenset(heads.get("detector", "").split()))
+            _pairs(heads.get("policy", "")),
+            Policy(
+                detector_segments=frozenset(heads.get("detector", "").split()),
+                workflows=_workflows(_pairs(heads.get("workflow", ""))),
+            ),
         ),
         commands=tuple(commands),
         script=script,
@@ -135,6 +141,10 @@ def _reaction(number: int, when: str, words: tuple[str, ...]) -> Command:
 
 def _pairs(text: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split())
+
+
+def _workflows(chosen: dict[str, str]) -> Workflows:
+    return Workflows(tuple(Choice(None, Failure(kind), Workflow(name)) for kind, name in chosen.items()))
 
 
 def _policy(changes: dict[str, str], policy: Policy) -> Policy:
@@ -281,8 +291,11 @@ class Player:
         self.clock_ahead += float(seconds)
 
     def set_option(self, *pairs: str) -> None:
-        """Change options; engines that start later have them."""
-        self.rig.policy = _policy(_pairs(" ".join(pairs)), self.rig.policy)
+        """Change options, or with `workflow.KIND` what is done about a failure; engines that start later have them."""
+        said = _pairs(" ".join(pairs))
+        chosen = {key.removeprefix("workflow."): said.pop(key) for key in list(said) if key.startswith("workflow.")}
+        policy = replace(self.rig.policy, workflows=_workflows(chosen)) if chosen else self.rig.policy
+        self.rig.policy = _policy(said, policy)
 
     def _stopped(self) -> list[str]:
         return [

@@ -23,6 +23,7 @@ def read(store: MemoryStore, incident: InstanceRecovery | ProcessRecovery) -> Su
         return Surroundings(
             host_recovery=recovery_of(store, incident.host),
             disabled_by_us=_disabled_by_us(store, incident),
+            segment_name=incident.segment,
             disarmed=disarmed(store, incident),
         )
     hosts = {incident.host} if incident.seen is None else {incident.host, incident.seen.host}
@@ -30,6 +31,7 @@ def read(store: MemoryStore, incident: InstanceRecovery | ProcessRecovery) -> Su
         host_recovery=next((uuid for host in sorted(hosts) if (uuid := recovery_of(store, host))), None),
         proven_off=store.proven_off(incident),
         restarts=_restarts(store, incident),
+        segment_name=incident.segment,
         disarmed=disarmed(store, incident, *sorted(hosts)),
     )
 

@@ -24,6 +24,7 @@ from vmha.sim import repairs, storm_parts
 from vmha.sim.faults import inject
 from vmha.sim.refusals import REFUSALS
 from vmha.sim.rig import Rig
+from vmha.sim.storm_choices import answer_small, draw_workflows
 from vmha.sim.storm_incidents import (
     guest_fails,
     guest_misreported,
@@ -80,6 +81,7 @@ class Storm:
         policy = replace(policy, evacuate_all_instances=choose((True,) * 7 + (False,)), instance_settle_seconds=60.0)
         policy = replace(policy, power_offs_at_once=choose((1, 8)), quarantine_failures=choose((1, 3)))
         policy = replace(policy, power_offs_per_hour=choose((1, 60)), segment_power_offs_per_hour=choose((1, 30, 30)))
+        policy = replace(policy, workflows=draw_workflows(self.random))
         return replace(policy, process_all_instances=choose((True, False)))
 
     def run(self) -> Result:
@@ -205,6 +207,7 @@ class Storm:
 
     def _human(self) -> None:
         """Look at what waits; confirm only what one has made true by hand, or reject."""
+        answer_small(self)
         for state in self.rig.memory.failures:
             if self._stops(state) or not state.phase.is_wait or self.random.random() < 0.6:
                 continue

@@ -15,6 +15,8 @@ OUTCOMES = {
     Outcome.RECOVERED: "finished",
     Outcome.NOTHING_TO_MOVE: "finished",
     Outcome.FAILED: "failed",
+    Outcome.FENCED: "finished",
+    Outcome.REPORTED: "ignored",
     Outcome.REJECTED: "ignored",
     Outcome.FALSE_ALARM: "ignored",
     Outcome.RESTARTED: "finished",

@@ -153,7 +153,8 @@ class SqlStore:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
         with transaction(self._engine) as connection:
             if not isinstance(recovery, Recovery):
-                return replace(nearby.read(connection, recovery), proven_off=_proven_off(connection, recovery))
+                around = replace(nearby.read(connection, recovery), proven_off=_proven_off(connection, recovery))
+                return replace(around, segment_name=_segment_name(connection, recovery))
             neighbours = _neighbours(connection, recovery)
             power_offs, host_failures = budgets.standing(connection, recovery, quarantine_window_seconds)
             return Surroundings(
@@ -333,7 +334,7 @@ def _count_failures(connection: Connection, recovery: Recovery, window_seconds: 
     return max(failed, 1 + int(connection.execute(slots).scalar_one()))
 
 
-def _segment_name(connection: Connection, recovery: Recovery) -> str:
+def _segment_name(connection: Connection, recovery: Incident) -> str:
     table = schema.failover_segments
     name = select(table.c.name).where(table.c.uuid == recovery.segment, table.c.deleted == 0)
     return connection.execute(name).scalar() or ""
