@@ -92,7 +92,7 @@ SUITES = (
             program("lint-imports", "--no-logo"),
         ),
     ),
-    Suite(name="unit", minutes=5, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
+    Suite(name="unit", minutes=7, quick=True, commands=(pytest("unit_tests", *NOT_UNIT, *PARALLEL),)),
     Suite(
         name="scenarios",
         # Half a minute of it, beyond `make check`, is for following which branches each scenario takes.
@@ -100,7 +100,7 @@ SUITES = (
         quick=True,
         commands=(pytest("unit_tests/scenarios", "unit_tests/mutations", *PARALLEL),),
     ),
-    Suite(name="storm", minutes=4, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
+    Suite(name="storm", minutes=5, commands=(program("python", "-m", "vmha.sim.storm", "--seeds", "2000"),)),
     Suite(name="sql", minutes=7, commands=(pytest("tests/sql"),), packages=("mariadb-server", "postgresql")),
     Suite(name="demo", minutes=6, commands=(pytest("tests/demo"),), beside="sql"),
     Suite(
@@ -149,7 +149,7 @@ SUITES = (
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
     ),
-    Suite(name="crash", minutes=4, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
+    Suite(name="crash", minutes=8, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
 )
 
 # What looks longer than `make test` has time for. No budget of a whole run holds here, only each one's own.
