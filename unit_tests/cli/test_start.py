@@ -288,6 +288,14 @@ def test_a_signal_takes_no_lock_of_the_code_it_interrupts(own_signals: None) -> 
     assert stop.wait(5.0)
 
 
+def test_a_signal_need_not_wake_the_main_thread(own_signals: None) -> None:
+    """One that comes while the main thread waits and does not interrupt its wait ends the program all the same."""
+    stop = Signals(check=None).stop
+    sender = threading.Thread(target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+    threading.Timer(0.1, sender.start).start()
+    assert stop.wait(5.0)
+
+
 def test_leaving_cleanly_returns_the_code() -> None:
     """Where nothing is under way, leaving is only an exit code."""
     assert serving.leave(0, all_ended=True) == 0

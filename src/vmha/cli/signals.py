@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, NoReturn
 
 from vmha.errors import ConfigurationError
@@ -32,19 +32,20 @@ class Signals:
         self.stop = threading.Event()
         self.begins_anew = False
         self._check = check
-        self._heard = SimpleQueue[int]()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN if check is None else self._hear)
+        self._heard, told = socket.socketpair()
+        told.setblocking(False)
+        self._told = told  # kept open: the interpreter has its number alone
+        # Written at once, by whatever is called when a signal comes in. Python's own handler waits for the main thread, which does not
+        # run one that comes just before it begins to wait.
+        signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if check is None else _leave_to_the_listener)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._hear)
+            signal.signal(number, _leave_to_the_listener)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
-    def _hear(self, number: int, _frame: object) -> None:
-        """Not stop.set(): its lock may be held by the very code that the signal interrupts. A SimpleQueue has none."""
-        self._heard.put(number)
-
     def _listen(self) -> None:
-        while True:
-            if self._heard.get() != signal.SIGHUP:
+        while heard := self._heard.recv(1):
+            if heard[0] != signal.SIGHUP:
                 # Also while it leaves to begin anew: then it only leaves.
                 self.begins_anew = False
                 self.stop.set()
@@ -62,6 +63,10 @@ class Signals:
             return False
         log(logger, "reload", says="ends what is under way, and begins anew with the configuration as it is now")
         return True
+
+
+def _leave_to_the_listener(_number: int, _frame: object) -> None:
+    """Take the place of what the signal does by default; the thread that listens does the work."""
 
 
 def tell_refused(error: ConfigurationError) -> None:
