@@ -151,7 +151,13 @@ SUITES = (
         commands=(pytest("tests/cloud"),),
         packages=("mariadb-server", "rabbitmq-server", "memcached", "openipmi", "ipmitool"),
     ),
-    Suite(name="crash", minutes=8, commands=(pytest("tests/crash"),), packages=("mariadb-server",)),
+    Suite(
+        name="crash",
+        minutes=8,
+        # Each file has engines and a database of its own, and mostly waits for leases to run out.
+        commands=(pytest("tests/crash", "-n", "4", "--dist", "loadfile"),),
+        packages=("mariadb-server",),
+    ),
 )
 
 # What looks longer than `make test` has time for. No budget of a whole run holds here, only each one's own.

@@ -54,7 +54,7 @@ class Broker:
         layout.write(layout.config_file(self.settings, f"{self.name}.plugins"), "[].\n")
         daemon = self.daemon()
         daemon.start()
-        until(lambda: self._answers(daemon), self.name, timeout_seconds=90, hint=str(daemon.log))
+        until(lambda: self._answers(daemon), self.name, timeout_seconds=240, hint=str(daemon.log))
 
     def _answers(self, daemon: Daemon) -> bool:
         """Say whether the broker begins an AMQP connection: its port alone may belong to a broker that boots."""

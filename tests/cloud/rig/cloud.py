@@ -76,23 +76,34 @@ class Cloud:
         """Let the host's controller answer again, without any fault."""
         self.bmc(host).restore()
 
-    def fail_spawns(self, host: str, how: str | None = "fails") -> None:
-        """Let every guest that is to start on the host fail, or hang (`hangs`), or start again (None)."""
+    def fail_spawns(self, host: str, how: str | None = "fails", *instances: str) -> None:
+        """Let guests that are to start on the host (these, or all) fail, or hang (`hangs`), or ask for their image first (`fetches`).
+
+        None lets all of them start again.
+        """
         folder = self.bmc(host).folder
-        for name in ("fails", "hangs"):
-            (folder / f"spawn-{name}").unlink(missing_ok=True)
-        if how:
-            (folder / f"spawn-{how}").touch()
+        if how is None:
+            for name in ("fails", "hangs", "fetches"):
+                (folder / f"spawn-{name}").unlink(missing_ok=True)
+            return
+        # Put there whole: nova-compute may read it at any time.
+        draft = folder / f"spawn-{how}.new"
+        draft.write_text("\n".join(instances))
+        draft.rename(folder / f"spawn-{how}")
 
     def reset(self) -> None:
-        """Return to the beginning: every host well, every controller honest, no instance anywhere."""
+        """Return to the beginning: hosts well, controllers honest, no instance anywhere, and nothing that a test made."""
         for host in self.hosts:
-            self.restore_bmc(host)
             self.fail_spawns(host, None)
         # Before the hosts, because a move that hangs ends with its instance, and again for what a dead host kept.
         self._post_deletes()
-        self.reset_hosts()
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            controllers = [pool.submit(self.restore_bmc, host) for host in self.hosts]
+            self.reset_hosts()
+            for controller in controllers:
+                controller.result()
         self.delete_all_servers()
+        self._undo_additions()
 
     def reset_hosts(self) -> None:
         """Mend every host."""
@@ -117,7 +128,7 @@ class Cloud:
         if self.service(host)["forced_down"]:
             self._force_up(host)
         log = str(controlplane.compute(self.settings, host).log)
-        until(lambda: self._well(host), f"{host} is well", timeout_seconds=90, poll_seconds=0.5, hint=log)
+        until(lambda: self._well(host), f"{host} is well", timeout_seconds=240, poll_seconds=0.5, hint=log)
 
     # --- what Nova says -----------------------------------------------------------------------------------
 
@@ -135,7 +146,7 @@ class Cloud:
         until(
             lambda: set(self.hosts) <= set(self.services()),
             "every nova-compute reports to Nova",
-            timeout_seconds=90,
+            timeout_seconds=240,
             poll_seconds=0.5,
             hint=str(self.settings.data / "log"),
         )
@@ -154,6 +165,13 @@ class Cloud:
     def disable(self, host: str, reason: str) -> None:
         """Take the host out of the scheduler's choice, as an operator would."""
         self._update_service(host, {"status": "disabled", "disabled_reason": reason})
+
+    def overcommit(self, host: str, ratio: float) -> None:
+        """Let the host give away its memory `ratio` times over; its nova-compute leaves that as it is."""
+        path = f"/resource_providers/{_node(host)}/inventories/MEMORY_MB"
+        inventory = self.placement.call("GET", path)
+        if inventory["allocation_ratio"] != ratio:
+            self.placement.call("PUT", path, inventory | {"allocation_ratio": ratio})
 
     def force_down(self, host: str, reason: str = "by hand") -> None:
         """Tell Nova that the host is dead and must get no new instance."""
@@ -211,8 +229,11 @@ class Cloud:
 
     def actions(self, server: str) -> list[str]:
         """List what Nova did with an instance, oldest first."""
-        done = self.nova.call("GET", f"/servers/{server}/os-instance-actions")["instanceActions"]
-        return [action["action"] for action in reversed(done)]
+        return [action["action"] for action in self._actions(server)]
+
+    def began(self, server: str, action: str) -> list[str]:
+        """List when Nova began an action with an instance, oldest first, by its own clock and in its own words."""
+        return [each["start_time"] for each in self._actions(server) if each["action"] == action]
 
     def evacuate(self, server: str, host: str | None = None) -> rest.Answer:
         """Ask Nova to evacuate an instance, as the service under test does, and return the answer."""
@@ -244,11 +265,15 @@ class Cloud:
 
     # --- helpers ------------------------------------------------------------------------------------------
 
+    def _actions(self, server: str) -> list[dict[str, Any]]:
+        done: list[dict[str, Any]] = self.nova.call("GET", f"/servers/{server}/os-instance-actions")["instanceActions"]
+        return done[::-1]
+
     def _boot(self, host: str, count: int, flavor: str) -> list[str]:
         server = {
             "name": host,
             "flavorRef": flavor,
-            "imageRef": self._image_id(),
+            "imageRef": self.image,
             "networks": "none",
             "host": host,
             "min_count": count,
@@ -267,7 +292,26 @@ class Cloud:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda server: self.nova.send("DELETE", f"/servers/{server}"), servers))
 
-    def _image_id(self) -> str:
+    def _undo_additions(self) -> None:
+        """Take away what is not of the beginning. After the instances: Nova takes no host that has any out of a zone."""
+        for host in self.hosts:
+            self.overcommit(host, 1.0)
+        for aggregate in self.nova.call("GET", "/os-aggregates")["aggregates"]:
+            path = f"/os-aggregates/{aggregate['id']}"
+            for host in aggregate["hosts"]:
+                self.nova.call("POST", f"{path}/action", {"remove_host": {"host": host}})
+            self.nova.call("DELETE", path)
+        for flavor in self.nova.call("GET", "/flavors")["flavors"]:
+            if flavor["id"] not in bootstrap.FLAVORS:
+                self.nova.call("DELETE", f"/flavors/{flavor['id']}")
+        glance = rest.glance_api(self.settings, self.identity)
+        for image in glance.call("GET", "/images")["images"]:
+            if image["name"] != bootstrap.IMAGE:
+                glance.call("DELETE", f"/images/{image['id']}")
+
+    @property
+    def image(self) -> str:
+        """Return the id of the image from which instances boot."""
         if not self._image:
             glance = rest.glance_api(self.settings, self.identity)
             self._image = glance.call("GET", f"/images?name={bootstrap.IMAGE}")["images"][0]["id"]
@@ -300,7 +344,7 @@ class Cloud:
                 raise rest.HttpError("PUT /os-services", answer)
             return answer.status == 200
 
-        until(accepted, f"Nova takes {host} back", timeout_seconds=90, poll_seconds=0.5)
+        until(accepted, f"Nova takes {host} back", timeout_seconds=240, poll_seconds=0.5)
 
     def _well(self, host: str) -> bool:
         """Say whether Nova would place an instance on the host now, by a heartbeat of the process that runs."""
@@ -313,9 +357,13 @@ class Cloud:
 
     def _barred(self, host: str) -> bool:
         """Say whether Placement keeps the scheduler away from the host."""
-        node = uuid.uuid5(uuid.NAMESPACE_DNS, host)
-        traits = self.placement.call("GET", f"/resource_providers/{node}/traits")["traits"]
+        traits = self.placement.call("GET", f"/resource_providers/{_node(host)}/traits")["traits"]
         return "COMPUTE_STATUS_DISABLED" in traits
+
+
+def _node(host: str) -> uuid.UUID:
+    """Return Placement's name of a host."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, host)
 
 
 def now() -> float:

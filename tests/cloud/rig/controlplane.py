@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.cloud.rig import environments, keystone, layout, process
+from tests.cloud.rig import environments, keystone, layout, process, schemas
 from tests.cloud.rig.machine import Machine
 from tests.cloud.rig.process import Daemon
 from tests.cloud.rig.settings import ADDRESS, Settings
@@ -69,26 +69,36 @@ def create_placement(settings: Settings) -> None:
     """Create Placement's schema."""
     program = environments.program("placement", "placement-manage")
     config = _config(settings, "placement/placement.conf")
-    _manage(settings, "placement-manage", [program, "--config-file", config, "db", "sync"])
+    command = [program, "--config-file", config, "db", "sync"]
+    schemas.create(settings, "placement", lambda: _manage(settings, "placement-manage", command))
 
 
 def create_glance(settings: Settings) -> None:
     """Create Glance's schema."""
     program = environments.program("glance", "glance-manage")
     config = _config(settings, "glance/glance-api.conf")
-    _manage(settings, "glance-manage", [program, "--config-file", config, "db_sync"])
+    command = [program, "--config-file", config, "db_sync"]
+    schemas.create(settings, "glance", lambda: _manage(settings, "glance-manage", command))
 
 
 def create_nova(settings: Settings) -> None:
     """Create Nova's schemas: the API's, that of cell 0 and that of the one cell."""
-    for arguments in (
-        ["api_db", "sync"],
-        ["cell_v2", "map_cell0"],
-        ["cell_v2", "create_cell", "--name", "cell1"],
-        ["db", "sync"],
-    ):
+
+    def step(*arguments: str) -> None:
         # A cell must not be made twice when the first start was interrupted.
         once(settings, "-".join(("nova", *arguments)), partial(_nova_manage, settings, *arguments))()
+
+    def make() -> None:
+        step("api_db", "sync")
+        make_cells()
+        step("db", "sync")
+
+    def make_cells() -> None:
+        step("cell_v2", "map_cell0")
+        step("cell_v2", "create_cell", "--name", "cell1")
+
+    once(settings, "nova-tables", lambda: schemas.create(settings, "nova", make))()
+    make_cells()
 
 
 def discover_hosts(settings: Settings) -> None:
@@ -122,7 +132,7 @@ def start_workers(daemon: Daemon) -> None:
             log.seek(seen)
             return len(re.findall(rb"Starting (conductor|scheduler) node", log.read())) >= NOVA_WORKERS
 
-    until(listening, daemon.name, timeout_seconds=90, hint=str(daemon.log))
+    until(listening, daemon.name, timeout_seconds=240, hint=str(daemon.log))
 
 
 def compute(settings: Settings, host: str) -> Daemon:

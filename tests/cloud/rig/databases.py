@@ -3,6 +3,7 @@
 import dataclasses
 import getpass
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.cloud.rig import layout
@@ -37,26 +38,25 @@ class DatabaseServer:
             self._create_data()
         daemon = self.daemon()
         daemon.start()
-        until(lambda: self._answers(daemon), self.name, timeout_seconds=60, hint=str(daemon.log))
+        until(lambda: self._answers(daemon), self.name, timeout_seconds=240, hint=str(daemon.log))
         self._create_databases()
 
     def sql(self, statements: str) -> str:
         """Run SQL as the server's root and return the rows as tab-separated lines."""
+        return self._client("mariadb", "--skip-column-names", statements=statements)
+
+    def dump(self, names: Iterable[str], *, without_rows_of: Iterable[str] = ()) -> str:
+        """Return the SQL that makes these databases anew, with their rows but for those of some tables."""
+        left_out = [f"--ignore-table-data={table}" for table in without_rows_of]
+        return self._client("mariadb-dump", "--skip-comments", *left_out, "--databases", *names)
+
+    def _client(self, program: str, *options: str, statements: str = "") -> str:
+        access = ["--no-defaults", f"--socket={self._socket()}", "--user=root"]
         finished = subprocess.run(
-            [
-                "/usr/bin/mariadb",
-                "--no-defaults",
-                f"--socket={self._socket()}",
-                "--user=root",
-                "--skip-column-names",
-            ],
-            input=statements,
-            capture_output=True,
-            text=True,
-            check=False,
+            [f"/usr/bin/{program}", *access, *options], input=statements, capture_output=True, text=True, check=False
         )
         if finished.returncode:
-            raise RigError(f"{self.name} refused SQL: {finished.stderr.strip()}")
+            raise RigError(f"{self.name} refused {program}: {finished.stderr.strip()}")
         return finished.stdout
 
     def _answers(self, daemon: Daemon) -> bool:

@@ -2,7 +2,8 @@
 
 Nova's fake driver draws a new node identity in every process, and Nova refuses a compute service whose node
 changed. This one keeps it. It can also fail, or hang, when it is told to spawn a guest, for the tests of
-destinations that do: a file `spawn-fails` or `spawn-hangs` in the folder that RIG_HOST_FOLDER names. And it
+destinations that do: a file `spawn-fails` or `spawn-hangs` in the folder that RIG_HOST_FOLDER names, with the
+instances that it is about, or empty for all. With `spawn-fetches` it asks for the image first, as other drivers do. And it
 reports to Nova as soon as it serves, not five seconds later, because every test waits for that.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 # First of all, because this import decides between native threads and eventlet.
 from nova.cmd import compute  # type: ignore[import-not-found] # isort: skip
 from nova import exception  # type: ignore[import-not-found]
+from nova.image import glance  # type: ignore[import-not-found]
 from nova.servicegroup import api as servicegroup  # type: ignore[import-not-found]
 from nova.virt import fake  # type: ignore[import-not-found]
 
@@ -40,11 +42,22 @@ class StableDriver(fake.FakeDriver):  # type: ignore[misc] # its base is unknown
     def spawn(self, context: Any, instance: Any, *arguments: Any, **options: Any) -> None:
         """Start a guest, unless a test wants that to fail or to hang."""
         folder = Path(os.environ["RIG_HOST_FOLDER"])
-        if (folder / "spawn-fails").exists():
+        if _is_told(folder / "spawn-fetches", instance.uuid):
+            glance.API().get(context, instance.image_ref)
+        if _is_told(folder / "spawn-fails", instance.uuid):
             raise exception.InternalError("this host was told to fail every spawn")
         super().spawn(context, instance, *arguments, **options)
-        while (folder / "spawn-hangs").exists():
+        while _is_told(folder / "spawn-hangs", instance.uuid):
             time.sleep(0.2)
+
+
+def _is_told(file: Path, instance: str) -> bool:
+    """Say whether the file is there, and is about this instance or about all."""
+    try:
+        named = file.read_text().split()
+    except FileNotFoundError:
+        return False
+    return not named or instance in named
 
 
 def _node_uuid(name: str) -> str:

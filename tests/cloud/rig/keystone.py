@@ -6,10 +6,11 @@ It runs as a part of the cloud, on MariaDB and with memcached, or alone on SQLit
 import getpass
 import grp
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.cloud.rig import environments, layout, plan, process, rest
+from tests.cloud.rig import environments, layout, plan, process, rest, schemas
 from tests.cloud.rig.settings import PASSWORD, REGION, Settings
 from tests.cloud.rig.web import WebServer
 
@@ -47,8 +48,13 @@ def configure(
     layout.write(_config(settings), text)
 
 
-def create(settings: Settings) -> None:
-    """Create Keystone's schema, its keys and its first administrator."""
+def create_in_cloud(settings: Settings) -> None:
+    """Do the same as `create` on the cloud's own database server."""
+    create(settings, lambda: schemas.create(settings, "keystone", partial(_manage, settings, "db_sync")))
+
+
+def create(settings: Settings, sync: Callable[[], None] | None = None) -> None:
+    """Create Keystone's schema, by `sync` if that is given, its keys and its first administrator."""
     for keys in ("fernet", "credential"):
         (settings.data / "keystone" / keys).mkdir(parents=True, exist_ok=True, mode=0o700)
     url = f"{settings.url('keystone')}/v3"
@@ -56,8 +62,12 @@ def create(settings: Settings) -> None:
     for interface in INTERFACES:
         administrator += [f"--bootstrap-{interface}-url", url]
     owner = ("--keystone-user", getpass.getuser(), "--keystone-group", grp.getgrgid(os.getegid()).gr_name)
-    at_once = {"db_sync": (), "fernet_setup": owner, "credential_setup": owner}
-    first = [plan.Step(verb, partial(_manage, settings, verb, *words)) for verb, words in at_once.items()]
+    at_once: dict[str, Callable[[], None]] = {
+        "db_sync": sync or partial(_manage, settings, "db_sync"),
+        "fernet_setup": partial(_manage, settings, "fernet_setup", *owner),
+        "credential_setup": partial(_manage, settings, "credential_setup", *owner),
+    }
+    first = [plan.Step(verb, action) for verb, action in at_once.items()]
     last = plan.Step("bootstrap", partial(_manage, settings, "bootstrap", *administrator), tuple(at_once))
     plan.run((*first, last), lambda name, seconds: None)
 

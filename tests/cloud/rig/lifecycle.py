@@ -119,7 +119,7 @@ def _foundation(settings: Settings) -> list[plan.Step]:
 def _schemas(settings: Settings) -> list[plan.Step]:
     creators = {
         "nova-schema": controlplane.create_nova,
-        "keystone-schema": keystone.create,
+        "keystone-schema": keystone.create_in_cloud,
         "glance-schema": controlplane.create_glance,
         "placement-schema": controlplane.create_placement,
     }

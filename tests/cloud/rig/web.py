@@ -92,4 +92,4 @@ def wait_for_http(daemon: Daemon, url: str) -> None:
         except OSError:
             return False
 
-    until(answers, daemon.name, timeout_seconds=90, hint=str(daemon.log))
+    until(answers, daemon.name, timeout_seconds=240, hint=str(daemon.log))
