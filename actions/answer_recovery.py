@@ -1,4 +1,7 @@
-"""`answer-recovery`: a human's reject, pause, resume or cancel of a recovery. That a host is down is `confirm-host-down`'s to say."""
+"""`answer-recovery`: a human's word on a recovery. That a host is down is `confirm-host-down`'s to say, and no other's.
+
+`host` names the recovery of the host itself: its instances and processes have incidents of their own, which `recovery` names.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,11 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
         return
     try:
         row = _open(manage.ask(charm.machine, "recovery", "list"), params["host"], params["recovery"])
+        if params["word"] == "confirm" and _is_of_host(row):
+            raise Trouble(
+                f"recovery {row['uuid']} is of the host {row['host']} itself, so nothing was recorded",
+                "make sure that the host is down, and say so: confirm-host-down",
+            )
         by = f"{params['by']} (juju action on {charm.unit.name})"
         words = ("recovery", params["word"], f"--reason={params['reason']}", f"--by={by}", row["uuid"])
         manage.tell(charm.machine, *words)
@@ -41,10 +49,17 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
 
 def _open(rows: list[dict[str, Any]], host: str, uuid: str) -> dict[str, Any]:
     """Return the open recovery that is meant. Raises `Trouble` where there is none."""
-    found = [row for row in rows if (row["host"] == host if host else row["uuid"] == uuid)]
+    hosts = [row for row in rows if _is_of_host(row)]
+    found = [row for row in hosts if row["host"] == host] if host else [row for row in rows if row["uuid"] == uuid]
     if not found:
-        hosts = ", ".join(sorted(row["host"] for row in rows)) or "none"
+        named = ", ".join(sorted(row["host"] for row in hosts)) or "none"
         raise Trouble(
-            f"no recovery {'of ' + host if host else uuid} is open, so nothing was recorded", f"open: {hosts}"
+            f"no recovery {'of the host ' + host if host else uuid} is open, so nothing was recorded",
+            f"open: {named}; list-recoveries shows those of instances and processes too",
         )
     return found[0]
+
+
+def _is_of_host(row: dict[str, Any]) -> bool:
+    """Tell a host's recovery from the incident of an instance or a process. A release from before has no other kind."""
+    return bool(row.get("kind", "host") == "host")

@@ -31,7 +31,8 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
     try:
         row = _waiting(manage.ask(charm.machine, "recovery", "list"), params["host"], params["recovery"])
         by = f"{params['by']} (juju action on {charm.unit.name})"
-        words = ("recovery", "confirm", f"--reason={params['reason']}", f"--by={by}", row["uuid"])
+        is_off = ("--host-is-off",) if event.params.get("host-is-off") else ()
+        words = ("recovery", "confirm", f"--reason={params['reason']}", f"--by={by}", *is_off, row["uuid"])
         manage.tell(charm.machine, *words)
     except Trouble as trouble:
         event.fail(str(trouble))
@@ -47,6 +48,12 @@ def run(event: ops.ActionEvent, charm: MasakariCharm) -> None:
 
 def _waiting(rows: list[dict[str, Any]], host: str, uuid: str) -> dict[str, Any]:
     """Return the recovery that is meant. Raises `Trouble` where there is none, or it does not ask this."""
+    small = next((row for row in rows if row["uuid"] == uuid and row.get("kind", "host") != "host"), None)
+    if small is not None:
+        raise Trouble(
+            f"recovery {uuid} is of the {small['kind']} {small['subject']}, and does not ask whether a host is down; nothing was recorded",
+            f"say yes to what it asks: answer-recovery word=confirm recovery={uuid}",
+        )
     rows = [row for row in rows if row.get("kind", "host") == "host"]  # a release from before has no other kind
     found = [row for row in rows if (row["host"] == host if host else row["uuid"] == uuid)]
     if not found:

@@ -18,7 +18,7 @@ from vmha.options import OPTIONS
 AGENT = "vmha/"
 ENGINE = "engine-1"
 OF_THIS_CLOUD = ("heartbeat_silence_seconds", "off_silence_seconds", "local_disk")
-"""What the cloud tests set because of this cloud's Nova (a beat every 3 s, no shared storage); all else is as the product ships."""
+"""What the cloud tests set because of this cloud's Nova (a beat every second, no shared storage); all else is as the product ships."""
 
 WITNESS = ("WITNESS_SILENT", "WITNESS_DOWN")
 PROOF = ("FENCED", "FOUND_OFF")
@@ -36,6 +36,7 @@ def running(cloud: Cloud, folder: Path, changed: Options) -> Iterator[Service]:
     service = Service(folder, service_settings(cloud.settings), options=options)
     empty(service.settings.database_url)
     try:
+        service.manage("db", "sync")
         service.start(ENGINE)
         service.make_segment("bench", cloud.hosts)
         yield service

@@ -70,7 +70,7 @@ def test_the_document_describes_every_key_and_kind() -> None:
     kinds = {cells[0].strip("`"): cells[1] for cells in rows(ALERTS, columns=3) if cells[0].startswith("`")}
     assert [kind for kind in kinds if kind in {each.value for each in AlertKind}] == [each.value for each in AlertKind]
     for kind in set(AlertKind) - {AlertKind.REMINDER, AlertKind.ENDED}:
-        assert kinds[kind.value] == severity(kind, Phase.UNPROVEN, None).value
+        assert kinds[kind.value] == severity(kind, Phase.UNPROVEN, None, Code.OPENED).value
 
 
 def test_the_example_is_an_alert() -> None:

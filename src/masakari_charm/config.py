@@ -225,7 +225,7 @@ def _threads(reader: _Reader, cpus: int) -> int | None:
     if not math.isfinite(multiplier) or multiplier <= 0:
         reader.problem(f"worker-multiplier = {multiplier:g} cannot be used", "set a number above 0, or leave it unset")
         return None
-    return max(low, min(high, math.ceil(cpus * multiplier)))
+    return max(low, math.ceil(min(high, cpus * multiplier)))
 
 
 def _vips(reader: _Reader) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ class NotYet(VmhaError):
     """Something else has to end before the order may leave; it is to be asked for again."""
 
 
+class LettersWaiting(VmhaError):
+    """A recovery was to end while letters lie in its inbox that it did not take in: read them and decide again."""
+
+
 class ClaimRefused(VmhaError):
     """Another recovery holds the reserved host, or the last slot for a power-off, that was to be claimed."""
 
@@ -65,3 +69,8 @@ class UnknownHost(VmhaError):
 
     def __init__(self, host: str, hint: str = "") -> None:
         super().__init__(f"no segment has a host {host}; see openstack segment host list{hint}")
+
+
+def words_of(error: Exception) -> str:
+    """Say what went wrong in words for the timeline: of our own errors their text, of others their kind too."""
+    return str(error) if isinstance(error, VmhaError) else f"unexpected {type(error).__name__}: {error}"

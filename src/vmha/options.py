@@ -109,6 +109,12 @@ OPTIONS: tuple[Option, ...] = (
     _flag("host_failure", "ignore_instances_in_error_state", False, "Leave instances alone whose vm_state is error."),
     _flag(
         "host_failure",
+        "add_reserved_host_to_aggregate",
+        False,
+        "Add a reserved host that is used to those of the failed host's aggregates that are not of another availability zone.",
+    ),
+    _flag(
+        "host_failure",
         "evacuate_all_instances",
         True,
         "Evacuate all instances of a host, those first that ha_enabled_instance_metadata_key marks; otherwise only these.",
@@ -291,6 +297,22 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _seconds(
         "recovery",
+        "no_capacity_seconds",
+        300.0,
+        "Time for which an instance is tried again that finds no room on any host; then it fails, with what is missing. Such tries do not "
+        "count as move_attempts.",
+        low=0,
+    ),
+    _seconds(
+        "recovery",
+        "no_capacity_pause_seconds",
+        60.0,
+        "Longest pause between two such tries; the first is move_retry_seconds, then they grow.",
+        low=1,
+        high=3600,
+    ),
+    _seconds(
+        "recovery",
         "answer_settle_seconds",
         20.0,
         "Time before an order without an answer that Nova shows no trace of is repeated.",
@@ -335,6 +357,34 @@ OPTIONS: tuple[Option, ...] = (
         180.0,
         "Time that an instance which failed is looked at for while it is busy, or its host not up, before a human is asked.",
         low=5,
+    ),
+    # --- the order of moves
+    _text(
+        "recovery",
+        "priority_key",
+        "Key of a flavor's extra specs, of an image's properties and, with trust_tenant_metadata, of an instance's metadata that says how "
+        "soon an instance is evacuated: a whole number from 0 to 1000, a higher one first.",
+        default="ha_priority",
+    ),
+    _count(
+        "recovery",
+        "default_priority",
+        100,
+        "Priority of an instance of which nothing says one, or a text that is no such number.",
+        low=0,
+        high=1000,
+    ),
+    _flag(
+        "recovery",
+        "trust_tenant_metadata",
+        False,
+        "Take the priority of an instance from its metadata too, before all else: its owner may then go before all others.",
+    ),
+    _flag(
+        "recovery",
+        "read_images",
+        True,
+        "Ask Glance, for at most 5 seconds, for the properties of the images that the instances of a failed host boot from.",
     ),
     # --- what upstream left
     Option(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from vmha.aggregate_ports import Aggregates
 from vmha.core.incidents import State
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vmha.core.alerting import RetryTerms, Verdict
     from vmha.core.budgets import Budget
     from vmha.core.capacity import Room
+    from vmha.core.causes import Findings
     from vmha.core.effects import Effect
     from vmha.core.events import Event
     from vmha.core.explain import Reason
@@ -75,7 +77,7 @@ class InstanceLook:
     service: ServiceReading | None = None
 
 
-class Nova(Protocol):
+class Nova(Aggregates, Protocol):
     """The cloud's compute service, as its administrator. No call is repeated inside; reads may be repeated by the caller.
 
     Errors of every method: `NovaUnavailable` (no answer in time, connection lost, 5xx, 401 after a new token, 408, 413, 429),
@@ -89,10 +91,7 @@ class Nova(Protocol):
         """Return the service's host of each hypervisor whose name contains `part`, by the hypervisor's name."""
 
     def force_down(self, host: str, *, reason: str, deadline: Deadline) -> ServicePrior:
-        """Set forced_down and disable the compute service in one PUT; return how it stood before. Idempotent.
-
-        A host without a compute service is `NovaRefused` with status 404.
-        """
+        """Set forced_down and disable the compute service in one PUT; return how it stood before. Idempotent; 404 where there is none."""
 
     def survey(self, host: str, *, deadline: Deadline) -> HostSurvey:
         """List instances (all projects, all pages), migrations and Placement consumers of `host`."""
@@ -111,6 +110,9 @@ class Nova(Protocol):
 
     def look_at(self, instance: str, *, closely: bool, deadline: Deadline) -> InstanceLook | None:
         """Return how `instance` stands, None where Nova knows none; `closely` with its migrations and the service of its host."""
+
+    def examine(self, instance: str, *, source: str, target: str | None, deadline: Deadline) -> Findings | None:
+        """Return why `instance` may have stayed, None: unknown. Room: on `target`, else on all but `source`. At most ten requests."""
 
     def stop(self, instance: str, *, deadline: Deadline) -> None:
         """Stop the guest of `instance`. Not idempotent: `NovaRefused` with 409 where its state does not allow it."""
@@ -136,18 +138,14 @@ class Nova(Protocol):
     def set_flags(self, host: str, flags: ServiceFlags, *, seen: ServiceFlags, deadline: Deadline) -> None:
         """Give the compute service of `host` these flags in one PUT; nothing is sent where it has them.
 
-        Where it has neither these nor those that were `seen`, somebody else has changed them: `NovaRefused` with status 409, and nothing
-        is sent. Nova itself refuses to clear forced_down while evacuations from the host await its clean-up (400).
+        `NovaRefused`: 409 where it has neither these nor those `seen`, 400 while evacuations from the host await its clean-up.
         """
 
     def release_room(self, host: str, consumer: str, *, deadline: Deadline) -> None:
         """Take from a consumer what it holds of `host` in Placement; what it holds elsewhere stays. Idempotent."""
 
     def delete_service(self, host: str, *, deadline: Deadline) -> None:
-        """Delete the compute service of `host`, and with it the resource provider that nobody holds room of.
-
-        Nova refuses while an instance is on the host (409). A host without a compute service is `NovaRefused` with status 404.
-        """
+        """Delete the compute service of `host`, and its provider where nobody holds room; `NovaRefused`: 409 with instances, 404 without."""
 
 
 class PowerDevices(Protocol):
@@ -263,7 +261,6 @@ class Store(Protocol):
         """Take up to `limit` open recoveries of hosts that have no owner, or whose owner's lease ended long enough ago; oldest first.
 
         Then up to `others` incidents of instances and processes, by the same rule.
-
         A lease that reaches further into the future than twice a takeover was taken before the database's clock was set back: it is cut
         to a whole new one, for whoever holds it. A recovery that cannot be read, since a newer version wrote it, is told once at level
         CRITICAL and left to an engine that can read it.
@@ -290,7 +287,8 @@ class Store(Protocol):
         """Store a change and return the new version.
 
         Raises `LeaseLost`, `Conflict` (another version), `ProofRefused` (an order that makes a guest run without a valid proof),
-        `ClaimRefused` (a reserved host, or the last slot for a power-off, that another recovery took). On any error nothing is stored.
+        `ClaimRefused` (a reserved host, or the last slot for a power-off, that another recovery took), `LettersWaiting` (an end, while
+        there are letters that it does not handle and that this version can read). On any error nothing is stored.
         """
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:

@@ -98,10 +98,8 @@ UPSTREAM: tuple[UpstreamOption, ...] = (
     *_honoured("DEFAULT", "host"),
     *_honoured(
         "host_failure",
-        "evacuate_all_instances ha_enabled_instance_metadata_key ignore_instances_in_error_state service_disable_reason",
-    ),
-    *_ignored(
-        "host_failure", "add_reserved_host_to_aggregate", "reserved hosts are enabled; aggregates are left alone"
+        "evacuate_all_instances ha_enabled_instance_metadata_key ignore_instances_in_error_state service_disable_reason "
+        "add_reserved_host_to_aggregate",
     ),
     *_honoured("instance_failure", "process_all_instances ha_enabled_instance_metadata_key"),
     *_honoured("process_failure", "service_disable_reason"),

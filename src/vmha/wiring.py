@@ -25,11 +25,13 @@ from vmha.adapters.db.disarming import DisarmWatch
 from vmha.adapters.db.gauges import read_standing
 from vmha.adapters.db.leftovers import LeftoverWatch
 from vmha.adapters.db.outbox import SqlOutbox
+from vmha.adapters.db.policy_watch import PolicyWatch
 from vmha.adapters.db.returns import SqlReturns
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.db.upstream_flows import UpstreamFlows
 from vmha.adapters.fencing.inventory import Inventory, load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
+from vmha.adapters.images import open_images
 from vmha.adapters.messaging import BrokerDoorbell, InProcessDoorbell
 from vmha.adapters.metrics import EngineMetrics, api_registry, engine_registry
 from vmha.adapters.metrics_server import MetricsServer
@@ -38,6 +40,7 @@ from vmha.adapters.recovery_file import load_workflows
 from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
+from vmha.core.flags import OurReasons
 from vmha.core.workflows import Workflow
 from vmha.engine import returning
 from vmha.engine.alert_threads import AlertThreads
@@ -106,6 +109,7 @@ def build_engine(
     kept = store or _store(settings, database, counted.committed, alerts.committed)
     tools = Tools(
         nova=nova or open_nova(settings, clock=clock),
+        images=open_images(settings, clock=clock),
         power=power or bmcs,
         alerts=LogAlerts(),
         store=kept,
@@ -138,13 +142,20 @@ def build_engine(
     )
     return EngineProcess(
         engine=engine,
-        beside=(LeftoverWatch(database, clock).look, DisarmWatch(database, clock).look),
+        beside=_watches(settings, database, workflows),
         executor=executor,
         bell=bell,
         close=bmcs.close,
         alerts=alerts,
         metrics=metrics,
     )
+
+
+def _watches(settings: Settings, database: Database, workflows: Workflows) -> tuple[Callable[[], None], ...]:
+    """Build what looks beside the engine's rounds."""
+    clock = SystemClock()
+    policy = PolicyWatch(database, clock, workflows, settings.policy_file)
+    return LeftoverWatch(database, clock).look, DisarmWatch(database, clock).look, policy.look
 
 
 def _name_detector_segments(inventory: Inventory) -> None:
@@ -270,7 +281,9 @@ def open_hands(
             census=_no_census,
             clock=clock,
             new_uuid=_new_uuid,
-            our_reason=settings.service_disable_reason,
+            our_reasons=OurReasons(
+                host=settings.service_disable_reason, process=settings.policy.process_disable_reason
+            ),
             bounds=Bounds(
                 order=limits.order_seconds,
                 settle=limits.lease_terms.claim_after_seconds,

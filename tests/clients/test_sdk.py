@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -273,9 +274,11 @@ def test_our_resources_are_reached_by_the_same_proxy(rig: Rig) -> None:
     ha.create_notification(**FAILURE)
     (recovery,) = ha.get("/recoveries").json()["recoveries"]
     rig.sql("update recoveries set phase = 'unproven'")
-    said = ha.post(f"/recoveries/{recovery['uuid']}/action", json={"confirm": {"reason": "unplugged"}})
-    assert said.status_code == 202
-    assert rig.sql("select event from inbox") == [('{"event": "Confirmed", "by": "admin", "why": "unplugged"}',)]
+    taken = ha.post(f"/recoveries/{recovery['uuid']}/action", json={"confirm": {"reason": "unplugged"}})
+    assert taken.status_code == 202
+    ((letter,),) = rig.sql("select event from inbox")
+    said = {"by": "admin", "why": "unplugged", "is_off": False, "asked": "unproven"}
+    assert json.loads(letter) == {"event": "Confirmed", **said}
 
 
 def test_a_list_that_is_longer_than_one_answer(make_rig: Callable[..., Rig]) -> None:

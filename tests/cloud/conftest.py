@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData, create_engine
 
 from tests.cloud.ha import Service
 from tests.cloud.rig.cloud import Cloud
 from tests.cloud.rig.service import service_settings
 
 UP_SECONDS = 900
+
+VERSIONS = ("vmha_alembic_version", "masakari_alembic_version")
+"""Tables that say which schema the others have."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,31 +50,72 @@ def _rig(verb: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
+@pytest.fixture(scope="session")
+def schema(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make the tables of this version, once for the whole suite."""
+    first = Service(tmp_path_factory.mktemp("schema"), service_settings(cloud.settings))
+    _drop_tables(first.settings.database_url)
+    first.manage("db", "sync")
+
+
 @pytest.fixture
-def service(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def service(cloud: Cloud, schema: None, tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Return a maker of services; each begins on an empty database and hosts that are well."""
-    cloud.reset()
-    made: list[Service] = []
-
-    def make(*engines: str, hosts: tuple[str, ...] | None = None, **options: dict[str, str]) -> Service:
-        new = Service(tmp_path, service_settings(), options=options)
-        made.append(new)
-        _empty_database(new)
-        new.start(*engines)
-        new.make_segment("cloud", hosts or cloud.hosts)
-        return new
-
-    yield make
-    for each in made:
-        each.stop()
+    with _services(cloud, tmp_path) as make:
+        yield make
 
 
-def _empty_database(service: Service) -> None:
+@pytest.fixture(scope="module")
+def ha(cloud: Cloud, schema: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return one service for all tests of a file, where none of them spoils anything for the next."""
+    with _services(cloud, tmp_path_factory.mktemp("service")) as make:
+        yield make()
+
+
+@contextmanager
+def _services(cloud: Cloud, folder: Path) -> Iterator[Callable[..., Service]]:
+    with ThreadPoolExecutor(1) as pool:
+        # Beside the start of the service, which asks nothing of the hosts before one of them is reported.
+        well = pool.submit(cloud.reset)
+        made: list[Service] = []
+
+        def make(
+            *engines: str,
+            segments: Mapping[str, tuple[str, ...]] | None = None,
+            method: str = "auto",
+            reserved: tuple[str, ...] = (),
+            **options: dict[str, str],
+        ) -> Service:
+            new = Service(folder, service_settings(), options=options)
+            made.append(new)
+            _empty_tables(new.settings.database_url)
+            new.start(*engines)
+            for name, hosts in (segments or {"cloud": cloud.hosts}).items():
+                new.make_segment(name, hosts, method=method, reserved=reserved)
+            well.result()
+            return new
+
+        try:
+            yield make
+        finally:
+            for each in made:
+                each.stop()
+
+
+def _drop_tables(url: str) -> None:
     """Drop every table of the service's own database."""
-    from sqlalchemy import MetaData, create_engine
-
-    engine = create_engine(service.settings.database_url)
-    tables = MetaData()
+    engine, tables = create_engine(url), MetaData()
     tables.reflect(engine)
     tables.drop_all(engine)
+    engine.dispose()
+
+
+def _empty_tables(url: str) -> None:
+    """Leave no row of an earlier test in the service's own database."""
+    engine, tables = create_engine(url), MetaData()
+    tables.reflect(engine)
+    with engine.begin() as connection:
+        for table in reversed(tables.sorted_tables):
+            if table.name not in VERSIONS:
+                connection.execute(table.delete())
     engine.dispose()

@@ -10,13 +10,16 @@ import pytest
 
 from tests.cloud.ha import Service, wait_for
 from tests.cloud.rig import controlplane
-from tests.cloud.rig.cloud import Cloud
+from tests.cloud.rig.cloud import Cloud, now
+from tests.cloud.stage import boot, make_zone
+from tests.cloud.test_recovery import check_all_run_elsewhere, check_stories_agree
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 HOST = "host-1"
-GONE = "host-5"
+BESIDE, SPARE, GONE = "host-3", "host-4", "host-5"
 OUR_REASON = "Masakari detected host failed."
+RESERVE_REASON = "Masakari keeps this host in reserve."
 
 
 def flags(cloud: Cloud, host: str) -> tuple[bool, str, str | None]:
@@ -26,9 +29,9 @@ def flags(cloud: Cloud, host: str) -> tuple[bool, str, str | None]:
 
 
 def registered(ha: Service, host: str) -> Any:
-    """Find a host in the segment, through openstacksdk."""
-    (segment,) = ha.client.instance_ha.segments()
-    return next((each for each in ha.client.instance_ha.hosts(segment.uuid) if each.name == host), None)
+    """Find a host in the segments, through openstacksdk."""
+    api = ha.client.instance_ha
+    return next((each for segment in api.segments() for each in api.hosts(segment.uuid) if each.name == host), None)
 
 
 @pytest.fixture
@@ -42,18 +45,52 @@ def comes_again(cloud: Cloud) -> Iterator[None]:
 
 @pytest.mark.usefixtures("comes_again")
 def test_one_host_comes_back_and_another_never_does(cloud: Cloud, service: Callable[..., Service]) -> None:
-    """Two hosts fail together: one is repaired and takes instances again, of the other everything is cleared away."""
-    ha = service()
-    instances, others = cloud.boot_instances(HOST, 2), cloud.boot_instances(GONE, 1)
+    """Two hosts fail together: one is repaired and takes instances again, of the other everything is cleared away.
+
+    The instances of the first are sent to a reserved host, one of them after its guest had failed by itself.
+    """
+    segments = {"reserved": tuple(host for host in cloud.hosts if host != GONE)}
+    ha = service(segments=segments, method="reserved_host", reserved=(SPARE,))
+    ha.make_segment("auto", (GONE,))
+    cloud.disable(SPARE, "kept in reserve")
+    # Nova's choice for the instance of the other one must not be the reserved host.
+    zone = make_zone(cloud, "rig-gone", GONE, BESIDE)
+    others = [boot(cloud, GONE, availability_zone=zone)]
+    instances = cloud.boot_instances(HOST, 2)
+    cloud.wait_for_servers(others)
+    cloud.tag(instances[0], "HA_Enabled", "True")
+    began = now()
     for host in (HOST, GONE):
         cloud.cut_power(host)
     # Nova would send instances of one to the other for as long as it takes that one for alive.
     cloud.force_down(GONE)
-    for host in (HOST, GONE):
-        ha.report(host)
+    of_host, _ = (ha.report(host) for host in (HOST, GONE))
+    of_instance = ha.report_instance(HOST, instances[0])
     back, gone = (str(ha.wait_for_phase(host, "recovered")["uuid"]) for host in (HOST, GONE))
+    was_found_off(cloud, ha, of_host, instances, began)
+    guest_waited_for_its_host(cloud, ha, of_host, of_instance, instances[0])
+    # Two other hosts would have had room for them.
+    assert {cloud.server(uuid)["OS-EXT-SRV-ATTR:host"] for uuid in instances} == {SPARE}
+    assert flags(cloud, SPARE) == (False, "enabled", None)
     is_let_back(cloud, ha, back, instances)
     is_retired(cloud, ha, gone, others)
+
+
+def was_found_off(cloud: Cloud, ha: Service, notification: str, instances: list[str], began: float) -> None:
+    """The engine read OFF twice, sent no power-off, and recovered."""
+    recovery = check_stories_agree(cloud, ha, notification, instances)
+    check_all_run_elsewhere(cloud, instances)
+    assert [call for call in cloud.bmc_calls(HOST, began) if call.orders_power_off] == []
+    assert "FOUND_OFF" in [line["code"] for line in ha.timeline(recovery["uuid"])]
+    assert [reading["power"] for reading in recovery["proofs"][0]["readings"]] == ["off", "off"]
+
+
+def guest_waited_for_its_host(cloud: Cloud, ha: Service, of_host: str, of_instance: str, instance: str) -> None:
+    """What was reported of the guest waited for the host's recovery, which evacuated it; nothing was ordered for it beside that."""
+    assert "of host-1 has ended" in ha.wait_for_end(of_instance, "finished")["message"]
+    ha.wait_for_end(of_host, "finished")
+    assert cloud.actions(instance) == ["create", "evacuate"]
+    assert cloud.server(instance)["status"] == "ACTIVE"
 
 
 def is_let_back(cloud: Cloud, ha: Service, recovery: str, instances: list[str]) -> None:
@@ -82,12 +119,29 @@ def is_let_back(cloud: Cloud, ha: Service, recovery: str, instances: list[str]) 
     assert f"{HOST} is back: no longer forced down, enabled, no longer on maintenance" in told
     assert flags(cloud, HOST) == (False, "enabled", None)
     assert not registered(ha, HOST).on_maintenance
-    assert [line["sentence"] for line in ha.timeline(recovery)][-2] == f"ann lets {HOST} back: new memory"
+    told_of = [line["sentence"] for line in ha.timeline(recovery)]
+    assert f"ann lets {HOST} back: new memory" in told_of
+    assert [line["code"] for line in ha.timeline(recovery)][-1] == "SPARE_KEPT", "its instances are on it"
+    assert flags(cloud, SPARE) == (False, "enabled", None)
     (new,) = cloud.boot_instances(HOST, 1)
     assert cloud.server(new)["OS-EXT-SRV-ATTR:host"] == HOST
     assert all(cloud.server(uuid)["OS-EXT-SRV-ATTR:host"] != HOST for uuid in instances)
-    again = ha.client.instance_ha.post(path, json={"return": {"reason": "once more"}})
-    assert again.json()["return"]["done"] == [f"nothing was left to be done for {HOST}"]
+    the_spare_goes_back(cloud, ha, path, instances)
+
+
+def the_spare_goes_back(cloud: Cloud, ha: Service, path: str, instances: list[str]) -> None:
+    """Once its instances are gone from there the same command makes the spare a reserved host again, and the next finds nothing to do."""
+    again = {"return": {"reason": "once more"}}
+    for instance in instances:
+        cloud.nova.send("DELETE", f"/servers/{instance}")
+    wait_for("the spare to be empty", lambda: cloud.servers_on(SPARE) == [])
+    done = ha.client.instance_ha.post(path, json=again).json()["return"]["done"]
+    assert any(f"{SPARE} is back in the reserve" in sentence for sentence in done)
+    assert flags(cloud, SPARE) == (False, "disabled", RESERVE_REASON)
+    assert registered(ha, SPARE).reserved
+    assert cloud.service(HOST)["status"] == "enabled"
+    nothing = ha.client.instance_ha.post(path, json=again).json()["return"]["done"]
+    assert nothing == [f"nothing was left to be done for {HOST}"]
 
 
 def is_retired(cloud: Cloud, ha: Service, recovery: str, instances: list[str]) -> None:

@@ -213,7 +213,7 @@ def test_an_action_that_cannot_be_answered(
     [
         ("show-recovery", {}, "'recovery' is a required property"),
         ("confirm-host-down", {"host": "c1", "by": "ann"}, "'reason' is a required property"),
-        ("answer-recovery", {"word": "confirm", "host": "c1", **WORD}, "'confirm' is not one of"),
+        ("answer-recovery", {"word": "evacuate", "host": "c1", **WORD}, "'evacuate' is not one of"),
         ("return-host", {"host": "c1", "reason": "new board"}, "'by' is a required property"),
         ("list-recoveries", {"everything": True}, "Additional properties are not allowed"),
     ],
@@ -238,7 +238,8 @@ def test_actions_about_a_recovery(alone: Juju, installed: Installed) -> None:
     assert json.loads(shown.results["json"])["host"] == "c1"
     confirmed = alone.run("masakari/0", "confirm-host-down", host="c1", **WORD)
     assert (confirmed.failure, confirmed.results["recovery"]) == (None, uuid)
-    assert cloud.letters() == [Confirmed(by="ann (juju action on masakari/0)", why=WORD["reason"])]
+    by = "ann (juju action on masakari/0)"
+    assert cloud.letters() == [Confirmed(by=by, why=WORD["reason"], asked="unproven")]
     cloud.close()
 
 

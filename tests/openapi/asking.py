@@ -151,6 +151,6 @@ def _texts(name: str) -> Any:
     return st.text(max_size=40).filter(lambda text: formats.conforms(text, name))
 
 
-for _form in ("name", "printable text"):
+for _form in ("name", "printable text", "printable line"):
     schemathesis.openapi.format(_form, _texts(_form))
 _SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)

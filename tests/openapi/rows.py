@@ -9,6 +9,8 @@ from sqlalchemy import insert
 
 from tests.differential import seed
 from vmha.adapters.db import schema
+from vmha.core.causes import Cause
+from vmha.core.diagnosis import diagnosed
 from vmha.core.explain import Code, because
 from vmha.core.model import Move, MoveStatus, Outcome, Phase, Power, PowerReading
 from vmha.core.plain import to_plain
@@ -58,6 +60,7 @@ _MOVES = (
         attempts=2,
         started_at=10.0,
         suspects=("c3",),
+        diagnosis=diagnosed(Cause.TIMEOUT, "Nova took its evacuation to c3 and did not end it within 300 s"),
     ),
 )
 

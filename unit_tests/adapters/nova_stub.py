@@ -22,6 +22,7 @@ SERVERS = "/compute/v2.1/servers/detail"
 MIGRATIONS = "/compute/v2.1/os-migrations"
 HYPERVISORS = "/compute/v2.1/os-hypervisors/detail"
 PROVIDERS = "/placement/resource_providers"
+FLAVOR = {"vcpus": 1, "ram": 64, "disk": 1, "ephemeral": 0, "swap": 0, "original_name": "small", "extra_specs": {}}
 ACTION = "/compute/v2.1/servers/i1/action"
 SERVICE_ID = "6c0b1e8a-0000-4000-8000-000000000001"
 
@@ -82,7 +83,7 @@ def server(uuid: str, **fields: Any) -> dict[str, Any]:
         "id": uuid,
         "name": f"name-{uuid}",
         "image": {"id": "img"},
-        "flavor": {"vcpus": 1, "ram": 64, "disk": 1, "ephemeral": 0, "swap": 0, "original_name": "small"},
+        "flavor": FLAVOR,
         "OS-EXT-SRV-ATTR:host": "c1",
         "OS-EXT-STS:vm_state": "active",
         "OS-EXT-STS:task_state": None,

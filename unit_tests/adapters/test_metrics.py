@@ -136,6 +136,8 @@ def test_a_failure_is_counted_by_its_cause(engines: Engines) -> None:
     shown = Shown(*engines.registries)
     assert shown.get("recoveries_ended_total", kind="host", outcome="failed", reason="ended_failed") == 1
     assert shown.get("instances_total", status="failed", reason="move_failed") == 2
+    assert shown.get("instances_unrecovered_total", cause="nova_error") == 2
+    assert shown.get("instances_unrecovered_total", cause="timeout") == 0
     assert shown.get("recovery_last_instance_seconds_count") == 0
 
 
@@ -290,6 +292,15 @@ def test_engines_and_alerts_are_shown(rig: SqlRig) -> None:
     assert shown.get("engine_seen_seconds", engine="engine-2") == pytest.approx(0.0, abs=0.5)
     assert shown.get("alerts_undelivered", webhook="receiver") == 2
     assert shown.get("alert_oldest_undelivered_seconds") == pytest.approx(3.0, abs=0.5)
+
+
+def test_what_is_disarmed_is_counted(rig: SqlRig) -> None:
+    """Each order that stands counts, and none that has run out."""
+    rig.disarm("all", "", seconds=10.0)
+    rig.disarm("host", "c1", seconds=60.0)
+    counts = [gauges(rig).get("disarms")]
+    rig.pass_time(10.0)
+    assert [*counts, gauges(rig).get("disarms")] == [2, 1]
 
 
 def test_unprotected_hosts_are_those_that_would_be_recovered(rig: SqlRig) -> None:

@@ -9,6 +9,7 @@ import pytest
 from unit_tests.adapters.http_stub import Answer, Stub, running_stub
 from unit_tests.adapters.nova_stub import (
     ACTION,
+    FLAVOR,
     HYPERVISORS,
     MIGRATIONS,
     PROVIDERS,
@@ -62,8 +63,10 @@ def test_services_are_read_as_they_stand(stub: Stub) -> None:
     stub.answer("GET", SERVICES, listed("services", service(), away))
 
     assert nova(stub).services(deadline=within()) == (
-        ServiceReading(host="c1", heartbeat="2026-03-14T03:00:00.000000", is_up=True),
-        ServiceReading(host="c2", heartbeat="", is_up=False, forced_down=True, disabled=True, disabled_reason="work"),
+        ServiceReading(host="c1", heartbeat="2026-03-14T03:00:00.000000", is_up=True, zone="nova"),
+        ServiceReading(
+            host="c2", heartbeat="", is_up=False, forced_down=True, disabled=True, disabled_reason="work", zone="nova"
+        ),
     )
     assert stub.sent()[0].query == {"binary": "nova-compute"}
 
@@ -175,18 +178,29 @@ def test_evacuate_names_a_target_only_if_there_is_one(stub: Stub) -> None:
 def test_instances_are_read_with_what_decides_about_their_disks(stub: Stub) -> None:
     """An empty image is a volume; ephemeral or swap space of the flavor is on the host."""
     volume = server("b", image="", **{"OS-EXT-STS:task_state": "rebooting", "OS-EXT-STS:vm_state": "error"})
-    swap = server("c", flavor={"ephemeral": 0, "swap": 512})
-    ephemeral = server("d", image="", flavor={"ephemeral": 10, "swap": 0})
+    swap = server("c", flavor={**FLAVOR, "swap": 512})
+    ephemeral = server("d", image="", flavor={**FLAVOR, "ephemeral": 10})
     stub.answer("GET", SERVERS, listed("servers", server("a"), volume, swap, ephemeral))
 
-    plain = Instance(uuid="a", name="name-a", host="c1", vm_state="active", image_backed=True)
+    size = {"host": "c1", "vcpus": 1, "memory_mb": 64}
+    plain = Instance(uuid="a", name="name-a", vm_state="active", image_backed=True, image="img", **size)
     assert nova(stub).instances_on("c1", deadline=within()) == (
         plain,
-        Instance(uuid="b", name="name-b", host="c1", vm_state="error", task_state="rebooting"),
-        Instance(uuid="c", name="name-c", host="c1", vm_state="active", image_backed=True, local_extra=True),
-        Instance(uuid="d", name="name-d", host="c1", vm_state="active", local_extra=True),
+        Instance(uuid="b", name="name-b", vm_state="error", task_state="rebooting", **size),
+        Instance(uuid="c", name="name-c", vm_state="active", image_backed=True, local_extra=True, image="img", **size),
+        Instance(uuid="d", name="name-d", vm_state="active", local_extra=True, **size),
     )
     assert stub.sent()[0].query == {"all_tenants": "1", "host": "c1", "limit": "500"}
+
+
+def test_extra_specs_are_read_where_nova_shows_them(stub: Stub) -> None:
+    """A policy of Nova's may keep them from us: then there are none, and the instance is read all the same."""
+    hidden = {name: value for name, value in FLAVOR.items() if name != "extra_specs"}
+    shown = server("a", flavor={**FLAVOR, "extra_specs": {"ha_priority": "900", "a": "b"}})
+    stub.answer("GET", SERVERS, listed("servers", shown, server("b", flavor=hidden)))
+
+    found = nova(stub).instances_on("c1", deadline=within())
+    assert [instance.extra_specs for instance in found] == [(("a", "b"), ("ha_priority", "900")), ()]
 
 
 def test_lists_are_read_to_their_end(stub: Stub) -> None:

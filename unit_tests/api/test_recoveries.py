@@ -9,6 +9,8 @@ from sqlalchemy import insert
 
 from unit_tests.api.world import World
 from vmha.adapters.db import schema
+from vmha.core.causes import Cause
+from vmha.core.diagnosis import NEXT, diagnosed
 from vmha.core.explain import Code, because
 from vmha.core.model import Move, MoveStatus, Power, PowerReading
 from vmha.core.plain import to_plain
@@ -34,6 +36,7 @@ STALLED = Move(
     attempts=2,
     started_at=10.0,
     suspects=("c3",),
+    diagnosis=diagnosed(Cause.TIMEOUT, "Nova took it"),
 )
 
 
@@ -70,8 +73,11 @@ def test_a_recovery_shows_its_moves_and_proofs(tmp_path: Path) -> None:
         "started_at": "1970-01-01T00:00:10.000000",
         "ended_at": "1970-01-01T00:00:12.500000",
         "reason": "web (b1e0) runs on c2",
+        "diagnosis": None,
     }
     assert (shown["moves"][1]["status"], shown["moves"][1]["suspects"]) == ("stalled", ["c3"])
+    next_step = NEXT[Cause.TIMEOUT]
+    assert shown["moves"][1]["diagnosis"] == {"cause": "timeout", "evidence": ["Nova took it"], "next_step": next_step}
     assert [each["word"] for each in shown["proofs"]] == [
         {"by": "ada", "why": "unplugged", "at": "1970-01-01T00:00:03.000000"},
         None,

@@ -46,9 +46,10 @@ def own_logging() -> Iterator[None]:
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    """Put the handlers of signals back as they were."""
+    """Put the handlers of signals back as they were, and write them nowhere."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield
+    signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
 

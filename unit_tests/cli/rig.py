@@ -20,6 +20,7 @@ from unit_tests.engine.crash_rig import QUICK, WorldClock
 from vmha.adapters.db import migrate, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.cli.person import person
+from vmha.core.incidents import ProcessPhase
 from vmha.core.model import Phase
 from vmha.core.plain import event_from_plain
 from vmha.sim.faults import inject
@@ -220,10 +221,16 @@ class Cloud:
 
     def waiting(self, phase: Phase = Phase.UNPROVEN) -> str:
         """Report c1, let its recovery stand in a wait without an engine, and return its uuid."""
-        uuid = self.report()
+        return self._standing(self.report(), phase.value)
+
+    def asking(self) -> str:
+        """Report that nova-compute of c1 stopped, let the incident ask a human without an engine, and return its uuid."""
+        return self._standing(self.report_process(), ProcessPhase.ASKING.value)
+
+    def _standing(self, uuid: str, phase: str) -> str:
         table = schema.recoveries
         with transaction(self._sql.engine) as connection:
-            connection.execute(update(table).where(table.c.uuid == uuid).values(phase=phase.value))
+            connection.execute(update(table).where(table.c.uuid == uuid).values(phase=phase))
         return uuid
 
     def letters(self) -> list[Event]:

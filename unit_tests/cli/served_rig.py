@@ -7,14 +7,16 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import yaml
 
 from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.ports.returns_contract import recovered
 from unit_tests.sim.rehearsal import quick_world
-from vmha.adapters.db import hosts, segments
+from vmha.adapters.db import hosts, incidents, segments
 from vmha.adapters.db.connection import open_database, transaction
+from vmha.adapters.db.reports import HostReport, Place
 from vmha.sim.cloud import inventory_entry
 from vmha.sim.faults import inject
 from vmha.sim.served import ServedWorld
@@ -75,16 +77,45 @@ class ServedCloud:
                 hosts.insert(connection, row, segment_uuid=uuid, now=now)
         engine.dispose()
 
+    def report(self, host: str) -> None:
+        """Accept a notification that a host stopped; no engine works on it."""
+        engine = open_database(self._installed.url)
+        with transaction(engine) as connection:
+            row = hosts.find_by_name(connection, host)
+            assert row is not None
+            place = Place(
+                notification_uuid=str(uuid4()),
+                host_uuid=row.uuid,
+                host_name=host,
+                segment_uuid=row.failover_segment_id,
+            )
+            incidents.open_or_join(connection, HostReport(place=place, method="auto", says_off=False))
+        engine.dispose()
+
     def inject(self, fault: str, **arguments: Any) -> None:
         """Break something."""
         with self._served.live.caught_up() as world:
             inject(world, fault, **arguments)
 
-    def boot(self, host: str, count: int = 1, *, image_backed: bool = False) -> None:
+    def boot(
+        self,
+        host: str,
+        count: int = 1,
+        *,
+        image_backed: bool = False,
+        flavor_priority: str = "",
+        image_priority: str = "",
+        extra_specs: dict[str, str] | None = None,
+    ) -> None:
         """Run instances on a host."""
+        wishes = {"extra_specs": flavor_priority, "image_properties": image_priority}
+        given = {name: {"ha_priority": text} for name, text in wishes.items() if text}
+        given["extra_specs"] = given.get("extra_specs", {}) | (extra_specs or {})
         with self._served.live.caught_up() as world:
             for _ in range(count):
-                world.add_server(host, image_backed=image_backed)
+                server = world.add_server(host, image_backed=image_backed)
+                for name, pairs in given.items():
+                    getattr(server, name).update(pairs)
 
     def fail(self, host: str, reason: str = "Masakari detected host failed.") -> None:
         """Let a host have lost its power, and its instances have been evacuated; it is forced down and disabled with our reason."""

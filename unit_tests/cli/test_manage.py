@@ -13,7 +13,9 @@ import pytest
 from unit_tests.adapters.db.migration_contract import NEWEST
 from unit_tests.cli.conftest import Manage
 from unit_tests.cli.rig import Cloud, Installed, user
+from vmha.adapters.db import incidents
 from vmha.core.events import Rejected
+from vmha.core.model import Phase
 from vmha.sim.faults import inject
 
 UPSTREAM_HEAD = "13adff5efb9a"
@@ -115,6 +117,22 @@ def test_show_calls_no_proof_what_is_none(cloud: Cloud, manage: Manage) -> None:
     assert "proof by" not in out
 
 
+def test_show_says_why_an_instance_was_not_moved(cloud: Cloud, manage: Manage) -> None:
+    """Below an instance that failed stand its cause, the evidence and the next step; in JSON the same as data, and null for the others."""
+    for host in ("c2", "c3"):
+        inject(cloud.world, "scheduler_filters", host=host)
+    uuid = cloud.report()
+    cloud.run(seconds=400.0)
+    lines = [line.strip() for line in manage("recovery", "show", uuid)[1].splitlines()]
+    assert lines.count("cause     scheduler_filter") == 3
+    assert lines.count("evidence  Placement has room for that on c2, c3") == 3
+    assert len([line for line in lines if line.startswith("next      compare its zone")]) == 3
+    assert lines[1].startswith("3 of 3 instances of c1 could not be moved: scheduler_filter 3; first: web-")
+    shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
+    assert {each["diagnosis"]["cause"] for each in shown["instances"]} == {"scheduler_filter"}
+    assert all(each["diagnosis"]["evidence"] and each["diagnosis"]["next_step"] for each in shown["instances"])
+
+
 def test_show_is_json_too(cloud: Cloud, manage: Manage) -> None:
     """--json prints the same, for programs."""
     uuid = cloud.report()
@@ -123,6 +141,7 @@ def test_show_is_json_too(cloud: Cloud, manage: Manage) -> None:
     assert (shown["uuid"], shown["phase"], shown["outcome"]) == (uuid, "ended", "recovered")
     assert sorted(instance["name"] for instance in shown["instances"]) == ["web-0", "web-1", "web-2"]
     assert {instance["status"] for instance in shown["instances"]} == {"moved"}
+    assert {instance["diagnosis"] for instance in shown["instances"]} == {None}
     assert [proof["rung"] for proof in shown["proofs"]] == ["ipmi"]
     codes = [line["code"] for line in shown["timeline"]]
     assert codes[0] == "OPENED"
@@ -173,6 +192,39 @@ def test_a_word_may_be_given_for_somebody(cloud: Cloud, manage: Manage) -> None:
     manage("recovery", "reject", uuid, "--reason", "cable", "--by", " ann (juju action on masakari/0) ")
     manage("recovery", "reject", uuid, "--reason", "cable", "--by", " ")
     assert cloud.letters() == [Rejected(by=name, why="cable") for name in ("ann (juju action on masakari/0)", user())]
+
+
+def test_a_confirm_says_that_the_host_is_off(cloud: Cloud, manage: Manage) -> None:
+    """After another question a plain yes is refused, on the timeline and with what to write; that makes the word the proof."""
+    for host in ("c1", "c2", "c3"):
+        inject(cloud.world, "bmc_silent", host=host)
+        inject(cloud.world, "power_lost", host=host)
+    uuid = cloud.report()
+    cloud.run(75.0)
+    assert json.loads(manage("recovery", "show", uuid, "--json")[1])["phase"] == "unwitnessed"
+    assert manage("recovery", "confirm", uuid, "--reason", "the rack has no mains")[0] == 0
+    cloud.run(75.0)
+    assert json.loads(manage("recovery", "show", uuid, "--json")[1])["phase"] == "unproven"
+    assert manage("recovery", "confirm", uuid, "--reason", "the rack has no mains")[0] == 0
+    cloud.run(5.0)
+    shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
+    assert (shown["phase"], shown["timeline"][-1]["code"]) == ("unproven", "CONFIRM_NOT_OF_POWER")
+    assert "--host-is-off" in shown["timeline"][-1]["says"]
+    assert manage("recovery", "confirm", uuid, "--host-is-off", "--reason", "I see its lamps")[0] == 0
+    cloud.run(5.0)
+    shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
+    assert [proof["rung"] for proof in shown["proofs"]] == ["human"]
+
+
+def test_a_word_that_comes_with_the_end_is_refused(
+    cloud: Cloud, manage: Manage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the recovery ended between the look and the word, that is said, and nothing is recorded."""
+    uuid = cloud.report()
+    monkeypatch.setattr(incidents, "say", lambda *_: False)
+    code, out, err = manage("recovery", "reject", uuid, "--reason", "because")
+    assert (code, out) == (1, "")
+    assert err == f"masakari-manage: recovery {uuid} of c1 has ended meanwhile; nothing was recorded\n"
 
 
 def test_a_confirm_that_nobody_waits_for_is_refused(cloud: Cloud, manage: Manage) -> None:
@@ -231,6 +283,30 @@ def test_several_at_once_are_all_or_none(cloud: Cloud, manage: Manage) -> None:
     uuid = cloud.waiting()
     assert manage("recovery", "reject", uuid, str(uuid4()), "--reason", "all of them")[0] == 1
     assert cloud.letters() == []
+
+
+@pytest.mark.parametrize(
+    "said", [("--reason", "a\nb"), ("--reason", "\x1b[2J"), ("--reason", "well", "--by", "ann\nbob")]
+)
+def test_a_word_is_one_printable_line(said: tuple[str, ...], cloud: Cloud, manage: Manage) -> None:
+    """What would break a line of the timeline, or write to a terminal, is refused as the API refuses it: exit 2, nothing is recorded."""
+    uuid = cloud.waiting()
+    for words in (("recovery", "reject", uuid), ("disarm", "--all", "--for", "1h"), ("host", "return", "c1")):
+        code, out, err = manage(*words, *said)
+        assert (code, out) == (2, "")
+        assert "printable text on one line" in err
+    assert cloud.letters() == []
+    assert manage("recovery", "reject", uuid, "--reason", "ends with a line break\n")[0] == 0
+
+
+def test_a_stopped_recovery_takes_a_reject_alone(cloud: Cloud, manage: Manage) -> None:
+    """A confirm of it would be dropped: exit 1, with what to do, and nothing is recorded."""
+    uuid = cloud.waiting(Phase.STOPPED)
+    code, _, err = manage("recovery", "confirm", uuid, "--reason", "go")
+    assert code == 1
+    assert "it was stopped, since going on would break a promise, and orders nothing. Reject it" in err
+    assert cloud.letters() == []
+    assert manage("recovery", "reject", uuid, "--reason", "by hand")[0] == 0
 
 
 @pytest.mark.parametrize("reason", ["", "   "])

@@ -49,6 +49,29 @@ def test_json_is_for_programs(cloud: ServedCloud, manage: Manage) -> None:
     ]
 
 
+def test_the_order_is_that_of_the_priorities(cloud: ServedCloud, manage: Manage) -> None:
+    """Each instance shows its priority and where it was said; what cannot be read is a note, and room goes to those before first."""
+    cloud.register("c1", "c2")
+    cloud.configure(recovery={"shared_storage": "true"})
+    cloud.boot("c1", flavor_priority="high")
+    cloud.boot("c1", image_backed=True, image_priority="900")
+    cloud.boot("c1", flavor_priority="50")
+    code, out, _ = manage("plan", "c1")
+    assert code == 0
+    rows = [line.split()[:4] for line in out.splitlines() if "moved; room is on" in line]
+    assert (rows[0], rows[4]) == (["1", "vm4", "900", "(image)"], ["5", "vm5", "50", "(flavor)"])
+    assert sorted(row[1:] for row in rows[1:4]) == [
+        ["vm1", "100", "(default)"],
+        ["vm2", "100", "(default)"],
+        ["vm3", "100", "(flavor)"],
+    ]
+    assert "note           the priority of 1 instances (vm3: 'high' (flavor)) is no whole number" in out
+    shown = as_json(manage("plan", "c1", "--json")[1])
+    first = shown["instances"][0]
+    assert (first["name"], first["priority"], first["priority_from"]) == ("vm4", 900, "image")
+    assert len(shown["notes"]) == 1
+
+
 def test_what_stands_in_the_way_is_named(cloud: ServedCloud, manage: Manage) -> None:
     """A silent BMC, a disarming, nobody to take over and a disk on the host: each is said, and the exit code is 1."""
     cloud.register("c1", method="reserved_host")
@@ -60,8 +83,34 @@ def test_what_stands_in_the_way_is_named(cloud: ServedCloud, manage: Manage) -> 
     assert code == 1
     assert "NOT RECOVERED  ann disarmed host c1 until" in out
     assert "NOT FENCED     cannot read power of c1" in out
-    assert out.count("no reserved host is left in the segment") == 2
+    causes = [line.strip() for line in out.splitlines() if "cause " in line]
+    assert sorted(causes) == ["cause     local_disk", "cause     no_capacity", "cause     no_capacity"]
+    assert out.count("evidence  no reserved host with room for it is left in the segment") == 2
     assert "held: " in out
+
+
+def test_what_is_bound_to_its_host_is_named(cloud: ServedCloud, manage: Manage) -> None:
+    """Amounts say nothing of devices and pinned CPUs: there is room, and it may be of no use. What only shares CPUs is not named."""
+    cloud.register("c1", "c2")
+    cloud.boot("c1", extra_specs={"pci_passthrough:alias": "a1:1", "hw:cpu_policy": "shared"})
+    cloud.boot("c1", extra_specs={"hw:cpu_policy": "dedicated"})
+    code, out, _ = manage("plan", "c1")
+    assert code == 0
+    assert out.count("moved; room is on c2, but possibly not movable") == 2
+    assert out.count("moved; room is on c2\n") == 2
+    assert "its flavor asks for pci_passthrough:alias=a1:1, which the amounts of other hosts do not show" in out
+    assert "see that another host has the same device" in out
+    found = [each["diagnosis"] for each in as_json(manage("plan", "c1", "--json")[1])["instances"]]
+    assert sorted(each["cause"] for each in found if each is not None) == ["host_bound_device"] * 2
+
+
+def test_what_is_bound_and_has_no_room_either(cloud: ServedCloud, manage: Manage) -> None:
+    """Both are said in one cause."""
+    cloud.register("c1")
+    cloud.boot("c1", extra_specs={"hw:cpu_policy": "dedicated"})
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert "its flavor asks for hw:cpu_policy=dedicated, and none has left what it holds" in out
 
 
 def test_a_guard_that_would_stop_it_is_named(cloud: ServedCloud, manage: Manage) -> None:
@@ -74,6 +123,21 @@ def test_a_guard_that_would_stop_it_is_named(cloud: ServedCloud, manage: Manage)
     shown = as_json(manage("plan", "c1", "--json")[1])
     assert shown["guards"]["power_offs_per_hour"] == {"counted": 0, "allowed": 0}
     assert (shown["without_a_human"], shown["guard"].split(":")[0]) == (False, "no power-off of c1")
+
+
+def test_the_brake_counts_the_host_itself(cloud: ServedCloud, manage: Manage) -> None:
+    """The plan counts the failure that it plans for: where two may fail and two others have, the third waits for a human, and it exits 1."""
+    cloud.register("c1", "c2", "c3")
+    for failures, host in ((1, "c2"), (2, "c3")):
+        code, out, _ = manage("plan", "c1")
+        assert f"brake          {failures} failures of the segment would count, this one too; 2 may be fenced" in out
+        assert (code, "WAITS" in out) == (0, False)
+        cloud.report(host)
+    code, out, _ = manage("plan", "c1")
+    assert code == 1
+    assert "WAITS          3 of 3 hosts of the segment failed within 300 s, more than the 2" in out
+    shown = as_json(manage("plan", "c1", "--json")[1])
+    assert (shown["brake"], shown["without_a_human"]) == ({"failures": 3, "allowed": 2}, False)
 
 
 def test_what_the_operator_chose_is_said(cloud: ServedCloud, manage: Manage, tmp_path: Path) -> None:
@@ -108,7 +172,7 @@ def test_a_spare_is_named(cloud: ServedCloud, manage: Manage) -> None:
     cloud.register("c1", method="reserved_host", reserved="c3")
     code, out, _ = manage("plan", "c1")
     assert code == 0
-    assert "reserve        c3 would be enabled first" in out
+    assert "reserve        c3 would be enabled" in out
     assert out.count("moved; room is on c3") == 2
 
 

@@ -77,6 +77,16 @@ def test_a_recovery_policy_with_a_fault_is_refused(program: str, installed: Inst
     )
 
 
+def test_a_policy_for_segments_that_are_not_there_is_told(installed: Installed) -> None:
+    """An engine starts with it, and warns: what fails in a segment that was misspelt is recovered by the default."""
+    installed.sync()
+    path = installed.path.with_name("recovery.yaml")
+    path.write_text("segments: {rakc-1: {host: report}}\n")
+    installed.configure(recovery={"policy_file": str(path)})
+    with installed.running("engine") as process:
+        process.until("workflows-unknown")
+
+
 @pytest.mark.parametrize("program", ["engine", "standalone"])
 def test_a_task_that_is_not_upstreams_is_refused(program: str, installed: Installed, programs: Programs) -> None:
     """A flow with a task that somebody wrote himself keeps the engine from starting; the message names it: exit 2."""

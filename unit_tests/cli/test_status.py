@@ -31,7 +31,7 @@ def test_a_cloud_that_is_ready(installed: Installed, programs: Programs) -> None
     installed.sync()
     code, checks = checked(programs)
     assert code == 0
-    assert [result for result, _ in checks.values()] == [0] * 7
+    assert [result for result, _ in checks.values()] == [0] * 8
     assert checks["Database Revision"][1] == f"Our tables stand at step {NEWEST}, upstream's at revision 13adff5efb9a."
 
 
@@ -43,7 +43,7 @@ def test_the_table_is_that_of_upgradecheck(installed: Installed, programs: Progr
     assert code == 0
     assert len(set(map(len, lines))) == 1
     assert lines[1].strip("| ") == "Upgrade Check Results"
-    assert [line.strip("| ") for line in lines if "Result: " in line] == ["Result: Success"] * 7
+    assert [line.strip("| ") for line in lines if "Result: " in line] == ["Result: Success"] * 8
 
 
 def test_a_database_before_db_sync(programs: Programs) -> None:
@@ -62,6 +62,18 @@ def test_hosts_without_a_fence_method_are_named(installed: Installed, programs: 
     result, details = checks["Hosts Have a Fence Method"]
     assert (code, result) == (1, 1)
     assert "bare (s1)" in str(details)
+
+
+def test_a_policy_for_segments_that_are_not_there(installed: Installed, programs: Programs) -> None:
+    """A misspelt segment of recovery.yaml is a warning with its name: the one that was meant is recovered by the default."""
+    installed.sync()
+    add_host(installed, "c1", "s1")
+    policy = installed.inventory.with_name("recovery.yaml")
+    policy.write_text("default: {host: recover}\nsegments: {s1: {host: report}, s11: {host: report}}\n")
+    installed.configure(recovery={"policy_file": str(policy)})
+    result, details = checked(programs)[1]["Recovery Policy Names Segments That Exist"]
+    assert result == 1
+    assert "for segments that are not there: s11. What" in str(details)
 
 
 def test_hosts_whose_monitor_is_believed_are_named(installed: Installed, programs: Programs) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from unit_tests.core.states import NOW, Hand, beat, power_is, recovery, silent_witness
+from unit_tests.core.states import NOW, WORD, Hand, beat, move, power_is, recovery, silent_witness
 from vmha.core import events
 from vmha.core.alerting import (
     GivenUp,
@@ -22,7 +22,7 @@ from vmha.core.draft import Decision
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, because
 from vmha.core.incidents import AnyPhase
-from vmha.core.model import Fence, Outcome, Phase, Power, PowerTrouble, Recovery
+from vmha.core.model import Fence, MoveStatus, Outcome, Phase, Power, PowerTrouble, Recovery
 
 TERMS = RetryTerms(retry_seconds=5.0, longest_retry_seconds=60.0, give_up_seconds=3600.0)
 AWAY = "no answer in 60 s"
@@ -129,6 +129,19 @@ def test_what_came_and_went_in_one_step_is_told_as_both() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        (events.Paused(by="ann", why="wait"), Code.PAUSE_NOT_TAKEN),
+        (events.Resumed(by="ann", why="go"), Code.RESUME_NOT_TAKEN),
+    ],
+)
+def test_a_stop_that_changes_nothing_is_a_refusal_too(word: events.Event, code: Code) -> None:
+    """Whoever said it, and all who are told of this recovery, learn that it has no effect."""
+    stopped = recovery(Phase.CANCELLING, cancel=WORD, surveyed=True, moves=(move("i1", MoveStatus.ACCEPTED),))
+    assert (AlertKind.REFUSED, code) in step(Hand(state=stopped), word)
+
+
+@pytest.mark.parametrize(
     ("kind", "phase", "outcome", "urgent", "human"),
     [
         (AlertKind.OPENED, Phase.WITNESSING, None, Severity.WARNING, False),
@@ -148,7 +161,7 @@ def test_how_urgent_it_is(
     kind: AlertKind, phase: AnyPhase, outcome: Outcome | None, urgent: Severity, human: bool
 ) -> None:
     """A wait and a promise that would break wake somebody, an end where instances were left behind, and nothing else."""
-    assert (severity(kind, phase, outcome), needs_human(kind, phase)) == (urgent, human)
+    assert (severity(kind, phase, outcome, Code.OPENED), needs_human(kind, phase)) == (urgent, human)
 
 
 def test_pauses_grow_up_to_the_longest() -> None:

@@ -8,7 +8,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmha.core.capacity import Amounts, Fits, NoRoom, Room, Unclear, place
+from vmha.core.capacity import Amounts, Fits, NoRoom, Room, Unclear, first_fit, fit_in_order, place
 
 
 def room(size: int, **held: int) -> Room:
@@ -20,6 +20,14 @@ def room(size: int, **held: int) -> Room:
 def load(**amounts: int) -> dict[str, Amounts]:
     """Consumers by their vcpus."""
     return {name: {"VCPU": amount} for name, amount in amounts.items()}
+
+
+def test_room_goes_to_those_before_first() -> None:
+    """In the order of a plan the last one may find none, where the large one before the others would leave it some."""
+    rooms = {"c2": room(4), "c3": room(2)}
+    wanted = load(a=2, b=2, c=2)
+    assert fit_in_order({**wanted, "big": {"VCPU": 4}}, rooms) == {"a": "c2", "b": "c2", "c": "c3", "big": None}
+    assert first_fit({**wanted, "big": {"VCPU": 4}}, rooms) == {"big": "c2", "a": "c3", "b": None, "c": None}
 
 
 def test_what_is_held_is_not_free() -> None:

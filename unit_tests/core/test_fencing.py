@@ -276,12 +276,16 @@ def test_a_no_ends_every_wait(phase: Phase) -> None:
 
 def test_a_no_in_mid_recovery_says_what_is_left() -> None:
     """A no after the host was forced down names what was not moved, and that Nova still holds the host for down."""
-    moves = (move("i1", MoveStatus.MOVED), move("i2", MoveStatus.ACCEPTED), move("i3"))
-    state = recovery(Phase.UNPROVEN, witness=SILENT, fence=ON, prior=PRIOR, surveyed=True, moves=moves)
-    hand = Hand(state=replace(state, fence=replace(ON, proofs=1)))
-    hand.hear(NO)
-    assert hand.state.reason.code is Code.REJECTED_MIDWAY
-    assert "of whose 3 instances 2 were not moved" in hand.state.reason.sentence
+    for status, code, left in (
+        (MoveStatus.PENDING, Code.REJECTED_MIDWAY, "2 were not moved"),
+        (MoveStatus.ACCEPTED, Code.REJECTED_IN_DOUBT, "2 were not settled"),
+    ):
+        moves = (move("i1", MoveStatus.MOVED), move("i2", status), move("i3"))
+        state = recovery(Phase.UNPROVEN, witness=SILENT, fence=ON, prior=PRIOR, surveyed=True, moves=moves)
+        hand = Hand(state=replace(state, fence=replace(ON, proofs=1)))
+        hand.hear(NO)
+        assert hand.state.reason.code is code
+        assert f"of whose 3 instances {left}" in hand.state.reason.sentence
 
 
 def test_a_word_that_was_wrong_counts_no_more() -> None:

@@ -7,14 +7,28 @@ from dataclasses import replace
 import pytest
 
 from unit_tests.core.states import AROUND, NOW, PRIOR, WORD, Hand, beat, move, proof, recovery, silent_witness
-from vmha.core.effects import Evacuate
-from vmha.core.events import Cancelled, Confirmed, Paused, PowerRead, Rejected, Resumed, TakenOver, Ticked
+from vmha.core.alerting import Severity, severity
+from vmha.core.causes import Cause
+from vmha.core.diagnosis import diagnosed
+from vmha.core.effects import AlertKind, Evacuate, ExamineInstance
+from vmha.core.events import (
+    Cancelled,
+    Confirmed,
+    InstanceExamined,
+    Paused,
+    PowerRead,
+    Rejected,
+    Resumed,
+    TakenOver,
+    Ticked,
+)
 from vmha.core.explain import Code, because
 from vmha.core.invariants import Broken, check
 from vmha.core.model import (
     Disarm,
     Fence,
     Halt,
+    Move,
     MoveStatus,
     Outcome,
     Phase,
@@ -23,6 +37,15 @@ from vmha.core.model import (
     RecoveryMethod,
     Surroundings,
 )
+
+KNOWN = diagnosed(Cause.TIMEOUT, "Nova took it and did not end it")
+
+
+def examined(hand: Hand) -> InstanceExamined:
+    """Nova's answer that it knows no more, to the one question that is asked."""
+    (key,) = (key for key in hand.state.outstanding if key.startswith(ExamineInstance.prefix))
+    return InstanceExamined(answers=key, instance="vm1", findings=None, detail="away")
+
 
 ORDER = Disarm(scope="all hosts", by="ann", why="the network is rebuilt", until=NOW + 600.0, until_text="noon")
 DISARMED = replace(AROUND, disarmed=ORDER)
@@ -178,11 +201,11 @@ def test_another_engine_keeps_the_pause() -> None:
 
 def test_a_cancel_follows_what_nova_took() -> None:
     """What nobody works on is left alone at once; it ends when the rest has ended, with both counts."""
-    hand = moving(MoveStatus.MOVED, MoveStatus.ACCEPTED, MoveStatus.PENDING, MoveStatus.HELD, MoveStatus.STALLED)
+    hand = moving(MoveStatus.MOVED, MoveStatus.ACCEPTED, MoveStatus.PENDING, MoveStatus.HELD)
     decision = hand.hear(Cancelled(by="ann", why="restored from backup"))
     assert decision.state.phase is Phase.CANCELLING
     assert decision.state.proof is None
-    assert [each.status for each in decision.state.moves[2:]] == [MoveStatus.SKIPPED] * 3
+    assert [each.status for each in decision.state.moves[2:]] == [MoveStatus.SKIPPED] * 2
     assert decision.state.moves[1].status is MoveStatus.ACCEPTED
     hand.state = replace(
         hand.state,
@@ -192,7 +215,68 @@ def test_a_cancel_follows_what_nova_took() -> None:
     )
     ended = hand.hear(Ticked(), after=5.0).state
     assert (ended.phase, ended.outcome) == (Phase.ENDED, Outcome.REJECTED)
-    assert "2 of 5 instances of c1 moved" in ended.reason.sentence
+    assert "2 of 4 instances of c1 moved" in ended.reason.sentence
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        move("vm1", MoveStatus.STALLED, suspects=("c2",), attempts=1, diagnosis=KNOWN),
+        move("vm1", MoveStatus.PENDING, pinned="c2", attempts=1, diagnosis=KNOWN),
+        move("vm1", MoveStatus.HELD, pinned="c2"),
+    ],
+)
+def test_a_cancel_says_where_a_guest_may_be(unclear: Move) -> None:
+    """Such an instance is no one that was left behind: whoever evacuated it by hand would make a second guest of it."""
+    hand = moving(MoveStatus.PENDING)
+    hand.state = replace(hand.state, moves=(move("vm0", MoveStatus.PENDING), unclear))
+    ended = hand.hear(Cancelled(by="ann", why="no")).state
+    ended = hand.hear(Ticked(), after=6.0).state if ended.phase is not Phase.ENDED else ended
+    ended = hand.hear(examined(hand), after=1.0).state if ended.phase is not Phase.ENDED else ended
+    assert [each.status for each in ended.moves] == [MoveStatus.SKIPPED, MoveStatus.FAILED]
+    left = ended.moves[1]
+    assert left.suspects == ("c2",)
+    assert left.reason is not None
+    assert "a guest of it may be on c2" in left.reason.sentence
+    assert left.diagnosis is not None
+    assert left.diagnosis.cause in (Cause.TIMEOUT, Cause.FENCING_GAP)
+    assert ended.reason.code is Code.CANCELLED_IN_DOUBT
+    assert "name of vm1 on c2" in ended.reason.sentence
+
+
+def test_a_cancel_leaves_behind_what_can_be_nowhere_else() -> None:
+    """Once the host that was suspected is proven off, nothing of the instance runs."""
+    hand = moving(MoveStatus.PENDING, around=replace(AROUND, proven_off=frozenset({"c2"})))
+    hand.state = replace(hand.state, moves=(move("vm1", MoveStatus.STALLED, suspects=("c2",)),))
+    ended = hand.hear(Cancelled(by="ann", why="no")).state
+    assert ended.moves[0].status is MoveStatus.SKIPPED
+    assert ended.reason.code is Code.CANCELLED_MIDWAY
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [(Cancelled, Code.CANCELLED_POWERED_OFF), (Rejected, Code.REJECTED_POWERED_OFF)],
+)
+def test_an_end_after_the_power_off_says_so(word: type[Cancelled | Rejected], code: Code) -> None:
+    """The host is likely off, and Nova does not hold it for down: whoever stopped it has to know, and somebody is woken."""
+    hand = Hand(state=recovery(Phase.FENCING, fence=Fence(orders=1, rounds=1, round_orders=1)))
+    decision = hand.hear(word(by="ann", why="no"))
+    assert (decision.state.outcome, decision.state.reason.code) == (Outcome.REJECTED, code)
+    assert "likely off" in decision.state.reason.sentence
+    assert severity(AlertKind.ENDED, Phase.ENDED, Outcome.REJECTED, code) is Severity.CRITICAL
+    assert severity(AlertKind.ENDED, Phase.ENDED, Outcome.REJECTED, Code.REJECTED) is Severity.INFO
+
+
+def test_a_reject_names_what_nova_works_on() -> None:
+    """What was ordered and is not over may end anywhere; what only waited stands on the host alone."""
+    hand = moving(MoveStatus.PENDING, MoveStatus.ACCEPTED, MoveStatus.LANDED)
+    hand.state = replace(hand.state, moves=tuple(replace(each, destination="c3") for each in hand.state.moves))
+    ended = hand.hear(Rejected(by="ann", why="no")).state
+    assert ended.reason.code is Code.REJECTED_IN_DOUBT
+    assert dict(ended.reason.facts) | {"left": "3", "count": "2"} == dict(ended.reason.facts)
+    assert "name of vm1 on c3, name of vm2 on c3" in ended.reason.sentence
+    waiting = moving(MoveStatus.PENDING, MoveStatus.HELD)
+    assert waiting.hear(Rejected(by="ann", why="no")).state.reason.code is Code.REJECTED_MIDWAY
 
 
 def test_a_cancel_before_anything_was_done_ends_at_once() -> None:

@@ -560,8 +560,9 @@ def test_humans_and_reports() -> None:
     """A further report joins, a confirm is no answer to anything, and a reject ends it."""
     hand = Hand()
     hand.hear(events.Notified(notification="n7"))
-    hand.hear(events.Confirmed(by="ann", why="go"))
+    refused = hand.hear(events.Confirmed(by="ann", why="go"))
     assert hand.said == [Code.INSTANCE_REPORTED_AGAIN, Code.CONFIRM_NOT_ASKED]
+    assert [effect.kind for effect in refused.effects if isinstance(effect, Alert)] == [AlertKind.REFUSED]
     hand.hear(events.Rejected(by="ann", why="no"))
     assert hand.ending() == (Outcome.REJECTED, Code.REJECTED)
 

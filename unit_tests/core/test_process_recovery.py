@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from unit_tests.core.states import NOW, POLICY
 from vmha.core import effects, events
 from vmha.core.draft import Decision
-from vmha.core.effects import Alert, DisableService, EnableService, ReadService
+from vmha.core.effects import Alert, AlertKind, DisableService, EnableService, ReadService
 from vmha.core.explain import Code
 from vmha.core.incidents import ProcessPhase, ProcessRecovery
 from vmha.core.invariants import Broken, check_process
@@ -134,7 +134,8 @@ def test_what_others_disabled_is_theirs(found: ServiceReading, by_us: bool) -> N
     """A service with another reason, one that is forced down, and one that our last order did not disable stay as they are."""
     hand = Hand(is_running=True, around=Surroundings(disabled_by_us=by_us))
     assert hand.kinds(hand.look(found)) == []
-    assert hand.ending() == (Outcome.SKIPPED, Code.DISABLED_BY_OTHERS)
+    code = Code.SERVICE_FORCED_DOWN if found.forced_down else Code.DISABLED_BY_OTHERS
+    assert hand.ending() == (Outcome.SKIPPED, code)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +161,68 @@ def test_a_host_without_a_service_is_named() -> None:
 
 def test_the_recovery_of_the_host_absorbs_it() -> None:
     """While the host itself is being recovered, nothing is ordered, and the incident ends, naming that recovery."""
+    for is_running in (False, True):
+        hand = Hand(is_running=is_running)
+        hand.around = Surroundings(host_recovery="r-of-c1", disabled_by_us=not is_running)
+        assert hand.kinds(hand.look(DISABLED)) == []
+        assert hand.ending() == (Outcome.ABSORBED, Code.PROCESS_ABSORBED)
+        assert "r-of-c1" in hand.state.reason.sentence
+
+
+def waiting_for_host(**changes: Any) -> Hand:
+    """The process runs again, we disabled its service, and its host is being recovered."""
     hand = Hand(is_running=True)
-    hand.around = Surroundings(host_recovery="r-of-c1", disabled_by_us=True)
+    hand.around = Surroundings(host_recovery="r-of-c1", disabled_by_us=True, **changes)
     assert hand.kinds(hand.look(DISABLED)) == []
+    assert (hand.state.phase, hand.state.reason.code) == (ProcessPhase.HALTED, Code.PROCESS_AWAITS)
+    return hand
+
+
+def test_what_we_disabled_is_enabled_once_the_recovery_of_the_host_is_over() -> None:
+    """It waits for that end without an alert, wakes often, and looks anew: a false alarm leaves the service as we disabled it."""
+    hand = waiting_for_host()
+    for _ in range(200):
+        decision = hand.hear(events.Ticked(), after=2.0)
+        assert (decision.effects, decision.reasons) == ((), ())
+        assert hand.state.wake_at is not None
+        assert hand.state.wake_at <= hand.now + POLICY.witness_interval_seconds
+    hand.around = Surroundings(disabled_by_us=True)
+    decision = hand.hear(events.Ticked(), after=2.0)
+    assert [reason.code for reason in decision.reasons] == [Code.PROCESS_AWAITED]
+    assert hand.kinds(decision) == [ReadService]
+    assert hand.kinds(hand.look(DISABLED)) == [EnableService]
+
+
+def test_what_the_recovery_of_the_host_keeps_is_left_to_the_way_back() -> None:
+    """A service that it forced down stays so, and the message says how the host is let back; who disabled it meanwhile is named."""
+    for found, code in (
+        (service(disabled=True, reason=OURS, forced_down=True), Code.SERVICE_FORCED_DOWN),
+        (service(disabled=True, reason="disk is going"), Code.DISABLED_BY_OTHERS),
+        (ENABLED, Code.ALREADY_ENABLED),
+    ):
+        hand = waiting_for_host()
+        hand.around = Surroundings(disabled_by_us=True)
+        hand.hear(events.Ticked(), after=2.0)
+        assert hand.kinds(hand.look(found)) == []
+        assert hand.ending() == (Outcome.SKIPPED, code)
+
+
+def test_a_process_that_stops_again_waits_for_no_host() -> None:
+    """Then nothing is to be enabled, and the recovery of the host absorbs it."""
+    hand = waiting_for_host()
+    hand.hear(events.ProcessReported(notification="n2", is_running=False))
     assert hand.ending() == (Outcome.ABSORBED, Code.PROCESS_ABSORBED)
-    assert "r-of-c1" in hand.state.reason.sentence
+
+
+def test_a_disarming_outlives_the_recovery_of_the_host() -> None:
+    """What waited for the one waits for the other then, with its alert."""
+    hand = waiting_for_host(disarmed=ORDER)
+    hand.around = Surroundings(disabled_by_us=True, disarmed=ORDER)
+    assert hand.kinds(hand.hear(events.Ticked(), after=2.0)) == [Alert]
+    assert hand.state.reason.code is Code.PROCESS_DISARMED
+    hand.around = Surroundings(disabled_by_us=True)
+    hand.hear(events.Ticked(), after=2.0)
+    assert hand.state.reason.code is Code.PROCESS_ARMED
 
 
 def test_the_newest_report_counts() -> None:
@@ -290,8 +348,9 @@ def test_a_human_ends_it() -> None:
     """A reject ends it in any phase; a confirm is no answer to anything."""
     hand = Hand()
     hand.look(ENABLED)
-    hand.hear(events.Confirmed(by="ann", why="go"))
+    refused = hand.hear(events.Confirmed(by="ann", why="go"))
     assert hand.said[-1] is Code.CONFIRM_NOT_ASKED
+    assert [effect.kind for effect in refused.effects if isinstance(effect, Alert)] == [AlertKind.REFUSED]
     hand.hear(events.Rejected(by="ann", why="no"))
     assert hand.ending() == (Outcome.REJECTED, Code.REJECTED)
 

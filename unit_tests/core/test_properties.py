@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from unit_tests.core.states import BMC, NOW, POLICY
 from vmha.core import effects, events
 from vmha.core.budgets import PowerOffs
+from vmha.core.capacity import Room
+from vmha.core.causes import Findings
 from vmha.core.draft import Decision
 from vmha.core.invariants import check
 from vmha.core.model import (
@@ -174,6 +176,35 @@ def enable(tape: Tape, effect: effects.EnableReserved) -> events.Event:
     return events.ReservedEnabled(answers=effect.key, host=effect.host)
 
 
+def examine(tape: Tape, effect: effects.ExamineInstance) -> events.Event:
+    """Nova says something of it, or nothing."""
+    found = tape.pick(None, Findings(vm_state="error", fault=tape.pick("No valid host was found. ", "boom", None)))
+    return events.InstanceExamined(answers=effect.key, instance=effect.instance, findings=found)
+
+
+def read_room(tape: Tape, effect: effects.ReadRoom) -> events.Event:
+    """Any answer of Placement about room."""
+    if tape.rarely():
+        return events.RoomUnreadable(answers=effect.key, detail="away")
+    rooms = tuple((host, _room(tape.pick(0, 1, 64))) for host in (*effect.enabled, *effect.reserves))
+    return events.RoomRead(answers=effect.key, room=_room(64), rooms=() if tape.rarely() else rooms)
+
+
+def give_back(tape: Tape, effect: effects.ReturnReserved) -> events.Event:
+    """Any answer to the giving back of a reserved host."""
+    kinds = (
+        events.ReservedReturned(answers=effect.key, host=effect.host),
+        events.ReservedKept(answers=effect.key, host=effect.host, detail="no"),
+        events.OrderNotSent(answers=effect.key, instance=None, detail="late"),
+    )
+    return tape.pick(*kinds)
+
+
+def _room(size: int) -> Room:
+    held = {instance: {"VCPU": 1} for instance in INSTANCES} if size == 64 else {}
+    return Room(size={"VCPU": size}, largest={"VCPU": size}, held=held)
+
+
 ANSWERS: dict[type, Callable[[Tape, Any], events.Event]] = {
     effects.ReadHeartbeats: heartbeats,
     effects.ReadPower: power,
@@ -183,6 +214,9 @@ ANSWERS: dict[type, Callable[[Tape, Any], events.Event]] = {
     effects.ReadProgress: progress,
     effects.Evacuate: evacuate,
     effects.EnableReserved: enable,
+    effects.ExamineInstance: examine,
+    effects.ReadRoom: read_room,
+    effects.ReturnReserved: give_back,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vmha.core.capacity import Room
-from vmha.core.model import Instance, RecoveryMethod, ServiceReading
+from vmha.core.model import Disarm, Instance, RecoveryMethod, ServiceReading
 from vmha.core.policy import LocalDisk, Policy
 from vmha.core.readiness import AlertFacts, Check, Durability, Facts, Finding, HostFacts, SegmentFacts, Verdict, judge
 
@@ -27,6 +27,12 @@ def host(
         service=ServiceReading(host=name, heartbeat="x", is_up=is_up, disabled=disabled or reserved),
         room=Room(size={"VCPU": size}, largest={"VCPU": size}, held=held),
     )
+
+
+def a_service(of: HostFacts) -> ServiceReading:
+    """The compute service of a host."""
+    assert of.service is not None
+    return of.service
 
 
 def facts(*hosts: HostFacts, method: RecoveryMethod = RecoveryMethod.AUTO, policy: Policy | None = None) -> Facts:
@@ -53,6 +59,22 @@ def test_all_is_well() -> None:
     assert verdicts == {check: Verdict.UNKNOWN if check in unknown else Verdict.OK for check in Check}
 
 
+def test_a_policy_for_segments_that_are_not_there() -> None:
+    """Their names are said with what to do: what was meant is recovered by the default."""
+    found = only(replace(facts(host("c1"), host("c2")), strangers=("az2", "rakc-1")), Check.SEGMENTS)
+    assert found.verdict is Verdict.NOT_OK
+    assert "segments that are not there: az2, rakc-1" in found.says
+    assert "openstack segment list" in found.do
+
+
+def test_what_is_disarmed() -> None:
+    """Each order of an operator that stands is said with whose, until when and why: what fails there is not recovered meanwhile."""
+    order = Disarm(scope="segment az1", by="ann", why="the storage is moved", until=9.0, until_text="nine")
+    found = only(replace(facts(host("c1"), host("c2")), disarmed=(order,)), Check.SEGMENTS)
+    assert found.verdict is Verdict.NOT_OK
+    assert found.says == "segment az1 disarmed by ann until nine: the storage is moved"
+
+
 def test_webhooks_that_take_alerts_are_well() -> None:
     """With webhooks it is OK as long as nothing is overdue; an alert that is on its way is not."""
     seen = facts(host("c1"), host("c2"))
@@ -69,6 +91,22 @@ def test_a_webhook_that_takes_none_is_named(webhooks: int) -> None:
     assert found.verdict is Verdict.NOT_OK
     assert "3 for receiver; the oldest is 60 s old" in found.says
     assert "alerts list" in found.do
+
+
+def test_what_we_disabled_and_is_back_is_named() -> None:
+    """With what to do; a service that is down, forced down, or disabled by somebody else is no such case."""
+    ours = replace(a_service(host("c1")), disabled=True, disabled_reason=Policy().process_disable_reason)
+    cloud = findings(facts(replace(host("c1"), service=ours), host("c2")), Check.CLOUD)
+    assert [finding.verdict for finding in cloud] == [Verdict.OK, Verdict.NOT_OK]
+    assert "c1 is up, and disabled by us" in cloud[1].says
+    assert "openstack notification create PROCESS c1" in cloud[1].do
+    for other in (
+        replace(ours, is_up=False),
+        replace(ours, forced_down=True),
+        replace(ours, disabled=False),
+        replace(ours, disabled_reason="disk is going"),
+    ):
+        assert only(facts(replace(host("c1"), service=other), host("c2")), Check.CLOUD).verdict is Verdict.OK
 
 
 def test_every_finding_but_ok_says_more() -> None:

@@ -141,14 +141,6 @@ def test_nothing_leaves_before_both_were_read() -> None:
         assert Evacuate in kinds(hand.hear(second, after=0.1).effects)
 
 
-def test_a_reserve_that_may_not_have_been_enabled_is_claimed_anew() -> None:
-    """A new owner does not wait for an answer that went to another: it lets the reserved host be claimed again."""
-    state = moving(move(), reserved=(Reserved("c4", ReservedStatus.ENABLING), Reserved("c5", ReservedStatus.READY)))
-    hand = Hand(state=state)
-    hand.hear(events.TakenOver(engine="e2", before="e1"))
-    assert hand.state.reserved == (Reserved("c5", ReservedStatus.READY),)
-
-
 def test_an_enable_that_never_left_is_given_again() -> None:
     """A reserved host whose order was held back is claimed again; one whose order is on its way is waited for."""
     state = moving(

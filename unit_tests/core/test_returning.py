@@ -9,12 +9,13 @@ import pytest
 
 from unit_tests.core.states import PRIOR, instance, migration
 from vmha.core.explain import Code
-from vmha.core.flags import ServiceFlags
+from vmha.core.flags import OurReasons, ServiceFlags
 from vmha.core.model import Power, ServicePrior, ServiceReading
 from vmha.core.reserve import RESERVE_REASON, why_kept
 from vmha.core.returning import Known, Left, Past, Seen, Verdict, Wish, judge
 
 OURS = "Masakari detected host failed."
+STOPPED = "Masakari detected process failed."
 NOW = 10_000.0
 SETTLE_SECONDS = 15.0
 ANN = Wish(by="ann", why="new memory")
@@ -26,7 +27,7 @@ SEEN = Seen(service=DOWN, left=Left(), was_heard=True, watched_seconds=8.0, powe
 
 def verdict(known: Known = KNOWN, seen: Seen = SEEN, wish: Wish = ANN) -> Verdict:
     """Judge."""
-    return judge(known, seen, wish, our_reason=OURS, settle_seconds=SETTLE_SECONDS)
+    return judge(known, seen, wish, our_reasons=OurReasons(host=OURS, process=STOPPED), settle_seconds=SETTLE_SECONDS)
 
 
 def against(known: Known = KNOWN, seen: Seen = SEEN, wish: Wish = ANN) -> list[Code]:
@@ -159,13 +160,28 @@ class TestFlags:
         )
         assert Code.RETURN_LEFT_DISABLED in notes(seen=service(disabled_reason=None))
 
+    def test_what_its_stopped_process_disabled_is_enabled(self) -> None:
+        """We disabled it, before the host failed too: the way back ends that, also where nothing but the process had stopped."""
+        seen = service(disabled_reason=STOPPED)
+        assert verdict(seen=seen).flags == ServiceFlags()
+        assert notes(seen=seen) == [Code.RETURN_NO_CENSUS]
+        alone = verdict(
+            replace(KNOWN, on_maintenance=False, past=()), service(disabled_reason=STOPPED, forced_down=False)
+        )
+        assert (alone.flags, alone.ends_maintenance) == (ServiceFlags(), False)
+
+    def test_a_stopped_process_ends_no_maintenance(self) -> None:
+        """It never began one, so that it is an operator's."""
+        known = replace(KNOWN, past=())
+        assert not verdict(known, service(disabled_reason=STOPPED, forced_down=False)).ends_maintenance
+
     def test_what_was_forced_down_before_stays_down(self) -> None:
         """An operator's own forced_down is left alone, and said."""
         known = past(prior=replace(PRIOR, forced_down=True))
         assert verdict(known).flags == ServiceFlags(forced_down=True)
         assert Code.RETURN_LEFT_FORCED_DOWN in notes(known)
 
-    @pytest.mark.parametrize(("reason", "is_ours"), [(OURS, True), ("maintenance", False)])
+    @pytest.mark.parametrize(("reason", "is_ours"), [(OURS, True), (STOPPED, True), ("maintenance", False)])
     def test_a_lost_answer_is_told_by_the_reason(self, reason: str, is_ours: bool) -> None:
         """Where no recovery knows how the service stood before, our reason says that both flags are ours."""
         found = verdict(past(prior=None), service(disabled_reason=reason)).flags

@@ -8,11 +8,21 @@ from typing import Any
 import pytest
 
 from unit_tests.core.states import AROUND, POLICY, draft, instance, migration, move, moving
-from vmha.core.effects import EnableReserved
+from vmha.core.effects import ReadRoom
 from vmha.core.explain import Code
 from vmha.core.model import Instance, Migration, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
 from vmha.core.policy import LocalDisk, Policy
-from vmha.core.targets import UNNAMED, NoTarget, choose, has_reached, plan_move, rule, suspects
+from vmha.core.targets import (
+    ANYWHERE,
+    UNNAMED,
+    NoTarget,
+    choose,
+    has_another_place,
+    has_reached,
+    plan_move,
+    rule,
+    suspects,
+)
 
 OURS: dict[str, Any] = {"kind": "evacuation", "source": "c1"}
 LIVE: dict[str, Any] = {"kind": "live-migration"}
@@ -214,15 +224,26 @@ def test_which_method_names_a_reserved_host(method: RecoveryMethod, attempts: in
     assert choose(draft(state), move(attempts=attempts)) == target
 
 
-def test_the_next_reserved_host_is_claimed() -> None:
-    """Where none is ready the next free one is claimed and enabled, once; moves wait for it."""
+def test_the_free_reserved_hosts_are_weighed() -> None:
+    """Where none is ready Placement is asked for all that are free, once; moves wait for it."""
     before = draft(moving(method=RecoveryMethod.RESERVED_HOST), around=replace(AROUND, reserved_hosts=("c4", "c5")))
     for _ in range(2):
         with pytest.raises(NoTarget) as nothing:
             choose(before, move())
         assert nothing.value.code is None
-    assert before.effects == [EnableReserved("c4")]
-    assert before.state.reserved == (Reserved("c4", ENABLING),)
+    assert before.effects == [ReadRoom(host="c1", enabled=(), reserves=("c4", "c5"))]
+
+
+def test_the_fullest_that_has_room_is_named() -> None:
+    """By what it had free and what was sent there since; one that is full by that count is named only where no other place is left."""
+    four, two = (("VCPU", 4),), (("VCPU", 2),)
+    reserved = (Reserved("c4", READY, room=four), Reserved("c5", READY, room=two))
+    sent = move("i2", MoveStatus.ACCEPTED, target="c5", needs=(("VCPU", 1),))
+    state = moving(move(), sent, method=RecoveryMethod.RESERVED_HOST, reserved=reserved)
+    assert choose(draft(state), move(needs=(("VCPU", 1),))) == "c5"
+    assert choose(draft(state), move(needs=two)) == "c4"
+    assert choose(draft(state), move(needs=(("VCPU", 5),))) == "c4"
+    assert choose(draft(state), move(needs=(("CUSTOM_GOLD", 1),))) == "c5"
 
 
 def test_the_failed_host_is_not_its_own_reserve() -> None:
@@ -235,16 +256,49 @@ def test_the_failed_host_is_not_its_own_reserve() -> None:
 
 
 def test_a_full_reserved_host_is_left_for_the_next() -> None:
-    """A reserved host that had no room is left for another one; the last one is tried again by reserved_host, not by the others."""
+    """A reserved host that had no room is left for another one; with the last one reserved_host has none, and the others let Nova choose, once."""
     around = replace(AROUND, reserved_hosts=("c5",))
     full = moving(method=RecoveryMethod.RESERVED_HOST, reserved=(Reserved("c4", READY),))
     claiming = draft(full, around=around)
     with pytest.raises(NoTarget):
         choose(claiming, move(tried=("c4",)))
-    assert claiming.effects == [EnableReserved("c5")]
-    assert choose(draft(full), move(tried=("c4",))) == "c4"
-    for method in (RecoveryMethod.RH_PRIORITY, RecoveryMethod.AUTO_PRIORITY):
-        assert choose(draft(replace(full, method=method)), move(tried=("c4",), attempts=1)) is None
+    assert claiming.effects == [ReadRoom(host="c1", enabled=("c4",), reserves=("c5",))]
+    with pytest.raises(NoTarget):
+        choose(draft(full), move(tried=("c4",)))
+    assert not has_another_place(draft(full), move(tried=("c4",)))
+    assert choose(draft(replace(full, method=RecoveryMethod.RH_PRIORITY)), move(tried=("c4",))) is None
+    with pytest.raises(NoTarget) as nothing:
+        choose(draft(replace(full, method=RecoveryMethod.AUTO_PRIORITY)), move(tried=("", "c4")))
+    assert nothing.value.code is Code.NO_CAPACITY
+
+
+@pytest.mark.parametrize(
+    ("method", "tried", "is_left"),
+    [
+        (RecoveryMethod.AUTO, (), True),
+        (RecoveryMethod.AUTO, (ANYWHERE,), False),
+        (RecoveryMethod.RESERVED_HOST, (), True),
+        (RecoveryMethod.RESERVED_HOST, (ANYWHERE,), True),
+        (RecoveryMethod.RESERVED_HOST, ("c4",), True),
+        (RecoveryMethod.RESERVED_HOST, ("c4", "c5"), False),
+        (RecoveryMethod.AUTO_PRIORITY, (ANYWHERE, "c4"), True),
+        (RecoveryMethod.AUTO_PRIORITY, (ANYWHERE, "c4", "c5"), False),
+        (RecoveryMethod.RH_PRIORITY, ("c4", "c5"), True),
+        (RecoveryMethod.RH_PRIORITY, ("c4", "c5", ANYWHERE), False),
+    ],
+)
+def test_what_places_are_left(method: RecoveryMethod, tried: tuple[str, ...], is_left: bool) -> None:
+    """By the method: where Nova chooses, and each reserved host that is ready or being enabled; one that failed is none."""
+    reserved = (Reserved("c4", READY), Reserved("c5", ENABLING), Reserved("c6", FAILED))
+    assert has_another_place(draft(moving(method=method, reserved=reserved)), move(tried=tried)) is is_left
+
+
+def test_a_free_reserved_host_is_a_place_too() -> None:
+    """One that nobody claimed yet; but an instance that may go to one host only has no other."""
+    around = replace(AROUND, reserved_hosts=("c1", "c5"))
+    drafted = draft(moving(method=RecoveryMethod.RESERVED_HOST), around=around)
+    assert has_another_place(drafted, move())
+    assert not has_another_place(drafted, move(pinned="c3"))
 
 
 @pytest.mark.parametrize(

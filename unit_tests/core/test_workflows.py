@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from unit_tests.core.states import AROUND, NOW, POLICY, WORD, Hand, move, recovery, silent_witness
+from unit_tests.core.states import AROUND, NOW, POLICY, WORD, Hand, draft, move, recovery, silent_witness
 from unit_tests.core.test_fencing import ON, YES, ordered
 from vmha.core.events import Ticked
 from vmha.core.explain import Code, because
 from vmha.core.model import Fence, MoveStatus, Outcome, Phase
+from vmha.core.targets import rule
 from vmha.core.workflows import Choice, Failure, Workflow, Workflows, confirm_wanted, is_only_reported
 
 HOST, CONFIRM, REPORT, OFF = Failure.HOST, Workflow.CONFIRM, Workflow.REPORT, Workflow.POWER_OFF
@@ -80,3 +81,17 @@ def test_power_off_leaves_what_was_planned_before() -> None:
     hand.hear(Ticked())
     assert (hand.state.outcome, hand.state.reason.code) == (Outcome.FENCED, Code.ONLY_FENCED)
     assert dict(hand.state.reason.facts)["left"] == "2"
+
+
+def test_power_off_never_tells_of_a_guest_elsewhere_that_it_was_left() -> None:
+    """Neither of one that hangs on its way, nor of one that somebody else's migration may have left there before."""
+    stalled = move("i1", status=MoveStatus.STALLED, suspects=("c2",))
+    state = recovery(Phase.MOVING, moves=(stalled, move("i2", status=MoveStatus.HELD)), surveyed=True)
+    hand = Hand(state=state, policy=replace(POLICY, workflows=choosing(OFF)))
+    hand.hear(Ticked())
+    assert [each.status for each in hand.state.moves] == [MoveStatus.FAILED, MoveStatus.SKIPPED]
+    assert (hand.state.outcome, hand.state.reason.code) == (Outcome.FENCED, Code.ONLY_FENCED_IN_DOUBT)
+    assert dict(hand.state.reason.facts)["left"] == "1"
+    plan = draft(recovery(Phase.MOVING, surveyed=True), policy=hand.policy)
+    assert rule(plan, move("i3"), ("c2",)).status is MoveStatus.STALLED
+    assert rule(plan, move("i3"), ()).status is MoveStatus.SKIPPED

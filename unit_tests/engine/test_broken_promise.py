@@ -10,6 +10,7 @@ import pytest
 from vmha.adapters.clock import SystemClock
 from vmha.core import invariants
 from vmha.core.effects import Alert
+from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code
 from vmha.core.invariants import Broken
 from vmha.core.policy import Policy
@@ -139,3 +140,18 @@ def test_a_lost_lease_ends_it_quietly(rig: Rig) -> None:
     assert rig.alerts() == []
     assert rig.bad not in rig.engine.held
     assert rig.good in rig.engine.held
+
+
+def test_a_word_that_leads_nowhere_is_said(rig: Rig) -> None:
+    """A confirm that came in the moment of the stop is taken from its inbox, and humans hear again that it stands still."""
+    rig.engine.run_once()
+    rig.store.say(rig.bad, Confirmed(by="ann", why="go on"))
+    for _ in range(5):
+        rig.now += 2.0
+        rig.engine.run_once()
+    assert rig.alerts() == [Code.PROMISE_BROKEN] * 2
+    assert rig.store.inbox([rig.bad]) == {}
+    rig.store.say(rig.bad, Rejected(by="ann", why="by hand"))
+    rig.now += 2.0
+    rig.engine.run_once()
+    assert rig.alerts()[2:] == [Code.REJECTED]

@@ -14,6 +14,7 @@ from vmha.core.model import PowerTrouble, ServicePrior
 from vmha.engine.carrying import Tools, carry_out
 from vmha.engine.executor import ThreadExecutor
 from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
+from vmha.image_ports import Images
 from vmha.ports import Alerts, Clock, Deadline, Lease, Nova, Order, PowerDevices, Store
 from vmha.sim.faults import inject
 from vmha.sim.ports import SimClock, SimNova
@@ -26,6 +27,7 @@ ORDERS: list[effects.Effect] = [
     effects.PowerOff("c1", 1),
     effects.ForceDown("c1"),
     effects.EnableReserved("spare"),
+    effects.ReturnReserved("spare", 1),
     effects.StopInstance("vm1", "c1", 1),
     effects.StartInstance("vm1", "c1", 2),
     effects.DisableService("c1", "why", 1),
@@ -38,6 +40,7 @@ READINGS: list[effects.Effect] = [
     effects.ReadProgress("c1", with_instances=True),
     effects.ReadInstance("vm1", closely=True),
     effects.ReadService("c1"),
+    effects.ReadRoom(host="c1", enabled=("c2",), reserves=()),
 ]
 
 
@@ -84,6 +87,7 @@ def tools(store: object, world: object, clock: Clock | None = None) -> Tools:
     """Put ports together."""
     return Tools(
         nova=cast("Nova", world),
+        images=cast("Images", world),
         power=cast("PowerDevices", world),
         alerts=cast("Alerts", world),
         store=cast("Store", store),

@@ -119,6 +119,7 @@ class SmallWorld:
         port = self.ports[name]
         return Tools(
             nova=cast("Nova", port),
+            images=cast("Any", port),
             power=cast("PowerDevices", port),
             alerts=cast("Any", self),
             store=self.store,

@@ -66,6 +66,7 @@ NO_STOP_CHECK = unchecked("_humans_stop(after, decision, around)")
 NO_P2 = unchecked("_one_run(after, decision, around)")
 NO_P3 = unchecked("_proofs_die(after)")
 NO_P6 = unchecked("_bounded_harm(after, decision, policy, around)")
+NO_SPARE_CHECK = unchecked("spares_go_back_unused(after, decision)")
 NO_GUARD_CHECK = unchecked("budgets_and_quarantine(before, decision, policy, around)")
 NO_WORKFLOW_CHECK = unchecked("workflow_of_host(before, decision, policy, around)")
 NO_P8 = unchecked("_no_silent_loss(after, decision, policy)")
@@ -170,7 +171,9 @@ NO_CONFIRM = (
 )
 MOVES_WHAT_IS_ONLY_FENCED = (
     edit(
-        "core/targets.py", "    if workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF:", "    if False:"
+        "core/targets.py",
+        "    is_left = workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF\n",
+        "    is_left = False\n",
     ),
     edit(
         "core/leaving.py",
@@ -222,6 +225,13 @@ DETECTOR_ALONE = (
         "    if seen is View.BLIND and",
     ),
     edit("core/fencing.py", "    elif seen is View.SILENT:\n        _say_witness", "    else:\n        _say_witness"),
+)
+ANY_WORD = (
+    edit(
+        "core/confirming.py",
+        '    return not state.fence.asked_order and state.word is None and word.asked in ("", state.phase.value)\n',
+        "    return state.phase is Phase.UNPROVEN\n",
+    ),
 )
 LOCAL_DISK_LOST = (
     edit(
@@ -284,9 +294,9 @@ MUTATIONS = (
         why="a human confirms a host that Nova hears, and it is powered off",
         edits=(
             edit(
-                "core/fencing.py",
-                "    if evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:\n",
-                "    if state.witness.changed_at is None:\n",
+                "core/confirming.py",
+                "    elif evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:\n",
+                "    elif state.witness.changed_at is None:\n",
             ),
         ),
         scenarios=("disputed-confirm-refused",),
@@ -298,13 +308,54 @@ MUTATIONS = (
         why="a human's word is a proof although the last reading of the BMC was ON",
         edits=(
             edit(
-                "core/fencing.py",
-                "fence.last is not Power.ON and (fence.known is not Power.ON or was_asked)",
-                "fence.last is not Power.ON",
+                "core/confirming.py",
+                "    return fence.known is not Power.ON or (fence.asked_again and state.reason.code is Code.SILENT_STILL)\n",
+                "    return True\n",
             ),
         ),
         scenarios=("confirm-meets-a-silent-bmc",),
         shows=STOPPED,
+    ),
+    Mutation(
+        name="word-of-another-question",
+        promise="P1",
+        why="a yes to the question whether to power the host off is taken for the proof that it is off",
+        edits=ANY_WORD,
+        scenarios=("two-humans-answer-one-question", "confirm-sent-twice"),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="word-of-another-question-unchecked",
+        promise="P1",
+        why="a yes to the question whether to power the host off is taken for the proof that it is off",
+        edits=(*ANY_WORD, edit("core/invariants.py", "    yield from _sound_proof(after, policy)\n", "")),
+        scenarios=("two-humans-answer-one-question", "confirm-sent-twice"),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="doubt-lost-with-an-evacuation-by-hand",
+        promise="P2",
+        why="where somebody else's evacuation is followed, a host of an older record that may run the guest is forgotten",
+        edits=(
+            edit(
+                "core/targets.py",
+                "        return replace(_adopt(draft, move, newest), suspects=doubts)\n",
+                "        return _adopt(draft, move, newest)\n",
+            ),
+        ),
+        scenarios=("adopted-beside-an-older-doubt",),
+        shows=VIOLATION,
+    ),
+    Mutation(
+        name="dispute-deaf-to-reports",
+        promise="P4",
+        why="a report that joins a dispute is swallowed by its end, although Nova heard the host before it only",
+        edits=(
+            edit("core/recovery.py", "    fencing.reported_again(draft)\n", ""),
+            edit("core/fencing.py", " and heard_at is not None and heard_at > since\n", "\n"),
+        ),
+        scenarios=("reported-again-in-a-dispute",),
+        shows=DIFFERS,
     ),
     Mutation(
         name="one-reading",
@@ -530,7 +581,13 @@ MUTATIONS = (
         name="nothing-adopted",
         promise="P2",
         why="an evacuation that is under way already is ordered a second time",
-        edits=(edit("core/targets.py", "        return _adopt(draft, move, newest)\n", "        return move\n"),),
+        edits=(
+            edit(
+                "core/targets.py",
+                "        return replace(_adopt(draft, move, newest), suspects=doubts)\n",
+                "        return move\n",
+            ),
+        ),
         scenarios=("adopts-evacuations",),
         shows=VIOLATION,
     ),
@@ -659,7 +716,7 @@ MUTATIONS = (
         edits=(
             edit(
                 "sim/store.py",
-                "            if row.claimable_at > now + 2 * (terms.lease_seconds + terms.claim_after_seconds):\n",
+                "            if row.claimable_at > too_far:\n",
                 "            if row.claimable_at < 0:\n",
             ),
         ),
@@ -871,7 +928,7 @@ MUTATIONS = (
         name="brake-forgets",
         promise="P6",
         why="reports that are not decided yet no longer count once they are old",
-        edits=(edit("sim/store.py", "s.phase.is_undecided or ", ""),),
+        edits=(edit("sim/store_brake.py", "stands_in(s).is_undecided or ", ""),),
         scenarios=("brake-remembers",),
         shows=DIFFERS,
     ),
@@ -890,17 +947,92 @@ MUTATIONS = (
         shows=DIFFERS,
     ),
     Mutation(
-        name="attempts-unbounded",
+        name="tries-unbounded",
         promise="P6",
         why="an instance for which there is no room is ordered for ever",
         edits=(
             edit(
-                "core/following.py",
-                "    if move.failed_attempts >= policy.move_attempts:\n        give_up(draft, move, final)\n        return\n",
-                "",
+                "core/retrying.py",
+                "    left = policy.no_capacity_seconds - waited\n",
+                "    left = policy.no_capacity_seconds\n",
             ),
         ),
         scenarios=("no-capacity",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="spare-given-back-in-use",
+        promise="P6",
+        why="a reserved host goes back to the reserve with instances on it",
+        edits=(edit("core/spares.py", "    if _is_used(state.moves, entry.host):\n", "    if not entry.host:\n"),),
+        scenarios=("reserved-host",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="spare-given-back-in-use-and-unchecked",
+        promise="P6",
+        why="a reserved host goes back to the reserve with instances on it, and no promise is checked",
+        edits=(
+            NO_SPARE_CHECK,
+            edit("core/spares.py", "    if _is_used(state.moves, entry.host):\n", "    if not entry.host:\n"),
+        ),
+        scenarios=("reserved-host",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="spare-looked-at-too-early",
+        promise="P6",
+        why="an order to enable a reserved host takes effect after it went back to the reserve",
+        edits=(
+            edit(
+                "core/spares.py",
+                "        return True  # what was ordered may yet take effect\n",
+                "        state = state\n",
+            ),
+        ),
+        scenarios=("reserved-host-broken",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="spare-left-in-aggregates",
+        promise="P6",
+        why="a reserved host that goes back stays in the aggregates that it was added to",
+        edits=(
+            edit(
+                "engine/unreserving.py",
+                "leave_all(host, effect.leaves, nova, deadline=deadline)",
+                'tuple((each, "") for each in effect.leaves)',
+            ),
+        ),
+        scenarios=("reserved-host-aggregates-crash",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="spare-taken-out-of-what-is-not-ours",
+        promise="P6",
+        why="a reserved host is taken out of an aggregate that somebody else added it to",
+        edits=(edit("core/aggregates.py", "({Joined.THERE} if was_ordered_before else set())", "{Joined.THERE}"),),
+        scenarios=("reserved-host-aggregate-refused",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="room-asked-for-ever",
+        promise="P6",
+        why="Placement is asked again and again for an instance that a reserved host refused, by whose numbers it would fit",
+        edits=(edit("core/spares.py", "fit_in_order(load, ready, tried)", "fit_in_order(load, ready)"),),
+        scenarios=("auto-priority-no-place-left",),
+        shows=DIFFERS,
+    ),
+    Mutation(
+        name="attempts-unbounded",
+        promise="P6",
+        why="an instance that fails wherever it comes to is ordered for ever",
+        edits=(
+            edit(
+                "core/retrying.py", "    if move.failed_attempts >= policy.move_attempts:", "    if not move.instance:"
+            ),
+        ),
+        scenarios=("spawn-fails-thrice",),
         shows=DIFFERS,
     ),
     Mutation(

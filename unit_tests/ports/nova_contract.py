@@ -246,6 +246,32 @@ class NovaContract:
         assert not [each for each in survey.migrations if each.instance in found]
         assert {each.uuid for each in harness.nova.instances_on(host, deadline=soon(harness))} == set(found)
 
+    def test_an_instance_that_could_not_be_moved_is_examined(self, harness: NovaHarness) -> None:
+        """After an evacuation for which Nova found no host: its fault, its event that failed, and where Placement has the room."""
+        host, disabled = harness.host(), harness.host()
+        instance = harness.boot(host, image_backed=True)
+        harness.disable(disabled, "full")
+        fail(harness, host)
+        harness.nova.evacuate(instance, target=disabled, deadline=soon(harness))
+        [record] = harness.nova.evacuations_from(host, deadline=soon(harness))
+        assert wait_for_end(harness, host, record.id).status == "error"
+        nova = harness.nova
+        eventually(harness, lambda: look(harness, instance).vm_state == "error")
+        found = nova.examine(instance, source=host, target=disabled, deadline=soon(harness))
+        assert found is not None
+        assert (found.vm_state, found.task_state, found.is_locked, found.room_on) == ("error", None, False, ())
+        assert found.fault is not None
+        assert "No valid host was found" in found.fault
+        assert [(each.name, each.result) for each in found.events] == [("rebuild_server", "Error")]
+        assert dict(found.needs)["VCPU"] >= 1
+        assert found.flavor
+        anywhere = nova.examine(instance, source=host, target=None, deadline=soon(harness))
+        assert anywhere is not None
+        assert anywhere.room_on
+        assert not {host, disabled} & set(anywhere.room_on)
+        assert len(anywhere.room_on) <= min(anywhere.room_count, 3)
+        assert nova.examine(UNKNOWN, source=host, target=None, deadline=soon(harness)) is None
+
     def test_a_guest_is_stopped_and_started(self, harness: NovaHarness) -> None:
         """Each order is taken where the state allows it, ends in the state that it is for, and is refused with 409 there."""
         host = harness.host()

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from unit_tests.ports.store_contract import TERMS, Owner, StoreRig, move, own
+from vmha.core.aggregates import Membership
 from vmha.core.effects import ForceDown
 from vmha.core.explain import Code, because
 from vmha.core.model import HumanWord, Outcome, Reserved, ReservedStatus, Rung, ServicePrior
@@ -164,6 +165,24 @@ class LookContract:
         assert known(rig).spares == ("spare",)
         rig.returns.tell(owner.state.uuid, (because(Code.RETURNED_AS_RESERVED, host="c1", done="reserved"),))
         assert known(rig).spares == ()
+
+    def test_what_a_spare_was_added_to_is_known(self, rig: ReturnsRig) -> None:
+        """Each time, with the spares that were in doubt, until a return."""
+        rig.add_host("spare", reserved=True)
+        owner = own(rig)
+        owner.prove()
+        rack, gold = Membership(1, "rack"), Membership(2, "gold")
+        owner.commit(
+            reserved=(
+                Reserved("spare", ReservedStatus.READY, joins=(rack, gold)),
+                Reserved("c2", ReservedStatus.FAILED, doubted_at=1.0, joins=(rack,)),
+            )
+        )
+        owner.end()
+        found = known(rig)
+        assert (found.joins_of("spare"), found.joins_of("c2"), found.joins_of("c3")) == ((rack, gold), (rack,), ())
+        assert found.spares == ("spare", "c2")
+        assert not known(rig, "c2").is_reserved
 
     def test_a_spare_that_went_back_is_known(self, rig: ReturnsRig) -> None:
         """The line of the timeline says which: a return that is run again leaves it to whoever needs it now."""

@@ -40,7 +40,7 @@ from vmha.core.model import (
     Rung,
     Surroundings,
 )
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, ProofRefused, VmhaError
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, LettersWaiting, NoLongerWanted, ProofRefused, VmhaError
 from vmha.ports import Change, Claimed, LeaseTerms, Order, Store, TimelineEntry
 
 TERMS = LeaseTerms(lease_seconds=8.0, claim_after_seconds=15.0)
@@ -178,10 +178,14 @@ class Owner:
         self.commit(proof=fresh, fence=replace(self.state.fence, proofs=self.state.fence.proofs + 1))
         return fresh
 
-    def end(self, outcome: Outcome = Outcome.RECOVERED) -> None:
+    def end(self, outcome: Outcome = Outcome.RECOVERED, *, handled: tuple[int, ...] = ()) -> None:
         """End the recovery."""
         reason = because(Code.NOTHING_TO_MOVE, host=self.state.host)
-        self.commit(phase=Phase.ENDED, outcome=outcome, reason=reason, ended_at=self.now, wake_at=None)
+        self.commit(phase=Phase.ENDED, outcome=outcome, reason=reason, ended_at=self.now, wake_at=None, handled=handled)
+
+    def letters(self) -> tuple[int, ...]:
+        """Read the numbers of the letters that wait."""
+        return tuple(number for number, _ in self.store.inbox([self.state.uuid]).get(self.state.uuid, ()))
 
     def surroundings(self) -> Surroundings:
         """Read what stands around the recovery."""
@@ -780,14 +784,15 @@ class InboxContract:
     """Letters from the API: notifications that joined, and words of humans."""
 
     def test_letters_come_in_the_order_in_which_they_were_written(self, rig: StoreRig) -> None:
-        """Each recovery gets its own letters, oldest first, each as it was written."""
+        """Each recovery gets its own letters, oldest first, each as it was written; a confirm with the phase that it answers."""
         first, second = own(rig, "c1"), own(rig, "c2")
-        words = [Confirmed(by=f"human {n}", why="I pulled the plug, zażółć gęślą jaźń") for n in range(5)]
+        words = [Confirmed(by=f"human {n}", why="zażółć gęślą jaźń", is_off=n == 3) for n in range(5)]
         for word in words:
             rig.say(first.state.uuid, word)
+        phase = first.state.phase.value
         rig.say(second.state.uuid, Rejected(by="human", why="it is well"))
         letters = rig.store.inbox([first.state.uuid, second.state.uuid])
-        assert [event for _, event in letters[first.state.uuid]] == words
+        assert [event for _, event in letters[first.state.uuid]] == [replace(word, asked=phase) for word in words]
         assert [event for _, event in letters[second.state.uuid]] == [Rejected(by="human", why="it is well")]
 
     def test_only_own_letters_are_read(self, rig: StoreRig) -> None:
@@ -805,7 +810,7 @@ class InboxContract:
         (number, _), _ = rig.store.inbox([owner.state.uuid])[owner.state.uuid]
         owner.commit(handled=(number,))
         left = rig.store.inbox([owner.state.uuid])[owner.state.uuid]
-        assert [event for _, event in left] == [Confirmed(by="b", why="because")]
+        assert [event.by for _, event in left if isinstance(event, Confirmed)] == ["b"]
 
     def test_a_refused_commit_keeps_the_letter(self, rig: StoreRig) -> None:
         """A commit that fails leaves the letters that it would have handled."""
@@ -823,11 +828,43 @@ class InboxContract:
         assert rig.store.inbox([owner.state.uuid]) == {}
         rig.say(owner.state.uuid, Confirmed(by="b", why="because"))
         ((number, event),) = rig.store.inbox([owner.state.uuid])[owner.state.uuid]
-        assert event == Confirmed(by="b", why="because")
+        assert isinstance(event, Confirmed)
+        assert event.by == "b"
         before = rig.stored()
         owner.commit(handled=(number,))
         assert rig.stored() != before
         assert rig.store.inbox([owner.state.uuid]) == {}
+
+    @pytest.mark.parametrize("kind", ["report", "word"])
+    def test_no_end_passes_a_letter(self, rig: StoreRig, kind: str) -> None:
+        """An end is refused, and nothing of it stored, while a letter is there that it does not handle; with that it is stored."""
+        owner = own(rig)
+        known = rig.report("c1").recovery
+        read = owner.letters()
+        if kind == "report":
+            rig.report("c1")
+        else:
+            rig.say(known, Rejected(by="human", why="it is well"))
+        refused(rig, LettersWaiting, owner.end)
+        refused(rig, LettersWaiting, lambda: owner.end(handled=read))
+        owner.end(handled=owner.letters())
+        assert rig.store.inbox([known]) == {}
+
+    def test_other_letters_do_not_hold_up_the_end(self, rig: StoreRig) -> None:
+        """Letters of other recoveries, and one that only a newer version can read, do not keep a recovery open."""
+        owner, other = own(rig), own(rig, "c2")
+        rig.say(other.state.uuid, Rejected(by="human", why="it is well"))
+        rig.say(owner.state.uuid, Rejected(by="human", why="it is well"))
+        rig.spoil_letters(owner.state.uuid)
+        owner.end()
+        assert len(other.letters()) == 1
+
+    def test_what_does_not_end_may_leave_letters(self, rig: StoreRig) -> None:
+        """A change that ends nothing is stored whatever came meanwhile."""
+        owner = own(rig)
+        rig.report("c1")
+        owner.commit(phase=Phase.DISPUTED)
+        assert len(owner.letters()) == 1
 
     def test_a_second_notification_joins(self, rig: StoreRig) -> None:
         """A notification of a host whose recovery is open joins it, and tells its engine, with what it said of the power."""
@@ -912,6 +949,29 @@ class SurroundingsContract:
         other.end(Outcome.REJECTED)
         assert not owner.surroundings().segment_braked
 
+    @pytest.mark.parametrize("by", ["pause", "disarm"])
+    def test_a_halt_releases_no_brake(self, rig: StoreRig, by: str) -> None:
+        """One that was halted at the brake holds it, and counts as undecided however old it is; one that goes on elsewhere does not."""
+        owner, other, third = own(rig, "c1"), own(rig, "c2"), own(rig, "c3")
+        said = HumanWord("ann", "I look", owner.now) if by == "pause" else None
+        at_brake = Halt(phase=Phase.BRAKED, reason=other.state.reason, word=said)
+        other.commit(phase=Phase.HALTED, halt=at_brake)
+        third.commit(phase=Phase.HALTED, halt=replace(at_brake, phase=Phase.MOVING))
+        assert owner.surroundings().segment_braked
+        assert not other.surroundings().segment_braked
+        rig.pass_time(WINDOW_SECONDS + 1.0)
+        assert (owner.surroundings().segment_failures, owner.surroundings().segment_braked) == (2, True)
+
+    def test_one_failure_is_counted_however_old(self, rig: StoreRig) -> None:
+        """The recovery's own failure counts always, also where it is not stored, as that of a plan."""
+        owner = own(rig)
+        rig.pass_time(WINDOW_SECONDS + 1.0)
+        owner.state = replace(owner.state, phase=Phase.UNPROVEN)
+        assert owner.surroundings().segment_failures == 1
+        own(rig, "c2")
+        planned = replace(owner.state, uuid="forecast", host="c3")
+        assert rig.store.surroundings(planned, brake_window_seconds=WINDOW_SECONDS).segment_failures == 3
+
     def test_reserved_hosts_that_are_free(self, rig: StoreRig) -> None:
         """Reserved hosts of the segment are offered, unless they failed themselves or another recovery holds them."""
         for name in ("spare1", "spare2", "spare3"):
@@ -985,7 +1045,7 @@ class ViewsContract:
         second = rig.report("c1")
         owner.commit(reason=because(Code.DISPUTED, host="c1"))
         assert [rig.status(each.notification) for each in (first, second)] == ["running", "running"]
-        owner.end()
+        owner.end(handled=owner.letters())
         assert [rig.status(each.notification) for each in (first, second)] == ["finished", "finished"]
 
     @pytest.mark.parametrize(
@@ -1015,6 +1075,20 @@ class ViewsContract:
         assert rig.flags("c1") == (False, False)
         owner.end()
         assert rig.flags("spare") == (False, True)
+
+    def test_a_reserve_that_was_not_needed_is_one_again(self, rig: StoreRig) -> None:
+        """It is free for others once the recovery that took it has ended, and not before; one that failed meanwhile is none."""
+        for name in ("spare", "dead"):
+            rig.add_host(name, reserved=True)
+        owner = own(rig)
+        owner.commit(reserved=(Reserved("spare", ReservedStatus.READY), Reserved("dead", ReservedStatus.READY)))
+        assert rig.flags("spare") == rig.flags("dead") == (False, False)
+        failed = own(rig, "dead")
+        failed.commit(fence=replace(failed.state.fence, proofs=1))
+        owner.commit(reserved=(), given_back=("spare", "dead"))
+        assert rig.flags("spare") == (True, False)
+        assert rig.flags("dead") == (False, True)
+        assert own(rig, "c2").surroundings().reserved_hosts == ()
 
     def test_a_reserve_that_was_enabled_is_reserved_no_more(self, rig: StoreRig) -> None:
         """A reserved host loses its reservation when it is enabled, not when it is claimed."""

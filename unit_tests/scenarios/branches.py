@@ -27,13 +27,22 @@ DECIDING = tuple(
     f"core/{name}"
     for name in (
         *("recovery", "fencing", "moving", "following", "halting", "stepback", "evidence", "targets", "guards"),
-        *("budgets", "capping", "leaving", "workflows"),
+        *("budgets", "capping", "confirming", "leaving", "doubts", "workflows", "spares", "retrying", "shortage"),
+        "priority",
         *("detector", "metadata", "draft", "instance_recovery", "guests", "process_recovery"),
     )
 )
 """The modules in which `decide()` of each kind goes its ways."""
 
-BESIDE = ("core/returning", "core/reserve", "engine/loop", "engine/carrying", "engine/clockwatch")
+BESIDE = (
+    "core/diagnosing",
+    "core/diagnosis",
+    "core/returning",
+    "core/reserve",
+    "engine/loop",
+    "engine/carrying",
+    "engine/clockwatch",
+)
 """What else a scenario may be there for."""
 
 HEARD = {"host": recovery.HEARD, "instance": instance_recovery.HEARD, "process": process_recovery.HEARD}
@@ -56,12 +65,17 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """One branching statement: its words, the lines of its test, and the first line of its body."""
+    """One branching statement: its words, the lines of its test, and those on which its body may begin."""
 
     words: str
     first: int
     last: int
     body: int
+    body_last: int
+
+    def leads_into(self, line: int) -> bool:
+        """Tell whether the line begins the body. What a statement over several lines computes first need not be on its first."""
+        return self.body <= line <= self.body_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +103,20 @@ def _forks(tree: ast.AST) -> Iterator[Fork]:
             case ast.If() | ast.While():
                 words = ast.unparse(node.test)
                 if words != "TYPE_CHECKING":
-                    yield Fork(words, node.lineno, node.test.end_lineno or node.lineno, node.body[0].lineno)
+                    yield Fork(words, node.lineno, node.test.end_lineno or node.lineno, *_begins(node.body[0]))
             case ast.For():
                 words = f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
-                yield Fork(words, node.lineno, node.iter.end_lineno or node.lineno, node.body[0].lineno)
+                yield Fork(words, node.lineno, node.iter.end_lineno or node.lineno, *_begins(node.body[0]))
             case ast.match_case(pattern=ast.MatchAs(pattern=None)):
                 continue
             case ast.match_case():
                 last = (node.guard or node.pattern).end_lineno or node.pattern.lineno
-                yield Fork(f"case {ast.unparse(node.pattern)}", node.pattern.lineno, last, node.body[0].lineno)
+                yield Fork(f"case {ast.unparse(node.pattern)}", node.pattern.lineno, last, *_begins(node.body[0]))
+
+
+def _begins(body: ast.stmt) -> tuple[int, int]:
+    """Return the lines of a body's first statement; of one that holds others only the first."""
+    return body.lineno, body.lineno if hasattr(body, "body") else body.end_lineno or body.lineno
 
 
 def all_branches() -> frozenset[Branch]:
@@ -177,4 +196,4 @@ def _taken(arcs: set[tuple[str, int, int]]) -> Iterator[Branch]:
         for fork in forks_in(module):
             is_out = not fork.first <= after <= fork.last or after == fork.body == fork.first
             if fork.first <= before <= fork.last and is_out:
-                yield Branch(module, fork.words, "taken" if after == fork.body else "passed", fork.first)
+                yield Branch(module, fork.words, "taken" if fork.leads_into(after) else "passed", fork.first)

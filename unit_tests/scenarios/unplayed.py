@@ -17,6 +17,11 @@ CANNOT: dict[Named, str] = {
         "witness.read_at is None or witness.changed_at is None or witness.heard_since is None",
         "taken",
     ): "Whether the host is silent is asked only after Nova has been read.",
+    (
+        "core/fencing",
+        "proven(draft)",
+        "taken",
+    ): "In UNWITNESSED: a Nova that hears again has not listened for long enough yet, and the wait is left before it has.",
     ("core/halting", "halt is None", "taken"): KNOWN,
     ("core/halting", "order is None", "taken"): KNOWN,
     ("core/halting", "word is None", "taken"): KNOWN,
@@ -37,6 +42,9 @@ CANNOT: dict[Named, str] = {
     ("core/moving", "move.status is MoveStatus.ORDERED and waited >= ANSWER_SECONDS", "taken"): ANSWERED,
     ("core/instance_recovery", "draft.now - (state.ordered_at or 0.0) < ANSWER_SECONDS", "passed"): ANSWERED,
     ("core/process_recovery", "draft.now - (state.ordered_at or 0.0) >= ANSWER_SECONDS", "taken"): ANSWERED,
+    ("core/instance_recovery", "not draft.state.phase.is_aside", "passed"): ANSWERED,
+    ("core/instance_recovery", "not state.phase.is_aside", "passed"): ANSWERED,
+    ("core/shortage", "case Fits()", "passed"): "The last case of all.",
     (
         "core/following",
         "move is None or move.status is not MoveStatus.ORDERED",
@@ -48,32 +56,6 @@ CANNOT: dict[Named, str] = {
         "passed",
     ): "The simulated Nova lists records oldest first; the real one need not.",
 }
-
-NOT_YET: frozenset[Named] = frozenset(
-    {
-        ("core/capping", "evidence.view(draft.state.witness, draft.now, draft.policy) is View.ALIVE", "taken"),
-        ("core/fencing", "proven(draft)", "taken"),
-        ("core/fencing", "fence.last is Power.ON and fence.orders", "passed"),
-        ("core/following", "event.status == 404", "passed"),
-        ("core/following", "instance.task_state in (None, move.task_state)", "passed"),
-        ("core/following", "late and (not draft.waits_for(SurveyHost.key))", "taken"),
-        (
-            "core/following",
-            "move.status is MoveStatus.STALLED and (not move.suspects) and (move.migration is None) and (instance.task_state is None)",
-            "taken",
-        ),
-        ("core/following", "others", "taken"),
-        ("core/guests", "not state.is_leftover or state.has_stopped or seen.vm_state == 'stopped'", "passed"),
-        ("core/guests", "seen.vm_state not in GOING and seen.task_state != 'deleting'", "passed"),
-        ("core/instance_recovery", "draft.now - (draft.state.ordered_at or draft.now) >= seconds", "taken"),
-        ("core/instance_recovery", "draft.state.phase not in ASIDE", "passed"),
-        ("core/instance_recovery", "state.phase not in ASIDE", "passed"),
-        ("core/moving", "move.status is MoveStatus.PENDING and move.pinned in draft.around.proven_off", "taken"),
-        ("core/process_recovery", "state.service is None", "taken"),
-        ("core/stepback", "state.proof is not None and (not state.proof.holds(now))", "passed"),
-    }
-)
-"""What a scenario could play and none does yet. It may only grow shorter; unit tests of the module hold what is said there until then."""
 
 ALIKE: dict[frozenset[str], str] = {
     frozenset(

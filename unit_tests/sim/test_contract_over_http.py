@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unit_tests.ports.nova_contract import NovaContract, NovaHarness
+from unit_tests.ports.aggregates_contract import AggregatesContract, AggregatesHarness
+from unit_tests.ports.nova_contract import NovaContract
 from unit_tests.sim.rehearsal import QUICK, quick_world
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.nova import open_nova
@@ -64,17 +65,22 @@ class ServedHarness:
         with self._live.caught_up() as world:
             world.nova.change_service(host, "operator", disabled=True, reason=reason)
 
+    def aggregate(self, name: str, *hosts: str, zone: str | None = None) -> int:
+        """Make an aggregate as an operator."""
+        with self._live.caught_up() as world:
+            return world.nova.aggregates.add(name, *hosts, zone=zone)
+
     def kill(self, host: str) -> None:
         """Take the host's power."""
         with self._live.caught_up() as world:
             world.hosts[host].power_off("test")
 
 
-class TestOpenStackNova(NovaContract):
+class TestOpenStackNova(NovaContract, AggregatesContract):
     """The adapter speaks to the simulated Nova as to a real one."""
 
     @pytest.fixture
-    def harness(self, tmp_path: Path) -> Iterator[NovaHarness]:
+    def harness(self, tmp_path: Path) -> Iterator[AggregatesHarness]:
         """A new cloud for each test."""
         with ServedWorld(quick_world(hosts=4), with_bmcs=False, max_limit=2) as served:
             yield ServedHarness(served, tmp_path)

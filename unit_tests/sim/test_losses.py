@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from unit_tests.core.states import move, moving
+from vmha.core.causes import Cause
+from vmha.core.diagnosis import diagnosed
 from vmha.core.explain import Code, because
 from vmha.core.incidents import ProcessPhase, ProcessRecovery
 from vmha.core.model import MoveStatus, Outcome
@@ -95,12 +97,24 @@ def test_what_did_not_run_is_not_lost(world: World) -> None:
 def test_what_a_recovery_says_of_itself_is_held_against_it(world: World, outcome: Outcome | None, blamed: int) -> None:
     """Who ends as recovered has lost nobody, who ends as failed names whom; what a human or a false alarm ended promises nothing."""
     die(world)
-    named = move(on_c1(world)[0], MoveStatus.FAILED)
+    cause = diagnosed(Cause.NOVA_ERROR, "boom")
+    named = move(on_c1(world)[0], MoveStatus.FAILED, diagnosis=cause)
     moves = (named,) if outcome is Outcome.FAILED else ()
     ended = None if outcome is None else world.now
     said = contradicted(replace(moving(*moves), outcome=outcome, ended_at=ended), world.record.facts)
     assert len(said) == blamed
     assert all("c1 ended as" in sentence and "runs nowhere" in sentence for sentence in said)
+
+
+def test_a_failure_without_a_cause_is_found(world: World) -> None:
+    """An ended recovery owes a cause for each instance that failed or stood still; an open one does not yet."""
+    mute = moving(move("i1", MoveStatus.FAILED), move("i2", MoveStatus.HELD), move("i3", MoveStatus.MOVED))
+    ended = replace(mute, outcome=Outcome.REJECTED, ended_at=world.now)
+    assert [sentence.partition(" with ")[2] for sentence in contradicted(ended, ())] == [
+        "i1 failed and no cause",
+        "i2 held and no cause",
+    ]
+    assert contradicted(mute, ()) == []
 
 
 def incident(outcome: Outcome, *, until: float) -> ProcessRecovery:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from unit_tests.ports.nova_contract import NovaContract, NovaHarness
+from unit_tests.ports.aggregates_contract import AggregatesContract, AggregatesHarness
+from unit_tests.ports.nova_contract import NovaContract
 from unit_tests.ports.power_contract import Fault, PowerDevicesContract, PowerRig
 from vmha.core.model import Power, PowerTrouble
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
@@ -43,6 +44,10 @@ class SimHarness:
     def disable(self, host: str, reason: str) -> None:
         """Disable a service as an operator."""
         self.world.nova.change_service(host, "operator", disabled=True, reason=reason)
+
+    def aggregate(self, name: str, *hosts: str, zone: str | None = None) -> int:
+        """Make an aggregate as an operator."""
+        return self.world.nova.aggregates.add(name, *hosts, zone=zone)
 
     def kill(self, host: str) -> None:
         """Take the host's power."""
@@ -99,11 +104,11 @@ class TestSimPower(PowerDevicesContract):
         return SimPowerRig()
 
 
-class TestSimNova(NovaContract):
+class TestSimNova(NovaContract, AggregatesContract):
     """The simulated Nova keeps the contract of the port."""
 
     @pytest.fixture
-    def harness(self) -> NovaHarness:
+    def harness(self) -> AggregatesHarness:
         """A new world for each test."""
         return SimHarness()
 

@@ -20,6 +20,7 @@ def befall(world: World, chance: random.Random) -> None:
     name = chance.choice(sorted(FAULTS))
     hosts = chance.sample(sorted(world.hosts), 2)
     values = {"host": hosts[0], "other": hosts[1], "instance": chance.choice(sorted(world.nova.servers))}
+    values["aggregate"] = "rack1"
     inject(world, name, **{key: values[key] for key in FAULTS[name].needs})
     with suppress(NoAnswer, Refused, BmcTrouble):
         match chance.randrange(6):
@@ -50,6 +51,7 @@ def test_the_world_agrees_with_itself(seed: int) -> None:
     """No guest runs without power, every list and index says the same, and the record tells where guests run."""
     chance = random.Random(seed)
     world = small_cloud(seed, hosts=4, instances=12)
+    world.nova.aggregates.add("rack1")
     for _ in range(30):
         world.advance(world.now + chance.uniform(0.0, 15.0))
         befall(world, chance)
@@ -76,6 +78,7 @@ def test_a_wild_world_is_the_same_for_the_same_seed(seed: int) -> None:
     def play() -> list[dict[str, object]]:
         chance = random.Random(seed)
         world = small_cloud(seed)
+        world.nova.aggregates.add("rack1")
         for _ in range(20):
             world.advance(world.now + chance.uniform(0.0, 15.0))
             befall(world, chance)

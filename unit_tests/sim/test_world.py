@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from uuid import UUID
+
 import pytest
 
 from vmha.sim.faults import FAULTS, inject
@@ -174,8 +177,9 @@ def test_a_returning_compute_can_resume_its_guests(world: World) -> None:
 def test_every_fault_says_what_it_is_and_can_be_done(world: World) -> None:
     """Each fault of the catalogue works with the arguments that it names, and stands in the record."""
     instances = (world.add_server("c3").uuid for _ in FAULTS)
+    world.nova.aggregates.add("rack1")
     for name, fault in FAULTS.items():
-        values = {"host": "c2", "other": "c3", "seconds": 1.0}
+        values = {"host": "c2", "other": "c3", "seconds": 1.0, "aggregate": "rack1"}
         arguments = {key: next(instances) if key == "instance" else values[key] for key in fault.needs}
         inject(world, name, **arguments)
         assert world.record.of("fault", fault=name)
@@ -190,6 +194,7 @@ def test_every_fault_says_what_it_is_and_can_be_done(world: World) -> None:
         ("bmc_silent", {"host": "c1", "color": "red"}, "bmc_silent needs"),
         ("bmc_silent", {"host": "c9"}, "no host is named c9; known are: c1, c2, c3"),
         ("owner_stops", {"instance": "x"}, "there is no instance x"),
+        ("operator_adds_to_aggregate", {"host": "c1", "aggregate": "x"}, "no aggregate is named x"),
     ],
 )
 def test_a_wrong_fault_is_refused(world: World, name: str, arguments: dict[str, str], words: str) -> None:
@@ -224,3 +229,11 @@ def test_times_are_those_of_the_cloud() -> None:
     world.hosts["c1"].power_off("test")
     world.advance(16.0)
     assert not is_up(world, "c1")
+
+
+def test_uuids_are_those_of_the_standard_library() -> None:
+    """A uuid is drawn as `uuid.UUID` makes one of the same bits: random, of version 4."""
+    world, chance = World(7), random.Random(7)
+    assert [world.new_uuid() for _ in range(50)] == [
+        str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(50)
+    ]

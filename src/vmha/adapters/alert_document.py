@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
-from vmha.adapters.db.connection import sentence
+from vmha.adapters.db.text import sentence
 from vmha.core.alerting import Severity, needs_human, severity
 from vmha.core.effects import AlertKind
 from vmha.core.model import MoveStatus, Recovery
@@ -39,7 +39,7 @@ def document(recovery: Incident, alert: Alert, *, number: int, at: float) -> dic
         "dedup_key": f"vmha-{recovery.uuid}",
         "number": number,
         "kind": alert.kind.value,
-        "severity": severity(alert.kind, recovery.phase, recovery.outcome).value,
+        "severity": severity(alert.kind, recovery.phase, recovery.outcome, alert.reason.code).value,
         "needs_human": needs_human(alert.kind, recovery.phase),
         "host": alert.host,
         "segment": recovery.segment,
@@ -61,6 +61,15 @@ def document_of_refusal(reason: Reason, *, host: str, segment: str, at: float) -
     told = {"host": host, "segment": segment, "code": reason.code.name, "summary": sentence(reason.sentence)}
     facts = {name: sentence(value) for name, value in reason.facts}
     return _bare(AlertKind.REFUSED, Severity.WARNING, at, f"vmha-host-{host}") | told | {"facts": facts}
+
+
+def document_of_arming(
+    reason: Reason, *, scope: str, host: str | None, segment: str | None, at: float
+) -> dict[str, Any]:
+    """Say that a disarming has run out. `scope` is its key, and `host` or `segment` what it was for, None where that was all."""
+    told = {"host": host, "segment": segment, "code": reason.code.name, "summary": sentence(reason.sentence)}
+    facts = {name: sentence(value) for name, value in reason.facts}
+    return _bare(AlertKind.ARMED, Severity.WARNING, at, f"vmha-disarm-{scope}") | told | {"facts": facts}
 
 
 def document_of_test(engine: str, *, at: float) -> dict[str, Any]:

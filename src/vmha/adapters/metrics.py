@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from vmha import __version__
+from vmha.core.causes import Cause
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code
 from vmha.core.kinds import KINDS, is_stopped, kind_of
@@ -62,6 +63,9 @@ class EngineMetrics:
         self._instances = count(
             "vmha_instances_total", "Instances of recoveries that ended, by how they stood then.", "status", "reason"
         )
+        self._causes = count(
+            "vmha_instances_unrecovered_total", "Instances that could not be moved when their recovery ended.", "cause"
+        )
         self._waits = count("vmha_waits_total", "Waits for a fact or a human that were entered.", "phase", "reason")
         self._refusals = count("vmha_refusals_total", "Words of humans that were not followed.", "reason")
         self._orders = count("vmha_power_off_orders_total", "Power-offs that were ordered.")
@@ -74,6 +78,8 @@ class EngineMetrics:
         )
         for answer in POWER_OFFS.values():
             self._answers.labels(answer)
+        for cause in Cause:
+            self._causes.labels(cause.value)
         for kind in KINDS:
             self._begun.labels(kind)
 
@@ -131,6 +137,8 @@ class EngineMetrics:
             is_moved = move.status is MoveStatus.MOVED
             reason = "" if is_moved or move.reason is None else _word(move.reason.code)
             self._instances.labels(move.status.value, reason).inc()
+            if move.diagnosis is not None:
+                self._causes.labels(move.diagnosis.cause.value).inc()
 
 
 def _moved_at(recovery: Recovery) -> list[float]:
@@ -225,6 +233,9 @@ def _families(standing: Standing) -> Iterator[Metric]:
         "vmha_alert_oldest_undelivered_seconds",
         "Age of the oldest alert on its way; 0 where there is none.",
         value=standing.oldest_undelivered_seconds,
+    )
+    yield GaugeMetricFamily(
+        "vmha_disarms", "Orders of operators, standing now, that nothing is ordered.", value=float(standing.disarms)
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vmha.adapters import nova_records
+from vmha.adapters import nova_aggregates, nova_evidence, nova_records
 from vmha.adapters.keystone import Service, open_cloud
 from vmha.core.flags import flags_of
 from vmha.core.model import ServicePrior
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmha.adapters.keystone import Body, Cloud
+    from vmha.core.aggregates import Aggregate
     from vmha.core.capacity import Room
+    from vmha.core.causes import Findings
     from vmha.core.flags import ServiceFlags
     from vmha.core.model import Instance, Migration, ServiceReading
     from vmha.ports import Clock, Deadline
@@ -147,6 +149,22 @@ class OpenStackNova:
             found = nova_records.instance(record)
         service = self.service(found.host, deadline=deadline) if closely and found.host else None
         return InstanceLook(instance=found, migrations=migrations, service=service)
+
+    def examine(self, instance: str, *, source: str, target: str | None, deadline: Deadline) -> Findings | None:
+        """Read the instance, its last evacuation, and where Placement has the room that its flavor asks for."""
+        record = self._server(instance, deadline)
+        if record is None:
+            return None
+        action = nova_evidence.evacuation(self._cloud, self._compute, instance, deadline)
+        with nova_records.reading("instances"):
+            amounts = nova_evidence.needs(record)
+        named = self._providers(target or source, deadline)
+        root = next(iter(named), None) if target else None
+        found = set(nova_evidence.candidates(self._cloud, amounts, root, deadline))
+        others = found & set(named) if target else found - set(named)
+        room = nova_evidence.names(self._cloud, others, deadline)
+        with nova_records.reading("instances"):
+            return nova_evidence.findings(record, action, amounts, room, len(others))
 
     def stop(self, instance: str, *, deadline: Deadline) -> None:
         """Stop the guest of `instance`."""
@@ -283,6 +301,18 @@ class OpenStackNova:
         record = self._service(host, deadline)
         path = f"os-services/{quote(str(record['id']), safe='')}"
         self._cloud.order(self._compute, "DELETE", path, None, deadline=deadline)
+
+    def aggregates(self, *, deadline: Deadline) -> tuple[Aggregate, ...]:
+        """List all aggregates."""
+        return nova_aggregates.listed(self._cloud, self._compute, deadline)
+
+    def join(self, aggregate: int, host: str, *, deadline: Deadline) -> None:
+        """Add a host to an aggregate."""
+        nova_aggregates.act(self._cloud, self._compute, aggregate, "add_host", host, deadline)
+
+    def leave(self, aggregate: int, host: str, *, deadline: Deadline) -> None:
+        """Take a host out of an aggregate."""
+        nova_aggregates.act(self._cloud, self._compute, aggregate, "remove_host", host, deadline)
 
     def _services(self, query: Query, deadline: Deadline, *, before_order: bool = False) -> list[Body]:
         query = {"binary": "nova-compute", **query}

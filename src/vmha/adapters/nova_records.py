@@ -40,6 +40,7 @@ def service(record: Mapping[str, Any]) -> ServiceReading:
         forced_down=record["forced_down"],
         disabled=record["status"] == "disabled",
         disabled_reason=record["disabled_reason"],
+        zone=record["zone"] or "",
     )
 
 
@@ -55,6 +56,11 @@ def instance(record: Mapping[str, Any]) -> Instance:
         image_backed=bool(record["image"]),
         local_extra=bool(flavor["ephemeral"] or flavor["swap"]),
         metadata=tuple(sorted(record["metadata"].items())),
+        vcpus=int(flavor["vcpus"]),
+        memory_mb=int(flavor["ram"]),
+        # Left out where Nova's policy keeps extra specs from us.
+        extra_specs=tuple(sorted(flavor.get("extra_specs", {}).items())),
+        image=str(record["image"]["id"]) if record["image"] else None,
     )
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from vmha.api import faults, schemas
+from vmha.core.causes import Cause
 from vmha.core.kinds import KINDS, PHASES
 from vmha.core.model import MoveStatus, Outcome, Power
 
@@ -143,6 +144,10 @@ _MOVE = {
     "started_at": _TIME_OR_NULL,
     "ended_at": _TIME_OR_NULL,
     "reason": _TEXT_OR_NULL,
+    "diagnosis": {
+        **_object({"cause": _one_of(*(each.value for each in Cause)), "evidence": _list(_TEXT), "next_step": _TEXT}),
+        "type": ["object", "null"],
+    },
 }
 _WORD = {**_object({"by": _TEXT, "why": _TEXT, "at": _TIME}), "type": ["object", "null"]}
 _PROOF = {

@@ -78,7 +78,7 @@ _PARAMETERS: Final[dict[str, dict[str, Schema]]] = {
 _ABOUT: Final = (
     "Instance high availability: upstream Masakari's API v1, and recoveries beside it. Each path exists below /v1 and below "
     "/v1/{project_id}, for the caller's own project, but for the version itself; `.json` may follow any. Names with format `name` "
-    "have no blank at their ends and only printable characters."
+    "have no blank at their ends and only printable characters; a `printable line` has nothing else, a `printable text` line breaks too."
 )
 _SOME_PROJECT: Final = "0123456789abcdef0123456789abcdef"
 _REFUSALS: Final = {

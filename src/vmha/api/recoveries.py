@@ -16,7 +16,7 @@ from vmha.api.call import Answer
 from vmha.api.faults import bad_request, conflict, not_found
 from vmha.core.kinds import KINDS, PHASES
 from vmha.core.model import Outcome
-from vmha.core.words import PAST, WORDS, not_taken
+from vmha.core.words import PAST, not_taken, word
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -75,11 +75,12 @@ def act(call: Call) -> Answer:
     ((verb, said),) = call.body.items()
     by = call.caller.user_name or call.caller.user_id or _NOBODY
     why = said["reason"].strip()
-    word = WORDS[verb](by=by, why=why)
+    event = word(verb, by=by, why=why, is_off=said.get("host_is_off", False))
     with transaction(call.parts.engine) as connection:
         row = _existing(connection, uuid)
         _demand_open(row, verb)
-        incidents.say(connection, uuid, word)
+        if not incidents.say(connection, uuid, event):
+            _demand_open(_existing(connection, uuid), verb)
     call.parts.doorbell.ring()
     log(LOG, "human said", recovery=uuid, host=row.host_name, word=verb, by=by, why=why)
     return Answer({"recovery": views.recovery(row)}, HTTPStatus.ACCEPTED)

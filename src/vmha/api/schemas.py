@@ -31,7 +31,7 @@ PAYLOAD: Schema = {
     "patternProperties": {"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": "string", "maxLength": 255}},
     "additionalProperties": False,
 }
-REASON: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S", "format": "printable text"}
+REASON: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S", "format": "printable line"}
 
 _SEGMENT: dict[str, Schema] = {
     "name": NAME,
@@ -140,10 +140,11 @@ _RETURN = {
 HOST_ACTION = validator(_object({"return": _RETURN}, ["return"]))
 
 _SAID = _object({"reason": REASON}, ["reason"])
+_CONFIRMED = _object({"reason": REASON, "host_is_off": {"type": "boolean"}}, ["reason"])
 RECOVERY_ACTION = validator(
     {
         "type": "object",
-        "properties": dict.fromkeys(WORDS, _SAID),
+        "properties": dict.fromkeys(WORDS, _SAID) | {"confirm": _CONFIRMED},
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,

@@ -11,6 +11,7 @@ from oslo_utils import uuidutils
 
 from vmha.api import times
 from vmha.api.faults import Fault, bad_request
+from vmha.core.words import is_line, is_printable
 
 _BAD_NAME = (
     "An invalid 'name' value was provided. The name must be: printable characters. "
@@ -65,12 +66,17 @@ def _is_name(value: object) -> bool:
     if not isinstance(value, str) or not value:
         return True
     ends = (unicodedata.category(value[0]), unicodedata.category(value[-1]))
-    return all(_is_printable(each) for each in value) and "Zs" not in ends
+    return all(is_printable(each) for each in value) and "Zs" not in ends
 
 
 @formats.checks("printable text")
 def _is_text(value: object) -> bool:
-    return not isinstance(value, str) or all(each == "\n" or _is_printable(each) for each in value)
+    return not isinstance(value, str) or all(each == "\n" or is_printable(each) for each in value)
+
+
+@formats.checks("printable line")
+def _is_line(value: object) -> bool:
+    return not isinstance(value, str) or is_line(value)
 
 
 @formats.checks("date-time", raises=ValueError)
@@ -83,8 +89,3 @@ def _is_time(value: object) -> bool:
 @formats.checks("uuid")
 def _is_uuid(value: object) -> bool:
     return not isinstance(value, str) or bool(uuidutils.is_uuid_like(value))
-
-
-def _is_printable(character: str) -> bool:
-    category = unicodedata.category(character)
-    return not category.startswith("C") and (category == "Zs" or not category.startswith("Z"))

@@ -136,6 +136,7 @@ def _move(move: Move) -> JsonObject:
         "started_at": shown_epoch(move.started_at),
         "ended_at": shown_epoch(move.ended_at),
         "reason": None if move.reason is None else move.reason.sentence,
+        "diagnosis": None if move.diagnosis is None else move.diagnosis.plain,
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from vmha.adapters.db import disarming, schema
 from vmha.adapters.db.connection import transaction
-from vmha.cli.person import person
+from vmha.cli.person import person, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -35,15 +35,15 @@ def add_commands(categories: argparse._SubParsersAction[argparse.ArgumentParser]
     """Add `disarm`, `arm` and `disarmed`."""
     disarm = categories.add_parser("disarm", help="order nothing for all, a segment or a host, until a time")
     _scope_options(disarm)
-    disarm.add_argument("--reason", required=True, help="why; it is recorded with your name")
+    disarm.add_argument("--reason", type=printable, required=True, help="why; it is recorded with your name")
     disarm.add_argument(
         "--for", dest="seconds", required=True, metavar="TIME", help="such as 90m, 4h or 2d; at most 7d"
     )
-    disarm.add_argument("--by", help="whose word it is, where that is not the user of this system")
+    disarm.add_argument("--by", type=printable, help="whose word it is, where that is not the user of this system")
     disarm.set_defaults(command=_disarm, needs_tables=True)
     arm = categories.add_parser("arm", help="take a disarm back before its time is over")
     _scope_options(arm)
-    arm.add_argument("--by", help="whose word it is, where that is not the user of this system")
+    arm.add_argument("--by", type=printable, help="whose word it is, where that is not the user of this system")
     arm.set_defaults(command=_arm, needs_tables=True)
     disarmed = categories.add_parser("disarmed", help="list what is disarmed now; exit 1 if anything is")
     disarmed.add_argument("--json", action="store_true", help="print JSON")

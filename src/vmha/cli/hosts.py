@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmha.adapters.db import hosts
 from vmha.adapters.db.connection import transaction
 from vmha.api import naming
-from vmha.cli.person import person
+from vmha.cli.person import person, printable
 from vmha.core.returning import ReturnRefused, Wish
 from vmha.engine.looking import finish
 from vmha.engine.retiring import retire
@@ -39,18 +39,18 @@ def add_commands(categories: argparse._SubParsersAction[argparse.ArgumentParser]
         help="let a repaired host back, and its spare into the reserve; exit 1 with every reason against it. Safe to run again",
     )
     back.add_argument("host")
-    back.add_argument("--reason", default="", help="what was done to it; it is recorded with your name")
+    back.add_argument("--reason", type=printable, default="", help="what was done to it; it is recorded with your name")
     back.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     back.add_argument("--as-reserved", action="store_true", help="make it a reserved host, in the place of its spare")
     back.set_defaults(command=_return, needs_tables=True)
     gone = actions.add_parser("retire", help="list what is left of a host that never comes back")
     gone.add_argument("host")
     gone.add_argument("--clean", action="store_true", help="clear away what is safe to, or say every reason against it")
-    gone.add_argument("--reason", default="", help="why it is retired; it is recorded with your name")
+    gone.add_argument("--reason", type=printable, default="", help="why it is retired; it is recorded with your name")
     gone.set_defaults(command=_retire, needs_tables=True)
     for command, what in ((back, "no guest of before is left on it"), (gone, "the machine is gone, or off for good")):
         command.add_argument("--inspected", action="store_true", help=f"you have looked yourself: {what}")
-        command.add_argument("--by", help="whose word it is, where that is not the user of this system")
+        command.add_argument("--by", type=printable, help="whose word it is, where that is not the user of this system")
         command.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -16,10 +16,10 @@ from vmha.adapters.db import incidents, listing, migrate, recovery_views, schema
 from vmha.adapters.db.connection import transaction  # noqa: E402
 from vmha.cli import alerts, disarming, fencing, hosts, plan, purging, readiness  # noqa: E402
 from vmha.cli.checking import check_configuration, print_sample  # noqa: E402
-from vmha.cli.person import person  # noqa: E402
+from vmha.cli.person import person, printable  # noqa: E402
 from vmha.cli.serving import SYNC, require_tables, settings_or_exit  # noqa: E402
 from vmha.core.model import Rung  # noqa: E402
-from vmha.core.words import PAST, WORDS, not_taken  # noqa: E402
+from vmha.core.words import PAST, not_taken, word  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable, UnknownHost  # noqa: E402
 from vmha.wiring import build_database, build_doorbell  # noqa: E402
 
@@ -142,10 +142,16 @@ def _recovery_commands(actions: argparse._SubParsersAction[argparse.ArgumentPars
     for name, words in _WORDS.items():
         action = actions.add_parser(name, help=words)
         action.add_argument("uuid", nargs="+")
-        action.add_argument("--reason", required=True, help="why; it is recorded with your name")
-        action.add_argument("--by", help="whose word it is, where that is not the user of this system")
+        action.add_argument("--reason", type=printable, required=True, help="why; it is recorded with your name")
+        action.add_argument("--by", type=printable, help="whose word it is, where that is not the user of this system")
+        if name == "confirm":
+            action.add_argument("--host-is-off", action="store_true", help=_HOST_IS_OFF)
         action.set_defaults(command=_answer, verb=name, needs_tables=True)
 
+
+_HOST_IS_OFF = (
+    "you made sure that the host is off; needed where it was asked for something else before, such as to power it off"
+)
 
 _WORDS = {
     "confirm": "say yes to what the recovery asks",
@@ -200,7 +206,13 @@ def _show(options: argparse.Namespace, _settings: Settings, database: Engine) ->
     if options.json:
         timeline = [{"at": _time(line.at), "code": line.code, "says": line.sentence} for line in lines]
         instances = [
-            {"instance": m.instance, "name": m.name, "status": m.status.value, "destination": m.destination}
+            {
+                "instance": m.instance,
+                "name": m.name,
+                "status": m.status.value,
+                "destination": m.destination,
+                "diagnosis": m.diagnosis.plain if m.diagnosis else None,
+            }
             for m in moves
         ]
         shown = [{"rung": p.rung, "read_at": _time(p.read_at), "revoked_because": p.revoked_because} for p in proofs]
@@ -210,6 +222,8 @@ def _show(options: argparse.Namespace, _settings: Settings, database: Engine) ->
     for move in moves:
         why = f"  {move.reason.sentence}" if move.reason and move.status.value != "moved" else ""
         print(f"  {move.name:<24} {move.status.value:<10} {move.destination or '-':<20}{why}")
+        if move.diagnosis is not None:
+            print("\n".join(f"      {words}" for words in move.diagnosis.lines))
     for proof in proofs:
         ending = f"revoked: {proof.revoked_because}" if proof.revoked_at else f"read last {_time(proof.read_at)}"
         print(f"\n  {_ground(proof)}, established {_time(proof.established_at)}, {ending}")
@@ -229,7 +243,8 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
     """Record the word of the system's user; the engine weighs it, and says so in the timeline."""
     if not options.reason.strip():
         raise Refused("a reason is required: say what you saw, with --reason")
-    event = WORDS[options.verb](by=person(options.by), why=options.reason.strip())
+    is_off = options.verb == "confirm" and options.host_is_off
+    event = word(options.verb, by=person(options.by), why=options.reason.strip(), is_off=is_off)
     with transaction(database) as connection:
         for uuid in options.uuid:
             row = _existing(connection, uuid)
@@ -240,7 +255,8 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
                 raise Refused(
                     f"recovery {uuid} of {row.of} cannot be {PAST[options.verb]}: {why}; nothing was recorded"
                 )
-            incidents.say(connection, row.uuid, event)
+            if not incidents.say(connection, row.uuid, event):
+                raise Refused(f"recovery {uuid} of {row.of} has ended meanwhile; nothing was recorded")
     build_doorbell(settings).ring()
     for uuid in options.uuid:
         print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")

@@ -1,9 +1,20 @@
-"""Whose word a command records."""
+"""Whose word a command records, and why."""
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import os
+
+from vmha.core.words import is_line
+
+
+def printable(text: str) -> str:
+    """Take a reason or a name from the command line, by the API's rule. Raises what argparse prints."""
+    said = text.strip()
+    if not is_line(said):
+        raise argparse.ArgumentTypeError("it must be printable text on one line; nothing was recorded")
+    return said
 
 
 def person(named: str | None) -> str:

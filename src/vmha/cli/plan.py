@@ -14,13 +14,17 @@ from vmha.adapters.db.fleet import segments_with_hosts
 from vmha.adapters.db.store import SqlStore
 from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
+from vmha.adapters.images import open_images
 from vmha.adapters.nova import open_nova
 from vmha.adapters.recovery_file import load_workflows
 from vmha.cli.fencing import ask
+from vmha.core.effects import SurveyHost
 from vmha.core.forecast import MOVED, Found, forecast, just_proven
 from vmha.core.model import Phase, RecoveryMethod
 from vmha.core.readiness import HostFacts, SegmentFacts, takers
 from vmha.core.workflows import Failure, Workflow, why_only_reported, workflow
+from vmha.engine.rooming import aggregates_of
+from vmha.engine.surveying import survey
 from vmha.errors import NovaRefused, NovaUnavailable, UnknownHost
 from vmha.ports import Deadline, PowerError
 
@@ -177,15 +181,18 @@ def _look(host: str, group: Group, settings: Settings) -> tuple[Found, Mapping[s
     clock = SystemClock()
     nova = open_nova(settings, clock=clock)
     deadline = Deadline(at=clock.monotonic() + 4 * settings.engine_settings.read_seconds)
-    survey = nova.survey(host, deadline=deadline)
-    found = Found(
-        instances=survey.instances,
-        migrations=survey.migrations,
-        consumers=survey.consumers,
-        elsewhere=survey.elsewhere,
-        room=nova.room(host, deadline=deadline),
-    )
+    asked = SurveyHost(host, with_images=settings.policy.read_images)
+    images = open_images(settings, clock=clock)
     services = {service.host: service for service in nova.services(deadline=deadline)}
+    reserves = tuple(member.name for member in group.members if member.is_reserved)
+    found = Found(
+        survey=survey(asked, nova, images, deadline=deadline, clock=clock),
+        room=nova.room(host, deadline=deadline),
+        places=replace(
+            aggregates_of(host, reserves, nova, deadline=deadline),
+            zones=tuple((name, service.zone) for name, service in services.items()),
+        ),
+    )
     facts = tuple(
         _facts(member.name, group, services, nova, deadline) for member in group.members if member.name != host
     )
@@ -215,21 +222,28 @@ def _lines(plan: Plan) -> list[str]:
     if seen is None:
         return [*lines, f"  UNKNOWN        {plan.trouble}"]
     lines.append(
-        f"  brake          {seen.failures} failures of the segment count now, {seen.allowed} may be fenced without a human"
+        f"  brake          {seen.failures} failures of the segment would count, this one too; {seen.allowed} may be fenced without a human"
     )
     counted = ", ".join(f"{option} {count} of {allowed}" for option, (count, allowed) in seen.guards.items())
     lines.append(f"  guards         {counted}")
     if seen.guard is not None:
         lines.append(f"  WAITS          {seen.guard}")
-    if seen.reserve is not None:
-        lines.append(f"  reserve        {seen.reserve} would be enabled first")
+    if seen.reserves:
+        lines.append(f"  reserve        {', '.join(seen.reserves)} would be enabled")
     if seen.doubt is not None:
         lines.append(f"  NOT ENDED      {seen.doubt}")
     if not seen.moves:
         lines.append("  instances      none")
     for number, move in enumerate(seen.moves, start=1):
-        lines.append(f"  {number:>4}  {move.name:<24} {_fate(move, seen)}")
+        lines.append(f"  {number:>4}  {move.name:<24} {_priority(move):<15} {_fate(move, seen)}")
+        if move.instance in seen.causes:
+            lines += [f"{'':8}{line}" for line in seen.causes[move.instance].lines]
+    lines += [f"  note           {words}" for words in seen.notes]
     return lines
+
+
+def _priority(move: Move) -> str:
+    return f"{move.priority} ({move.priority_from})"
 
 
 def _fate(move: Move, seen: Forecast) -> str:
@@ -240,9 +254,10 @@ def _fate(move: Move, seen: Forecast) -> str:
         return "moved, where Nova finds room; Placement has no provider of its host to compare with"
     place = seen.places[move.instance]
     pinned = f", only to {move.pinned}" if move.pinned else ""
-    return (
-        f"NO ROOM: moved only if Nova finds a host{pinned}" if place is None else f"moved{pinned}; room is on {place}"
-    )
+    if place is not None:
+        unsure = ", but possibly not movable" if move.instance in seen.bound else ""
+        return f"moved{pinned}; room is on {place}{unsure}"
+    return f"NO ROOM: {move.reason.sentence}" if move.reason else f"NO ROOM: moved only if Nova finds a host{pinned}"
 
 
 def _plain(plan: Plan) -> dict[str, object]:
@@ -258,7 +273,8 @@ def _plain(plan: Plan) -> dict[str, object]:
         "power": plan.ground.says,
         "trouble": plan.trouble,
         "doubt": seen.doubt if seen else None,
-        "reserve": seen.reserve if seen else None,
+        "notes": list(seen.notes) if seen else [],
+        "reserves": list(seen.reserves) if seen else [],
         "brake": {"failures": seen.failures, "allowed": seen.allowed} if seen else None,
         "guards": {name: {"counted": n, "allowed": most} for name, (n, most) in seen.guards.items()} if seen else None,
         "guard": seen.guard if seen else None,
@@ -267,9 +283,14 @@ def _plain(plan: Plan) -> dict[str, object]:
                 "instance": move.instance,
                 "name": move.name,
                 "order": number,
+                "priority": move.priority,
+                "priority_from": move.priority_from,
                 "fate": "moved" if move.status in MOVED else move.status.value,
                 "room_on": seen.places.get(move.instance) if seen is not None and seen.places is not None else None,
                 "reason": move.reason.sentence if move.reason else None,
+                "diagnosis": seen.causes[move.instance].plain
+                if seen is not None and move.instance in seen.causes
+                else None,
             }
             for number, move in enumerate(moves, start=1)
         ],

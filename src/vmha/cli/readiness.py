@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.adapters.clock import SystemClock
+from vmha.adapters.db import disarming
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.durability import durability
 from vmha.adapters.db.fleet import segments_with_hosts
@@ -16,6 +17,7 @@ from vmha.adapters.fencing.inventory import load_inventory
 from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.adapters.keystone import READERS
 from vmha.adapters.nova import open_nova
+from vmha.adapters.recovery_file import load_workflows
 from vmha.cli.fencing import BELIEVED, ask
 from vmha.core.readiness import AlertFacts, Facts, HostFacts, SegmentFacts, Verdict, judge
 from vmha.errors import NovaRefused, NovaUnavailable
@@ -69,7 +71,7 @@ def _plain(finding: Finding) -> dict[str, str]:
 def _collect(settings: Settings, database: Engine) -> Facts:
     """Read database, BMCs, Nova and Placement; what does not answer becomes a trouble among the facts."""
     with transaction(database) as connection:
-        groups = segments_with_hosts(connection)
+        groups, disarmed = segments_with_hosts(connection), tuple(disarming.standing(connection))
     clock = SystemClock()
     nova = open_nova(settings, clock=clock)
     services, trouble = _services(nova, _within(settings, clock))
@@ -96,6 +98,8 @@ def _collect(settings: Settings, database: Engine) -> Facts:
         policy=settings.policy,
         durability=durability(database),
         cloud_trouble=trouble,
+        disarmed=disarmed,
+        strangers=load_workflows(settings.policy_file).strangers(group.name for group in groups),
         alerts=told,
     )
 

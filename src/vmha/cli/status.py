@@ -28,6 +28,7 @@ from vmha.adapters.db.connection import transaction  # noqa: E402
 from vmha.adapters.db.fleet import segments_with_hosts  # noqa: E402
 from vmha.adapters.db.leftovers import unfinished  # noqa: E402
 from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
+from vmha.adapters.recovery_file import load_workflows  # noqa: E402
 from vmha.api.policy import Policy, list_rules  # noqa: E402
 from vmha.cli.serving import SYNC, settings_or_exit  # noqa: E402
 from vmha.errors import ConfigurationError, StoreUnavailable  # noqa: E402
@@ -225,6 +226,23 @@ def _check_fence_methods(settings: Settings) -> Result:
     return Result(Code.WARNING, " ".join(said)) if said else Result(Code.SUCCESS)
 
 
+def _check_workflows(settings: Settings) -> Result:
+    """Name segments that the recovery policy is written for and that are not there."""
+    try:
+        workflows = load_workflows(settings.policy_file)
+        with transaction(build_database(settings)) as connection:
+            unknown = workflows.strangers(group.name for group in segments_with_hosts(connection))
+    except (ConfigurationError, StoreUnavailable) as error:
+        return Result(Code.FAILURE, _first_line(error))
+    if not unknown:
+        return Result(Code.SUCCESS)
+    return Result(
+        Code.WARNING,
+        f"{settings.policy_file} has workflows for segments that are not there: {', '.join(unknown)}. What fails in a segment that was "
+        "meant is recovered by the default: call it by its name in openstack segment list.",
+    )
+
+
 def _check_leftovers(settings: Settings) -> Result:
     """Name what upstream's engine left unfinished, with what an engine of ours will do about it when it starts."""
     try:
@@ -273,6 +291,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Result]], ...] = (
     ("Upstream Engine Stopped", _check_upstream_engine),
     ("Upstream Distribution Absent", _check_distribution),
     ("Hosts Have a Fence Method", _check_fence_methods),
+    ("Recovery Policy Names Segments That Exist", _check_workflows),
     ("No Notification Left Unfinished", _check_leftovers),
     ("Progress of Old Recoveries Readable", _check_task_flows),
 )

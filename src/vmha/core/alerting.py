@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vmha.core.effects import Alert, AlertKind
+from vmha.core.explain import Code
 from vmha.core.model import Outcome
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def alerts_of(before: Incident, after: Incident, effects: Iterable[Effect]) -> t
 LEFT_TO_HUMANS = (Outcome.FAILED, Outcome.FENCED, Outcome.REPORTED)
 """Endings after which something does not run, and nobody here does anything about it."""
 
+GRAVE_ENDS = (
+    Code.REJECTED_POWERED_OFF,
+    Code.CANCELLED_POWERED_OFF,
+    Code.REJECTED_IN_DOUBT,
+    Code.CANCELLED_IN_DOUBT,
+)
+"""Ends by a human's word that leave more behind than that human may know: a host that is off, a guest that may run twice."""
+
 _SEVERITIES = {
     AlertKind.OPENED: Severity.WARNING,
     AlertKind.WAITS: Severity.CRITICAL,
@@ -47,17 +56,18 @@ _SEVERITIES = {
     AlertKind.RESUMED: Severity.INFO,
     AlertKind.REFUSED: Severity.WARNING,
     AlertKind.STOPPED: Severity.CRITICAL,
+    AlertKind.ARMED: Severity.WARNING,
     AlertKind.TEST: Severity.INFO,
 }
 
 
-def severity(kind: AlertKind, phase: AnyPhase, outcome: Outcome | None) -> Severity:
+def severity(kind: AlertKind, phase: AnyPhase, outcome: Outcome | None, code: Code) -> Severity:
     """Say how urgent an alert is. A reminder is as urgent as what it reminds of, an end is where instances were left behind."""
     match kind:
         case AlertKind.REMINDER:
             return Severity.CRITICAL if phase.is_wait else Severity.WARNING
         case AlertKind.ENDED:
-            return Severity.CRITICAL if outcome in LEFT_TO_HUMANS else Severity.INFO
+            return Severity.CRITICAL if outcome in LEFT_TO_HUMANS or code in GRAVE_ENDS else Severity.INFO
         case _:
             return _SEVERITIES[kind]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
+from vmha.core.phases import Phase
 from vmha.core.workflows import confirm_wanted
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 HOUR_SECONDS = 3600.0
 AT_ONCE = "power-off-now"
 IN_ALL = "power-offs-all"
+
+UNGUARDED = (Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING, Phase.HELD, Phase.CANCELLING, Phase.STOPPED, Phase.ENDED)
+"""Phases in which no round of fencing can begin: nobody asks for the numbers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 Amounts = Mapping[str, int]
@@ -88,11 +88,23 @@ def _shortage(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> NoRoom 
 
 def first_fit(load: Mapping[str, Amounts], rooms: Mapping[str, Room]) -> dict[str, str | None]:
     """Give each consumer the first host that has room for it, the big ones first; None where none has any left."""
-    left = {host: dict(room.free) for host, room in rooms.items()}
     sizes = _sum(room.size for room in rooms.values())
+    big_first = sorted(load.items(), key=lambda item: (-_share(item[1], sizes), item[0]))
+    return fit_in_order(dict(big_first), rooms)
+
+
+def fit_in_order(
+    load: Mapping[str, Amounts], rooms: Mapping[str, Room], shut: Mapping[str, Collection[str]] | None = None
+) -> dict[str, str | None]:
+    """Give each consumer, as they stand in `load`, the first host that has room for it; None where none has any left.
+
+    `shut` names for a consumer the hosts that are out of the question for it.
+    """
+    left = {host: dict(room.free) for host, room in rooms.items()}
     where: dict[str, str | None] = {}
-    for consumer, amounts in sorted(load.items(), key=lambda item: (-_share(item[1], sizes), item[0])):
-        host = next((host for host in left if _takes(rooms[host], left[host], amounts)), None)
+    for consumer, amounts in load.items():
+        open_hosts = (host for host in left if host not in (shut or {}).get(consumer, ()))
+        host = next((host for host in open_hosts if _takes(rooms[host], left[host], amounts)), None)
         where[consumer] = host
         if host is not None:
             for name, amount in amounts.items():

@@ -78,6 +78,10 @@ class Code(Enum):
         "{host} is fenced, and {left} instances are left on it: the workflow for hosts of segment {segment} is power_off; evacuate them by hand, "
         "or repair the host and let it back"
     )
+    ONLY_FENCED_IN_DOUBT = (
+        "{host} is fenced, and {left} instances are left on it: the workflow for hosts of segment {segment} is power_off; of {count} more a guest "
+        "may be elsewhere ({places}): look there before one of these is evacuated or started by hand, or it runs twice"
+    )
     NOT_EVACUATED = "{name} ({instance}) is left where it is: the workflow for hosts of segment {segment} is power_off"
     INSTANCE_CONFIRM_WANTED = (
         "{name} ({instance}) on {host} would be restarted, and the workflow for instances of segment {segment} is confirm: nothing is ordered "
@@ -101,23 +105,23 @@ class Code(Enum):
     )
     NO_DEVICE = (
         "cannot prove {host} off: it has no fence device; add it to the fencing inventory and restart the engine, or make sure "
-        "yourself that it is off and confirm"
+        "yourself that it is off and confirm with --host-is-off"
     )
     BMC_SILENT = (
         "cannot prove {host} off: {detail}; nothing is evacuated until the BMC answers, or you make sure yourself that the host is "
-        "off and confirm"
+        "off and confirm with --host-is-off"
     )
     BMC_BAD_CREDENTIALS = (
         "cannot prove {host} off: {detail}; nothing is evacuated until the BMC takes our password, or you make sure yourself that "
-        "the host is off and confirm"
+        "the host is off and confirm with --host-is-off"
     )
     BMC_WRONG_IDENTITY = (
         "refused to fence {host}: {detail}; nothing is evacuated until the two agree, or you make sure yourself that the host is "
-        "off and confirm"
+        "off and confirm with --host-is-off"
     )
     BMC_ERROR = (
         "cannot prove {host} off: {detail}; nothing is evacuated until the BMC gives readings, or you make sure yourself that the "
-        "host is off and confirm"
+        "host is off and confirm with --host-is-off"
     )
     SILENT_SINCE_ON = (
         "cannot prove {host} off: the last reading of its BMC was ON, and now {detail}; nothing is evacuated; mend the BMC or cut the "
@@ -125,7 +129,7 @@ class Code(Enum):
     )
     SILENT_STILL = (
         "cannot prove {host} off: the last reading of its BMC was ON, and it gave none in all of another round: {detail}; nothing is "
-        "evacuated; make sure yourself that the host is off, and confirm once more: then your word is the proof"
+        "evacuated; make sure yourself that the host is off, and confirm with --host-is-off: then your word is the proof"
     )
     STAYS_ON = (
         "cannot prove {host} off: after {orders} power-off orders its BMC {address} still reads ON; nothing is evacuated; "
@@ -134,7 +138,7 @@ class Code(Enum):
     OFF_UNWITNESSED = (
         "cannot prove {host} off: its BMC {address} reads OFF, but Nova hears few or no compute services and cannot say that the host "
         "is silent; nothing is evacuated; the recovery goes on by itself once Nova hears the others; check Nova's conductor and "
-        "message queue, or make sure yourself that the host is off and confirm"
+        "message queue, or make sure yourself that the host is off and confirm with --host-is-off"
     )
     FENCE_TIMEOUT = (
         "cannot prove {host} off: no two readings of OFF within {seconds} s; nothing is evacuated; check the BMC; the recovery goes "
@@ -161,7 +165,7 @@ class Code(Enum):
     )
     WORD_EXPIRED = (
         "the word on which {host} was taken for off is too old ({seconds} s): no more instances are moved; make sure yourself that it is off "
-        "and confirm, or reject"
+        "and confirm with --host-is-off, or reject"
     )
     CLOCK_SET_BACK = (
         "the proof for {host} was read {seconds} s in the future: the database's clock was set back; no more instances are moved until "
@@ -181,14 +185,27 @@ class Code(Enum):
         "check the host's provider, or reject"
     )
     NOTHING_TO_MOVE = "no instance is on {host}, and Placement agrees"
+    PRIORITY_UNREADABLE = (
+        "the priority of {count} instances ({some}) is no whole number from 0 to {highest}: it counts as {default}; write a number into "
+        "{key} there"
+    )
+    TAG_UNREADABLE = "the metadata {key} of {count} instances ({some}) is neither true nor false: it counts as false; write True or False there"
+    IMAGES_UNREADABLE = (
+        "cannot read the properties of images: {detail}; an instance whose priority stands there alone counts as {default}; see that "
+        "Glance answers, or set [recovery] read_images = false"
+    )
     PLANNED = "instances on {host}: {total}, of which {moving} to move, {held} held, {skipped} left alone, {failed} given to a human"
     AWAITED = "{host} is kept proven off for {seconds} s more: instances of other hosts were on their way to it, and may now go elsewhere"
     RESERVED_CLAIMED = "reserved host {reserved} takes the instances of {host}"
+    RESERVED_PASSED = (
+        "reserved hosts are passed over that cannot take anything ({names}): Nova holds them for down, or Placement knows no provider "
+        "of them"
+    )
     RESERVED_READY = "reserved host {reserved} is enabled"
     RESERVED_FAILED = "reserved host {reserved} cannot be enabled: {detail}"
     NO_RESERVED = (
-        "{name} ({instance}) is not moved: no reserved host is left in the segment; evacuate it by hand, or add a reserved host, take "
-        "the failed one off maintenance and report it again"
+        "{name} ({instance}) is not moved: no reserved host with room for it is left in the segment; evacuate it by hand, or add a "
+        "reserved host, take the failed one off maintenance and report it again"
     )
 
     NOT_LISTED = (
@@ -205,11 +222,20 @@ class Code(Enum):
     LANDED = "{name} ({instance}) landed on {destination}"
     MOVED = "{name} ({instance}) runs on {destination}"
     MOVE_FAILED_RETRY = "evacuation of {name} ({instance}) failed ({detail}); tried again in {seconds} s"
-    MOVE_FAILED = "{name} ({instance}) could not be moved: {detail}; look at its fault in Nova and evacuate it by hand"
-    NO_CAPACITY = "{name} ({instance}) could not be moved: Nova found no host for it in {attempts} attempts; add capacity and evacuate it by hand"
+    MOVE_ELSEWHERE = "{name} ({instance}) did not get to run there ({detail}); it is ordered elsewhere at once"
+    MOVE_FAILED = "{name} ({instance}) could not be moved: {detail}"
+    NO_CAPACITY = (
+        "{name} ({instance}) could not be moved: Nova found no host for it in {attempts} attempts within {seconds} s; of all that wait for "
+        "room: {missing}"
+    )
+    NO_CAPACITY_NOW = (
+        "{count} of {total} instances of {host} find no room now ({names}): {missing}; they are tried again for {seconds} s in all; add "
+        "capacity"
+    )
+    DIAGNOSED = "why {name} ({instance}) could not be moved: cause {cause}: {evidence}; next: {next}"
     STALLED = (
         "{name} ({instance}) is stalled: its guest may be on {suspects}, which is not proven off; it is ordered nowhere else until it "
-        "is; look there for it, or reject and evacuate it by hand"
+        "is; look there for it; only where it does not run, reject and evacuate it by hand"
     )
     LOCAL_DISK = (
         "{name} ({instance}) is not moved: its disk may exist on {host} only; bring the host back and reject, or set [recovery] local_disk = "
@@ -325,6 +351,15 @@ class Code(Enum):
     )
     NOT_DISABLED = "cannot disable the compute service of {host}: {detail}; see why, and disable it by hand: openstack compute service set --disable"
     NOT_ENABLED = "cannot enable the compute service of {host}: {detail}; see why, and enable it by hand: openstack compute service set --enable"
+    SERVICE_FORCED_DOWN = (
+        "nothing was done: {process} on {host} runs, but its compute service is forced down; where a recovery of the host did that, let the "
+        "host back: masakari-manage host return {host}, which also enables what we disabled"
+    )
+    PROCESS_AWAITS = (
+        "{process} on {host} runs again; its compute service, which we disabled, is looked up once the recovery {recovery} of the host has "
+        "ended"
+    )
+    PROCESS_AWAITED = "the recovery of {host} has ended: its compute service is looked up"
     PROCESS_ABSORBED = "nothing is done for {process} on {host}: the recovery {recovery} of the host itself is open"
 
     PROMISE_BROKEN = "recovery of {host} stopped, since going on would break a promise: {detail}; report this, and recover the host by hand"
@@ -334,11 +369,22 @@ class Code(Enum):
         "{by} rejected: {why}; nothing more is done for {host}, of whose {total} instances {left} were not moved; it stays forced down "
         "and disabled in Nova until you change that"
     )
+    REJECTED_POWERED_OFF = (
+        "{by} rejected: {why}; nothing more is done for {host}, but {orders} power-offs of it were ordered before: {power}; where it is off "
+        "its instances are down, and Nova may not know that yet; read its power (masakari-manage fencing check), and switch it on, or report "
+        "it again if it is dead"
+    )
+    REJECTED_IN_DOUBT = (
+        "{by} rejected: {why}; nothing more is done for {host}, of whose {total} instances {left} were not settled; of {count} of them a guest "
+        "may be elsewhere ({places}): look there before one of these is evacuated or started by hand, or it runs twice; {host} stays forced "
+        "down and disabled in Nova until you change that"
+    )
     PAUSED = "{by} paused the recovery of {host}: {why}; nothing is ordered until somebody resumes it; what Nova already works on is followed"
     PAUSE_OVER = "{by} resumed the recovery: {why}"
     PAUSE_NOT_TAKEN = "the pause of {by} changes nothing: the recovery is paused or cancelled already"
     RESUME_NOT_TAKEN = "the resume of {by} changes nothing: no human has paused the recovery"
     DISARMED = "nothing is ordered for {host}: {by} disarmed {scope} until {until}: {why}; it goes on by itself then, or with masakari-manage arm"
+    DISARM_OVER = "{scope}: armed again, since the time is over for which {by} disarmed it ({why})"
     ARMED_AGAIN = "{host} is armed again: the recovery goes on"
     INSTANCE_DISARMED = "{name} ({instance}) is left as it is: {by} disarmed {scope} until {until}: {why}; it goes on then, or by masakari-manage arm"
     INSTANCE_ARMED = "the host of {name} ({instance}) is armed again: the instance is looked at anew"
@@ -353,10 +399,28 @@ class Code(Enum):
         "{by} cancelled: {why}; {moved} of {total} instances of {host} moved; it stays forced down and disabled in Nova until you change "
         "that"
     )
+    CANCELLED_POWERED_OFF = (
+        "{by} cancelled: {why}; nothing more is done for {host}, but {orders} power-offs of it were ordered before: {power}; where it is off "
+        "its instances are down, and Nova may not know that yet; read its power (masakari-manage fencing check), and switch it on, or report "
+        "it again if it is dead"
+    )
+    CANCELLED_IN_DOUBT = (
+        "{by} cancelled: {why}; {moved} of {total} instances of {host} moved, and of {count} a guest may be elsewhere ({places}): look there "
+        "before one of these is evacuated or started by hand, or it runs twice; {host} stays forced down and disabled in Nova until you "
+        "change that"
+    )
+    LEFT_IN_DOUBT = (
+        "{why}; but a guest of it may be on {suspects}, which is not proven off: look there first, and neither evacuate nor start it by hand "
+        "before that, or it runs twice"
+    )
     CONFIRM_HALTED = "the confirm of {by} changes nothing: the recovery is halted; let it go on first"
     CONFIRM_REFUSED_ALIVE = (
         "the confirm of {by} is refused: Nova heard {host} {seconds} s ago; reject if it is well; if it has to go, power it off by "
         "hand, and the recovery goes on once it reads OFF and Nova hears it no more"
+    )
+    CONFIRM_NOT_OF_POWER = (
+        "the confirm of {by} is no proof that {host} is off: it may answer another question, that was asked before; make sure yourself that "
+        "the host is off, and say so: masakari-manage recovery confirm --host-is-off"
     )
     CONFIRM_NOT_ASKED = "the word of {by} changes nothing: the recovery waits for no human now"
     CONFIRM_HELD = "the confirm of {by} changes nothing: what is held needs what its reason names; reject gives it up"
@@ -454,4 +518,22 @@ class Code(Enum):
     RETURN_NOTHING = "nothing was left to be done for {host}"
     SPARE_BACK = "{reserved} is back in the reserve: disabled in Nova, and reserved"
     SPARE_KEPT = "{reserved} stays in service: {detail}; bring {host} back once more when that is over, or make {host} the reserve"
+    AGGREGATES_UNREADABLE = "{reserved} is not added to the aggregates of {host}: Nova did not say which they are ({detail}); it is used all the same"
+    AGGREGATE_OF_ANOTHER_ZONE = (
+        "{reserved} is not added to aggregate {aggregate}: that is of availability zone {zone}, and the zone of {reserved} is {own}; it is "
+        "used all the same; keep reserved hosts of each zone"
+    )
+    AGGREGATES_JOINED = (
+        "{reserved} is in the aggregates of {host} that it lacked ({names}) until it goes back to the reserve"
+    )
+    AGGREGATE_NOT_JOINED = "{reserved} could not be added to aggregate {aggregate}: {detail}; it is used all the same"
+    AGGREGATES_LEFT = "{reserved} is no longer in the aggregates that it was added to ({names})"
+    AGGREGATE_NOT_LEFT = (
+        "{reserved} could not be taken out of aggregate {aggregate}: {detail}; do it by hand: openstack aggregate remove host {aggregate} "
+        "{reserved}"
+    )
+    SPARE_IN_DOUBT = (
+        "{reserved} may be enabled or not, and is no reserve any more: {detail}; look at it with openstack compute service list --host "
+        "{reserved}; it goes back to the reserve when {host} is brought back"
+    )
     SPARE_REPLACED = "{reserved} stays in service for good: {host} is the reserve in its place"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from operator import attrgetter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
+from vmha.core.copying import replace
 from vmha.core.effects import Alert, AlertKind
 from vmha.core.explain import Code, Reason, because
 from vmha.core.incidents import State
 from vmha.core.model import Outcome, Phase, Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vmha.core.effects import Effect
+    from vmha.core.events import RoomRead, RoomUnreadable
     from vmha.core.incidents import AnyPhase
     from vmha.core.model import Move, Proof, Surroundings
     from vmha.core.policy import Policy
@@ -40,13 +38,6 @@ class Decision(Generic[State]):
     revoked: tuple[tuple[Proof, str], ...] = ()
 
 
-@cache
-def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """Return the names of a state's fields and what reads them all at once: `dataclasses.replace` takes four times as long."""
-    names = tuple(entry.name for entry in fields(kind))
-    return names, attrgetter(*names)
-
-
 @dataclass(slots=True, kw_only=True)
 class Thought(Generic[State]):
     """State, orders and reasons of any incident as they grow while one event is thought through."""
@@ -66,10 +57,10 @@ class Thought(Generic[State]):
     def change(self, **changes: Any) -> None:
         """Replace fields of the state; what changes nothing costs next to nothing, and that is most of it."""
         before = self.state
-        if any(getattr(before, name) != value for name, value in changes.items()):
-            kind: Any = type(before)
-            names, values = _reader(kind)
-            self.state = kind(**{**dict(zip(names, values(before), strict=True)), **changes})
+        for name, value in changes.items():
+            if getattr(before, name) != value:
+                self.state = replace(before, **changes)
+                return
 
     def say(self, code: Code, **facts: object) -> Reason:
         """Put a reason on the timeline."""
@@ -77,10 +68,10 @@ class Thought(Generic[State]):
         self.reasons.append(reason)
         return reason
 
-    def ask(self, effect: Effect) -> None:
-        """Emit an effect whose answer will come."""
+    def ask(self, effect: Effect, **changes: Any) -> None:
+        """Emit an effect whose answer will come, and replace other fields of the state in the same copy."""
         self.effects.append(effect)
-        self.change(outstanding=self.state.outstanding | {effect.key})
+        self.change(outstanding=self.state.outstanding | {effect.key}, **changes)
 
     def waits_for(self, key: str) -> bool:
         """Tell whether the answer to `key` is still to come."""
@@ -143,6 +134,8 @@ class Draft(Thought[Recovery]):
     """The decision on a host, which may write a proof under the name `new_uuid`, or let one die."""
 
     new_uuid: str
+    room: RoomRead | RoomUnreadable | None = None
+    """What Placement just said of reserved hosts: it is weighed once the proof has been looked at."""
     revoked: list[tuple[Proof, str]] = field(default_factory=list)
 
     def revoke(self, because_of: Reason) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from vmha.core.aggregates import Membership
 from vmha.core.explain import Reason
 
 
@@ -55,9 +56,10 @@ class ForceDown:
 
 @dataclass(frozen=True, slots=True)
 class SurveyHost:
-    """Ask Nova for the instances and all migrations of the host, and Placement for its consumers."""
+    """Ask Nova for the instances and all migrations of the host, Placement for its consumers, and `with_images` Glance for theirs."""
 
     host: str
+    with_images: bool = False
     is_order: ClassVar[bool] = False
     key: ClassVar[str] = "survey"
 
@@ -97,17 +99,67 @@ class ReadProgress:
     key: ClassVar[str] = "progress"
 
 
-@dataclass(frozen=True, slots=True)
-class EnableReserved:
-    """Tell Nova to enable the compute service of a reserved host."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineInstance:
+    """Ask Nova and Placement why an instance could not be moved from `source`, to `target` where one was named.
+
+    `status` is how its move stands: one that stalled, and failed after all, is asked about anew.
+    """
+
+    instance: str
+    source: str
+    target: str | None
+    status: str
+    is_order: ClassVar[bool] = False
+    prefix: ClassVar[str] = "examine:"
+
+    @property
+    def key(self) -> str:
+        """Name the question by its instance and how it stands."""
+        return f"{self.prefix}{self.instance}:{self.status}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRoom:
+    """Ask Placement what the instances of `host` need, and what the hosts have that may take them.
+
+    `enabled` are those that Nova's scheduler may use as they are, `reserves` those that the recovery would have to enable.
+    """
 
     host: str
+    enabled: tuple[str, ...]
+    reserves: tuple[str, ...]
+    is_order: ClassVar[bool] = False
+    key: ClassVar[str] = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableReserved:
+    """Tell Nova to add a reserved host to the aggregates that it `joins`, and to enable its compute service."""
+
+    host: str
+    joins: tuple[Membership, ...] = ()
     is_order: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
         """Name the order by its host."""
         return f"enable-reserved:{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnReserved:
+    """Tell Nova to disable a reserved host again that was not needed, where nothing is on it, and to take it out of what it `leaves`."""
+
+    host: str
+    number: int
+    leaves: tuple[Membership, ...] = ()
+    is_order: ClassVar[bool] = True
+
+    @property
+    def key(self) -> str:
+        """Name the order by its host and number."""
+        return f"return-reserved:{self.host}:{self.number}"
 
 
 class AlertKind(Enum):
@@ -121,6 +173,7 @@ class AlertKind(Enum):
     REFUSED = "refused"
     STOPPED = "stopped"
     ENDED = "ended"
+    ARMED = "armed"
     TEST = "test"
 
 
@@ -215,7 +268,18 @@ class Alert:
 
 
 HostEffect = (
-    ReadHeartbeats | ReadPower | PowerOff | ForceDown | SurveyHost | Evacuate | ReadProgress | EnableReserved | Alert
+    ReadHeartbeats
+    | ReadPower
+    | PowerOff
+    | ForceDown
+    | SurveyHost
+    | Evacuate
+    | ReadProgress
+    | ExamineInstance
+    | ReadRoom
+    | EnableReserved
+    | ReturnReserved
+    | Alert
 )
 InstanceEffect = ReadInstance | StopInstance | StartInstance | Alert
 ProcessEffect = ReadService | DisableService | EnableService | Alert

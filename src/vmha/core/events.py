@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmha.core.aggregates import Joining
+from vmha.core.causes import Findings
 from vmha.core.model import Instance, Migration, Power, PowerTrouble, ServicePrior, ServiceReading
+from vmha.core.room_events import ReservedKept as ReservedKept
+from vmha.core.room_events import ReservedReturned as ReservedReturned
+from vmha.core.room_events import RoomRead as RoomRead
+from vmha.core.room_events import RoomUnreadable as RoomUnreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +39,15 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmed:
-    """A human answered the question of the wait with yes."""
+    """A human answered the question of the wait with yes, or says that the host `is_off`.
+
+    `asked` is the phase in which the recovery stood when the word was put into its inbox.
+    """
 
     by: str
     why: str
+    is_off: bool = False
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +156,7 @@ class HostSurveyed:
     """Nova listed the instances and migrations of the host, Placement the consumers of its resources.
 
     `consumers` is None where Placement knows no provider of that name; `elsewhere` are consumers that Nova knows to be on another
-    host, or not to exist.
+    host, or not to exist. `images_trouble` says why Glance could not be asked for the properties of their images.
     """
 
     answers: str
@@ -153,6 +164,7 @@ class HostSurveyed:
     migrations: tuple[Migration, ...]
     consumers: frozenset[str] | None
     elsewhere: frozenset[str] = frozenset()
+    images_trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,19 +235,35 @@ class ProgressUnreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservedEnabled:
-    """The reserved host takes instances now."""
+    """The reserved host takes instances now; `joinings` are what came of adding it to aggregates."""
 
     answers: str
     host: str
+    joinings: tuple[Joining, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservedFailed:
-    """The reserved host could not be enabled."""
+    """The reserved host could not be enabled; `is_in_doubt` where Nova did not say so itself, and may have done it.
+
+    So it is where it was added to an aggregate: that is looked at too.
+    """
 
     answers: str
     host: str
     detail: str
+    is_in_doubt: bool = True
+    joinings: tuple[Joining, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceExamined:
+    """Nova and Placement said what they have of an instance that could not be moved; None: they did not, and `detail` says why."""
+
+    answers: str
+    instance: str
+    findings: Findings | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +371,10 @@ HostAnswer = (
     | ForceDownFailed
     | HostSurveyed
     | SurveyFailed
+    | RoomRead
+    | RoomUnreadable
+    | ReservedReturned
+    | ReservedKept
     | EvacuationAccepted
     | EvacuationRefused
     | EvacuationUnanswered
@@ -351,6 +383,7 @@ HostAnswer = (
     | ProgressUnreadable
     | ReservedEnabled
     | ReservedFailed
+    | InstanceExamined
 )
 ProcessAnswer = ServiceRead | ServiceUnreadable | ServiceChanged | ServiceRefused | ServiceUnanswered | OrderNotSent
 InstanceAnswer = (

@@ -7,10 +7,10 @@ a proof needs two readings of OFF asked for at least two seconds apart, after th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from vmha.core.copying import replace
 from vmha.core.effects import ReadHeartbeats, ReadPower
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Peer, Phase, Power, PowerReading, Proof, Rung, Witness
@@ -169,8 +169,8 @@ def read(draft: Draft, power: Power, address: str) -> None:
     same = fence.readings and fence.readings[-1].power is power
     run = (fence.readings[0], reading) if same else (reading,)
     was_off = fence.was_off or power is Power.OFF
-    told = replace(fence, readings=run, address=address, was_off=was_off, known=power, asked_again=False)
-    draft.change(fence=replace(told, trouble=None, detail=""))
+    told = {"readings": run, "address": address, "was_off": was_off, "known": power}
+    draft.change(fence=replace(fence, **told, asked_again=False, trouble=None, detail=""))
     if power is Power.OFF:
         # Asked for that long after this answer came: the BMC then looks at least as long after it looked now.
         spaced = max(draft.state.power_due, draft.now + draft.policy.power_read_spacing_seconds)
@@ -330,11 +330,10 @@ def watch(draft: Draft) -> None:
     state, now = draft.state, draft.now
     # Forcing a service down changes its updated_at, so no heartbeat is read around that order: it would look like a sign of life.
     if state.heartbeat_due <= now and not draft.waits_for(ReadHeartbeats.key) and state.phase is not Phase.FORCING_DOWN:
-        draft.ask(ReadHeartbeats())
-        draft.change(heartbeat_due=now + _heartbeat_interval(draft))
+        draft.ask(ReadHeartbeats(), heartbeat_due=now + _heartbeat_interval(draft))
     if state.power_due <= now and not draft.waits_for(ReadPower.key) and not _order_is_out(draft):
-        draft.ask(ReadPower(state.host))
-        draft.change(fence=replace(draft.state.fence, asked_at=now), power_due=now + _power_interval(draft))
+        fence = replace(draft.state.fence, asked_at=now)
+        draft.ask(ReadPower(state.host), fence=fence, power_due=now + _power_interval(draft))
 
 
 def _order_is_out(draft: Draft) -> bool:

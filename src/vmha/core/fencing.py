@@ -6,17 +6,16 @@ host that already reads OFF needs no order; a host that cannot be proven off wai
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmha.core import detector, evidence
 from vmha.core.budgets import asked, passed, spent
+from vmha.core.copying import replace
 from vmha.core.effects import PowerOff
 from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
-from vmha.core.guards import allowed_failures, brake_is_on
+from vmha.core.guards import brake_is_on, why_braked
 from vmha.core.model import Outcome, Phase, Power, PowerTrouble
-from vmha.core.stops import HumanWord
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -58,7 +57,7 @@ def witnessing(draft: Draft) -> None:
     elif seen is View.SILENT:
         _say_witness(draft)
         if not _is_guarded(draft):
-            _begin_round(draft)
+            begin_round(draft)
 
 
 def unwitnessed(draft: Draft) -> None:
@@ -72,14 +71,27 @@ def unwitnessed(draft: Draft) -> None:
 
 
 def disputed(draft: Draft) -> None:
-    """Wait until Nova falls silent too, or for so long that the report was wrong."""
+    """Wait until Nova falls silent too, or hears the host for so long after the last report that it was wrong."""
     if proven(draft):
         return
-    seen = evidence.view(draft.state.witness, draft.now, draft.policy)
+    state = draft.state
+    seen = evidence.view(state.witness, draft.now, draft.policy)
     if seen is View.SILENT:
-        draft.enter(Phase.WITNESSING, draft.say(Code.DISPUTE_OVER, host=draft.state.host))
-    elif seen is View.ALIVE and draft.now - draft.state.phase_since >= draft.policy.dispute_seconds:
+        draft.enter(Phase.WITNESSING, draft.say(Code.DISPUTE_OVER, host=state.host))
+    elif seen is View.ALIVE and _has_outlasted(draft):
         draft.end(Outcome.FALSE_ALARM, _why_false_alarm(draft))
+
+
+def _has_outlasted(draft: Draft) -> bool:
+    """Tell whether the dispute lasted long enough, and Nova heard the host in it: one that still counts as heard may be dead since before."""
+    since, heard_at = draft.state.phase_since, draft.state.witness.changed_at
+    return draft.now - since >= draft.policy.dispute_seconds and heard_at is not None and heard_at > since
+
+
+def reported_again(draft: Draft) -> None:
+    """Begin the dispute anew: what Nova heard before this report says nothing against it."""
+    if draft.state.phase is Phase.DISPUTED:
+        draft.change(phase_since=draft.now)
 
 
 def _why_false_alarm(draft: Draft) -> Reason:
@@ -156,7 +168,7 @@ def _fence_again(draft: Draft) -> None:
     if _is_guarded(draft):
         return
     draft.say(Code.BMC_BACK, host=draft.state.host)
-    _begin_round(draft)
+    begin_round(draft)
 
 
 def _is_explained_anew(draft: Draft) -> bool:
@@ -169,63 +181,6 @@ def _is_explained_anew(draft: Draft) -> bool:
         return False  # no reading has anything to say to it
     keeps_living = state.reason.code is Code.SIGN_OF_LIFE and state.witness.advances >= SIGNS_OF_A_LIAR
     return state.reason.code in RESUMABLE or keeps_living or fence.trouble is not None
-
-
-def confirmed(draft: Draft, word: HumanWord) -> None:
-    """Take a human's yes to the question of the wait, once Nova has been asked of late whether it hears the host."""
-    state = draft.state
-    if state.phase is Phase.HALTED:
-        draft.say(Code.CONFIRM_HALTED, by=word.by)
-        return
-    if state.phase.is_wait and not evidence.has_looked(state.witness, draft.now, draft.policy):
-        draft.change(unweighed=word, heartbeat_due=draft.now)
-        return
-    draft.change(unweighed=None)
-    if state.phase is Phase.HELD:
-        draft.refuse(Code.CONFIRM_HELD, by=word.by)
-        return
-    if not state.phase.is_wait:
-        draft.refuse(Code.CONFIRM_NOT_ASKED, by=word.by)
-        return
-    if evidence.view(state.witness, draft.now, draft.policy) is View.ALIVE and state.witness.changed_at is not None:
-        seconds = draft.now - state.witness.changed_at
-        draft.refuse(Code.CONFIRM_REFUSED_ALIVE, by=word.by, host=state.host, seconds=seconds)
-        return
-    draft.say(Code.CONFIRMED, by=word.by, why=word.why)
-    draft.change(word=word)
-    if state.phase is Phase.UNPROVEN and _is_word_enough(draft):
-        evidence.prove_by_word(draft, word)
-        draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
-    else:
-        if state.fence.known is Power.ON and state.fence.last is None:
-            draft.change(fence=replace(state.fence, asked_again=True))
-        _begin_round(draft)
-
-
-def _is_word_enough(draft: Draft) -> bool:
-    """Tell whether a human's word is taken for the proof. It is not while the last that the BMC said is ON.
-
-    The human may be answering the question of a moment ago, whether to order the power-off again. Only where that was done, and the BMC
-    gave no reading in all of that round, the next word is about the power itself, and the reason says so.
-    """
-    fence = draft.state.fence
-    was_asked = fence.asked_again and draft.state.reason.code is Code.SILENT_STILL
-    return fence.last is not Power.ON and (fence.known is not Power.ON or was_asked)
-
-
-def rejected(draft: Draft, word: HumanWord) -> None:
-    """Take a human's no, in any phase: nothing more is done for this host."""
-    reason = _why_rejected(draft, word)
-    draft.revoke(reason)
-    draft.end(Outcome.REJECTED, reason)
-
-
-def _why_rejected(draft: Draft, word: HumanWord) -> Reason:
-    state, facts = draft.state, {"by": word.by, "why": word.why, "host": draft.state.host}
-    if state.prior is None:
-        return because(Code.REJECTED, **facts)
-    left = sum(not move.status.is_final for move in state.moves)
-    return because(Code.REJECTED_MIDWAY, **facts, total=len(state.moves), left=left)
 
 
 def proven(draft: Draft) -> bool:
@@ -295,24 +250,16 @@ def _is_guarded(draft: Draft) -> bool:
 
 
 def _brake(draft: Draft) -> None:
-    state, around, policy = draft.state, draft.around, draft.policy
-    reason = because(
-        Code.BRAKED,
-        failures=around.segment_failures,
-        hosts=around.segment_hosts,
-        seconds=policy.brake_window_seconds,
-        allowed=allowed_failures(around, policy),
-        host=state.host,
-    )
     draft.change(was_braked=True)
-    draft.enter(Phase.BRAKED, reason)
+    draft.enter(Phase.BRAKED, why_braked(draft.state.host, draft.around, draft.policy))
 
 
 def _braked_without_word(draft: Draft) -> bool:
     return draft.state.word is None and (draft.state.was_braked or brake_is_on(draft.around, draft.policy))
 
 
-def _begin_round(draft: Draft) -> None:
+def begin_round(draft: Draft) -> None:
+    """Begin a round of readings and orders."""
     fence = draft.state.fence
     draft.change(
         fence=replace(fence, rounds=fence.rounds + 1, round_orders=0, round_started_at=draft.now),

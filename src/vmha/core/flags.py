@@ -18,6 +18,18 @@ class ServiceFlags:
     disabled_reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurReasons:
+    """What Nova shows for a service that we disabled, because its host failed or its nova-compute stopped."""
+
+    host: str
+    process: str
+
+    def are_shown(self, service: ServiceReading) -> bool:
+        """Tell whether we disabled the service."""
+        return service.disabled and service.disabled_reason in (self.host, self.process)
+
+
 def flags_of(service: ServiceReading) -> ServiceFlags:
     """Return the flags that Nova shows."""
     return ServiceFlags(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmha.core.copying import replace
 from vmha.core.effects import SurveyHost
-from vmha.core.explain import Code, Reason, because
+from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus
-from vmha.core.targets import CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, rule
+from vmha.core.retrying import give_up, no_room, retry_or_fail
+from vmha.core.targets import ANYWHERE, CLEANED_UP, FAILED, SUCCEEDED, UNNAMED, has_reached, rule
 
 VAIN_ORDERS = 20
 """How many orders of one instance may meet a Nova that does not take them. With the pauses between them that is some twenty minutes."""
+
+NO_HOST = "error"
+"""Nova's word for an evacuation for which its scheduler found no host, also where we named one."""
 
 LONGEST_PAUSE_SECONDS = 60.0
 """Between two orders that Nova did not take: no instance waits much longer than Nova was away."""
@@ -45,7 +49,7 @@ def refused(draft: Draft, event: EvacuationRefused) -> None:
         draft.change(checks=draft.state.checks | {"progress"}, nova_due=draft.now)
     reason = because(Code.EVACUATION_REFUSED, name=move.name, instance=move.instance, detail=event.detail)
     tried = (*move.tried, move.target) if move.target and move.pinned is None else move.tried
-    retry_or_fail(draft, replace(move, tried=tried), event.detail, reason)
+    retry_or_fail(draft, replace(move, tried=tried), event.detail, reason, blames_place=event.status == 404)
 
 
 def unanswered(draft: Draft, event: EvacuationUnanswered) -> None:
@@ -125,34 +129,14 @@ def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
         return
     move = replace(move, suspects=())
     again = replace(move, pinned=chosen if chosen and chosen not in draft.around.proven_off else move.pinned)
-    tried = (*move.tried, move.target) if move.target and chosen is None else move.tried
-    nowhere = f"{move.target} has no room for it" if move.target else "Nova found no host for it"
-    detail = nowhere if chosen is None else f"its migration to {chosen} ended {record.status}"
-    named = {"name": move.name, "instance": move.instance}
-    final = (
-        because(Code.NO_CAPACITY, **named, attempts=move.attempts)
-        if chosen is None
-        else because(Code.MOVE_FAILED, **named, detail=detail)
-    )
-    retry_or_fail(draft, replace(again, tried=tried), detail, final)
-
-
-def retry_or_fail(draft: Draft, move: Move, detail: str, final: Reason) -> None:
-    """Put the move back in line with growing pauses, or fail it when its attempts are used up."""
-    policy = draft.policy
-    if move.failed_attempts >= policy.move_attempts:
-        give_up(draft, move, final)
-        return
-    pause = policy.move_retry_seconds * 2 ** (move.failed_attempts - 1)
-    reason = draft.say(Code.MOVE_FAILED_RETRY, name=move.name, instance=move.instance, detail=detail, seconds=pause)
-    draft.put(replace(move, status=MoveStatus.PENDING, retry_at=draft.now + pause, reason=reason))
-    draft.change(verified=False)
-
-
-def give_up(draft: Draft, move: Move, reason: Reason) -> None:
-    """Fail the move."""
-    draft.reasons.append(reason)
-    draft.put(replace(move, status=MoveStatus.FAILED, ended_at=draft.now, reason=reason))
+    if chosen is None:
+        again = replace(again, tried=(*move.tried, move.target or ANYWHERE)) if move.pinned is None else again
+        if record.status == NO_HOST and again.pinned is None:
+            no_room(draft, again, f"{move.target} has no room for it" if move.target else "Nova found no host for it")
+            return
+    detail = f"its migration to {chosen or move.target or UNNAMED} ended {record.status}"
+    final = because(Code.MOVE_FAILED, name=move.name, instance=move.instance, detail=detail)
+    retry_or_fail(draft, again, detail, final, blames_place=chosen is None)
 
 
 def _by_list(draft: Draft, listed: dict[str, Instance]) -> None:
@@ -165,7 +149,7 @@ def _by_list(draft: Draft, listed: dict[str, Instance]) -> None:
             _no_longer_listed(draft, move)
     late = listed.keys() - known
     if late and not draft.waits_for(SurveyHost.key):
-        draft.ask(SurveyHost(draft.state.host))
+        draft.ask(SurveyHost(draft.state.host, with_images=draft.policy.read_images))
     draft.change(verified=not late)
 
 
@@ -249,7 +233,9 @@ def _stall(draft: Draft, move: Move) -> None:
 
 
 def _suspect(draft: Draft, move: Move, suspects: tuple[str, ...]) -> None:
-    """Let the instance wait until these hosts are proven off; where none is named, until Nova says more."""
+    """Let the instance wait until these hosts are proven off; where none is named, until Nova says more. It is said once."""
+    if move.status is MoveStatus.STALLED and move.suspects == suspects:
+        return
     names = ", ".join(suspects) or UNNAMED
     reason = draft.say(Code.STALLED, name=move.name, instance=move.instance, suspects=names)
     draft.put(replace(move, status=MoveStatus.STALLED, suspects=suspects, reason=reason))
@@ -257,7 +243,7 @@ def _suspect(draft: Draft, move: Move, suspects: tuple[str, ...]) -> None:
 
 def reconsider(draft: Draft, move: Move) -> None:
     """Free a move whose suspects are proven off by now: it may be ordered anywhere again, unless its disk holds it."""
-    doubts = set(move.suspects) if move.status is MoveStatus.STALLED else {move.destination}
+    doubts = set(move.suspects) if move.status is MoveStatus.STALLED else {move.destination, *move.suspects}
     doubts.discard(None)
     if doubts and doubts <= draft.around.proven_off:
         after = max(move.after_migration, move.migration or 0)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmha.core.explain import Code, because
+
 if TYPE_CHECKING:
-    from vmha.core.model import Surroundings
+    from vmha.core.explain import Reason
+    from vmha.core.model import Phase, Recovery, Surroundings
     from vmha.core.policy import Policy
 
 
@@ -21,3 +24,20 @@ def allowed_failures(around: Surroundings, policy: Policy) -> int:
 def brake_is_on(around: Surroundings, policy: Policy) -> bool:
     """Tell whether power-offs of the segment wait for a human."""
     return around.segment_braked or around.segment_failures > allowed_failures(around, policy)
+
+
+def why_braked(host: str, around: Surroundings, policy: Policy) -> Reason:
+    """Say with its numbers what the brake does to the power-off of a host."""
+    return because(
+        Code.BRAKED,
+        failures=around.segment_failures,
+        hosts=around.segment_hosts,
+        seconds=policy.brake_window_seconds,
+        allowed=allowed_failures(around, policy),
+        host=host,
+    )
+
+
+def stands_in(state: Recovery) -> Phase:
+    """Return where a recovery counts as standing: one that is halted, where it goes on. A pause releases no brake."""
+    return state.phase if state.halt is None else state.halt.phase

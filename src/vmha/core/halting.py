@@ -1,23 +1,24 @@
-"""A human stops what the engine would do: pause and resume, cancel, and a fleet that is disarmed.
+"""A human stops what the engine would do: pause and resume, cancel, reject, and a fleet that is disarmed.
 
 Rules: a halted recovery orders nothing, and what Nova already took is followed to its end; readings go on, so that what is known at its
 end is of now. A pause, or a disarming, ends in the phase in which it began, or in the wait that the readings led to meanwhile; a cancel
-ends the recovery.
+ends the recovery, a reject at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core import moving
+from vmha.core import doubts, moving
+from vmha.core.copying import replace
 from vmha.core.explain import Code, because
-from vmha.core.model import Halt, HumanWord, MoveStatus, Outcome, Phase
+from vmha.core.model import Halt, HumanWord, MoveStatus, Outcome, Phase, Power
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
-    from vmha.core.events import Cancelled, Paused, Resumed
+    from vmha.core.events import Cancelled, Paused, Rejected, Resumed
     from vmha.core.explain import Reason
+    from vmha.core.model import Recovery
 
 
 def look(draft: Draft) -> None:
@@ -36,7 +37,7 @@ def paused(draft: Draft, event: Paused) -> None:
     """Take a human's word that nothing more is to be ordered for now. The first stands until somebody resumes."""
     halt = draft.state.halt
     if draft.state.phase is Phase.CANCELLING or (halt is not None and halt.word is not None):
-        draft.say(Code.PAUSE_NOT_TAKEN, by=event.by)
+        draft.refuse(Code.PAUSE_NOT_TAKEN, by=event.by)
         return
     word = HumanWord(event.by, event.why, draft.now)
     _halt(draft, word, because(Code.PAUSED, by=word.by, host=draft.state.host, why=word.why))
@@ -46,7 +47,7 @@ def resumed(draft: Draft, event: Resumed) -> None:
     """Take a human's word that it is to go on; what is disarmed stays halted all the same."""
     halt = draft.state.halt
     if halt is None or halt.word is None:
-        draft.say(Code.RESUME_NOT_TAKEN, by=event.by)
+        draft.refuse(Code.RESUME_NOT_TAKEN, by=event.by)
     elif draft.around.disarmed is not None:
         draft.say(Code.PAUSE_OVER, by=event.by, why=event.why)
         _halt(draft, None, _why_disarmed(draft))
@@ -63,6 +64,34 @@ def cancelled(draft: Draft, event: Cancelled) -> None:
     draft.enter(Phase.CANCELLING, reason)
 
 
+def rejected(draft: Draft, event: Rejected) -> None:
+    """Take a human's no, in any phase: nothing more is done for this host."""
+    reason = why_rejected(draft.state, event.by, event.why, draft.around.proven_off)
+    draft.revoke(reason)
+    draft.end(Outcome.REJECTED, reason)
+
+
+def why_rejected(state: Recovery, by: str, why: str, proven_off: frozenset[str]) -> Reason:
+    """Say what a human's no leaves behind."""
+    facts = {"by": by, "why": why, "host": state.host}
+    if state.prior is None and state.fence.orders:
+        return because(Code.REJECTED_POWERED_OFF, **facts, orders=state.fence.orders, power=_power(state))
+    if state.prior is None:
+        return because(Code.REJECTED, **facts)
+    total, left = len(state.moves), sum(not move.status.is_final for move in state.moves)
+    if unclear := doubts.in_doubt(state, proven_off):
+        count, places = len(unclear), doubts.places(unclear)
+        return because(Code.REJECTED_IN_DOUBT, **facts, total=total, left=left, count=count, places=places)
+    return because(Code.REJECTED_MIDWAY, **facts, total=total, left=left)
+
+
+def _power(state: Recovery) -> str:
+    """Say what the orders to power the host off came to, by what was read since."""
+    said = {Power.OFF: "its BMC read OFF since", Power.ON: "its BMC read ON since, and may yet switch it off"}
+    last = state.fence.last
+    return said[last] if last is not None else "it is likely off, since nothing was read of it after that"
+
+
 def halted(draft: Draft) -> None:
     """Follow what Nova took, and take no step."""
     if draft.state.surveyed:
@@ -74,19 +103,23 @@ def cancelling(draft: Draft) -> None:
     word = draft.state.cancel
     if word is None:
         return
-    for move in draft.state.moves:
-        if not (move.status.is_final or move.status.is_in_flight or move.status is MoveStatus.LANDED):
-            reason = because(Code.CANCELLED_MOVE, name=move.name, instance=move.instance, by=word.by)
-            draft.put(replace(move, status=MoveStatus.SKIPPED, ended_at=draft.now, reason=reason))
+    doubts.leave(draft, lambda move: because(Code.CANCELLED_MOVE, name=move.name, instance=move.instance, by=word.by))
     moving.follow(draft)
-    moves = draft.state.moves
-    if all(move.status.is_final for move in moves):
-        facts = {"by": word.by, "why": word.why, "host": draft.state.host}
-        if draft.state.prior is None:
-            draft.end(Outcome.REJECTED, because(Code.CANCELLED_EARLY, **facts))
-        else:
-            moved = sum(move.status is MoveStatus.MOVED for move in moves)
-            draft.end(Outcome.REJECTED, because(Code.CANCELLED_MIDWAY, **facts, moved=moved, total=len(moves)))
+    if doubts.is_settled(draft):
+        draft.end(Outcome.REJECTED, _why_cancelled(draft, word))
+
+
+def _why_cancelled(draft: Draft, word: HumanWord) -> Reason:
+    state, facts = draft.state, {"by": word.by, "why": word.why, "host": draft.state.host}
+    if state.prior is None and state.fence.orders:
+        return because(Code.CANCELLED_POWERED_OFF, **facts, orders=state.fence.orders, power=_power(state))
+    if state.prior is None:
+        return because(Code.CANCELLED_EARLY, **facts)
+    moved, total = sum(move.status is MoveStatus.MOVED for move in state.moves), len(state.moves)
+    if unclear := doubts.in_doubt(state, draft.around.proven_off):
+        count, places = len(unclear), doubts.places(unclear)
+        return because(Code.CANCELLED_IN_DOUBT, **facts, moved=moved, total=total, count=count, places=places)
+    return because(Code.CANCELLED_MIDWAY, **facts, moved=moved, total=total)
 
 
 def _halt(draft: Draft, word: HumanWord | None, reason: Reason) -> None:

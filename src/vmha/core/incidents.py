@@ -29,12 +29,17 @@ class InstancePhase(Enum):
     @property
     def is_wait(self) -> bool:
         """Tell whether it stands until something else than Nova's next answer ends it."""
-        return self.takes_confirm or self is InstancePhase.HALTED
+        return self.takes_confirm or self in (InstancePhase.AWAITING, InstancePhase.HALTED, InstancePhase.STOPPED)
 
     @property
     def takes_confirm(self) -> bool:
-        """Tell whether a human's confirm is heard; asked for it is in ASKING only."""
-        return self in (InstancePhase.AWAITING, InstancePhase.ASKING, InstancePhase.STOPPED)
+        """Tell whether a human's confirm is asked for."""
+        return self is InstancePhase.ASKING
+
+    @property
+    def is_aside(self) -> bool:
+        """Tell whether it stands until that is over which keeps the instance from being judged; no answer that comes late leads out."""
+        return self in (InstancePhase.AWAITING, InstancePhase.ASKING, InstancePhase.HALTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +47,10 @@ class InstanceRecovery:
     """What is known and intended about one instance whose guest failed.
 
     `host` is the one that reported it, `event` what was reported. `seen` is what Nova said of the instance at `read_at`; `records` and
-    `service` are what it said of its migrations and of its host's compute service then, None after a look that was not close. `number`
-    counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is the last
-    order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`. `detail` is
+    `service` are what it said of its migrations and of its host's compute service then, None after a look that was not close.
+    `is_look_old`: the look that is out was asked for before the newest report; `has_failed_again`: one came since the last order.
+    `number` counts orders, `stops` and `starts` those that left; `has_stopped` says that Nova took a stop, or may have. `order_key` is the
+    last order's, given at `ordered_at` for the host `ordered_on`; one that got no answer may yet be taken until `unsettled_until`. `detail` is
     why one was refused. `awaited` names the recovery of the host that was waited for. `is_leftover`: it was reported to upstream's engine,
     up to an hour ago. `word` is a human's confirm, where one is wanted before anything is ordered. `told` is what humans were told last of
     why it does not go on, while it does not.
@@ -67,6 +73,8 @@ class InstanceRecovery:
     records: tuple[Migration, ...] | None = None
     service: ServiceReading | None = None
     read_at: float | None = None
+    is_look_old: bool = False
+    has_failed_again: bool = False
     number: int = 0
     stops: int = 0
     starts: int = 0
@@ -100,12 +108,12 @@ class ProcessPhase(Enum):
     @property
     def is_wait(self) -> bool:
         """Tell whether it stands until a human ends it, or lets it go on."""
-        return self.takes_confirm or self is ProcessPhase.HALTED
+        return self.takes_confirm or self in (ProcessPhase.HALTED, ProcessPhase.STOPPED)
 
     @property
     def takes_confirm(self) -> bool:
-        """Tell whether a human's confirm is heard; asked for it is in ASKING only."""
-        return self in (ProcessPhase.ASKING, ProcessPhase.STOPPED)
+        """Tell whether a human's confirm is asked for."""
+        return self is ProcessPhase.ASKING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

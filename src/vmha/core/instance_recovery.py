@@ -124,6 +124,8 @@ def starting(draft: Draft) -> None:
     elif seen is not None and seen.vm_state == "error":
         detail = "Nova holds it in state error"
         draft.end(Outcome.FAILED, because(Code.NOT_STARTED, **labelled(draft.state), detail=detail))
+    elif seen is not None and seen.vm_state == "stopped" and seen.task_state is None and draft.state.has_failed_again:
+        _read_closely(draft)
     elif seen is not None and not _was_not_taken(draft, seen):
         _end_if_late(draft, seen, draft.policy.wait_period_after_power_on, Code.NOT_STARTED)
 
@@ -156,9 +158,6 @@ STEPS: dict[InstancePhase, Callable[[Draft], None]] = {
     InstancePhase.ASKING: asking,
     InstancePhase.HALTED: halted,
 }
-
-ASIDE = (InstancePhase.AWAITING, InstancePhase.ASKING, InstancePhase.HALTED)
-"""Phases that stand until it is over what keeps the instance from being judged; an answer that comes late leads out of none."""
 
 
 def _awaits_host(draft: Draft) -> bool:
@@ -238,7 +237,7 @@ def _start(draft: Draft, seen: Instance) -> None:
 
 
 def _give(draft: Draft, order: StopInstance | StartInstance) -> None:
-    draft.change(number=order.number, order_key=order.key, unsettled_until=None)
+    draft.change(number=order.number, order_key=order.key, unsettled_until=None, has_failed_again=False)
     draft.change(ordered_at=draft.now, ordered_on=order.host)
     draft.ask(order)
 
@@ -270,12 +269,10 @@ def _look_around(draft: Draft) -> None:
     draft.change(wake_at=min(*later, longest) if later else longest)
 
 
-def _ticked(_draft: Draft, _event: events.Ticked) -> None:
-    """Take in that time passed: the phases look at the clock."""
-
-
 def _notified(draft: Draft, event: events.Notified) -> None:
+    """Judge by no look that was asked for before: the guest may have failed again since."""
     draft.say(Code.INSTANCE_REPORTED_AGAIN, notification=event.notification)
+    draft.change(is_look_old=draft.waits_for(ReadInstance.key), has_failed_again=True)
 
 
 def _taken_over(draft: Draft, event: events.TakenOver) -> None:
@@ -286,13 +283,13 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         draft.say(Code.INCIDENT_RESUMED, engine=event.engine)
     state, now = draft.state, draft.now
     was_out = draft.waits_for(state.order_key)
-    draft.change(outstanding=frozenset(), opened_at=min(state.opened_at, now), alert_due=now)
+    draft.change(outstanding=frozenset(), is_look_old=False, opened_at=min(state.opened_at, now), alert_due=now)
     # Times to come stand in the state where the clock was set back.
     if state.unsettled_until is not None:
         draft.change(unsettled_until=min(state.unsettled_until, _settled_at(draft)))
     if was_out:
         _leave_unsettled(draft)
-    if state.phase in ASIDE:
+    if state.phase.is_aside:
         draft.change(phase_since=min(state.phase_since, now), due=now)
     else:
         _read_closely(draft)
@@ -303,7 +300,7 @@ def _confirmed(draft: Draft, event: events.Confirmed) -> None:
         draft.say(Code.CONFIRMED, by=event.by, why=event.why)
         draft.change(word=HumanWord(event.by, event.why, draft.now))
     else:
-        draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
+        draft.refuse(Code.CONFIRM_NOT_ASKED, by=event.by)
 
 
 def _rejected(draft: Draft, event: events.Rejected) -> None:
@@ -314,16 +311,17 @@ def _rejected(draft: Draft, event: events.Rejected) -> None:
 def _read(draft: Draft, event: events.InstanceRead) -> None:
     if draft.state.nova_trouble is not None:
         draft.say(Code.NOVA_BACK, host=draft.state.host)
-    follows = draft.state.phase in (InstancePhase.STOPPING, InstancePhase.STARTING)
+    is_old, follows = draft.state.is_look_old, draft.state.phase in (InstancePhase.STOPPING, InstancePhase.STARTING)
     pause = draft.policy.verify_interval if follows else draft.policy.nova_retry_seconds
     draft.change(
         seen=event.instance,
         name=event.instance.name if event.instance is not None else draft.state.name,
         records=event.migrations,
         service=event.service,
-        read_at=draft.now,
+        read_at=None if is_old else draft.now,
+        is_look_old=False,
         nova_trouble=None,
-        due=draft.now + pause,
+        due=draft.now + (0.0 if is_old else pause),
     )
 
 
@@ -334,7 +332,7 @@ def _unreadable(draft: Draft, event: events.InstanceUnreadable) -> None:
     if draft.state.nova_trouble is None:
         draft.reasons.append(reason)
         draft.alert_later()
-    draft.change(nova_trouble=reason, read_at=None, due=draft.now + seconds)
+    draft.change(nova_trouble=reason, read_at=None, is_look_old=False, due=draft.now + seconds)
     if draft.state.phase is InstancePhase.READING:
         draft.change(reason=reason)
 
@@ -349,7 +347,7 @@ def _refused(draft: Draft, event: events.GuestOrderRefused) -> None:
     """Look up why: somebody else may have stopped or started it, or moved or deleted it."""
     draft.say(Code.GUEST_ORDER_REFUSED, **labelled(draft.state), detail=event.detail)
     draft.change(detail=event.detail)
-    if draft.state.phase not in ASIDE:
+    if not draft.state.phase.is_aside:
         _read_closely(draft)
 
 
@@ -367,7 +365,7 @@ def _not_sent(draft: Draft, event: events.OrderNotSent) -> None:
         draft.change(stops=max(state.stops - 1, 0))
     else:
         draft.change(starts=max(state.starts - 1, 0))
-    if state.phase not in ASIDE:
+    if not state.phase.is_aside:
         _read_closely(draft, in_seconds=draft.policy.witness_interval_seconds)
 
 
@@ -385,7 +383,7 @@ def _is_stop(key: str) -> bool:
 
 
 HEARD: dict[type, Callable[[Draft, Any], None]] = {
-    events.Ticked: _ticked,
+    events.Ticked: lambda _draft, _event: None,  # the phases look at the clock
     events.Notified: _notified,
     events.TakenOver: _taken_over,
     events.Confirmed: _confirmed,

@@ -18,6 +18,8 @@ from vmha.core.effects import (
     StartInstance,
     StopInstance,
 )
+from vmha.core.incidents import ProcessPhase
+from vmha.core.invariant_of_spares import spares_go_back_unused
 from vmha.core.invariants_guards import budgets_and_quarantine, workflow_of_host, workflow_of_small
 from vmha.core.model import MoveStatus, Phase, Power, PowerTrouble, RecoveryMethod, Rung
 from vmha.core.policy import LocalDisk
@@ -49,6 +51,7 @@ def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Po
         *budgets_and_quarantine(before, decision, policy, around),
         *workflow_of_host(before, decision, policy, around),
         *_no_silent_loss(after, decision, policy),
+        *spares_go_back_unused(after, decision),
         *_humans_stop(after, decision, around),
         *_final_stays_final(before, decision),
     ]
@@ -124,6 +127,9 @@ def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:
         yield "P1: a proof by word without a word"
     if by_word and after.fence.known is Power.ON and not after.fence.asked_again:
         yield "P1: a proof by word although the last reading was ON"
+    word = after.proof.word if by_word and after.proof is not None else None
+    if word is not None and after.fence.asked_order and not word.is_off:
+        yield "P1: a proof by a word that may answer whether to power the host off"
 
 
 def _detectors_word(before: Recovery, after: Recovery, policy: Policy, around: Surroundings) -> Iterator[str]:
@@ -157,10 +163,9 @@ def _allowed(policy: Policy, around: Surroundings) -> int:
 
 def _one_run(after: Recovery, decision: Decision[Recovery], around: Surroundings) -> Iterator[str]:
     """P2: an instance is ordered only where no other host that is not proven off may hold a guest of it."""
-    moves = {move.instance: move for move in after.moves}
-    for effect in decision.effects:
-        if not isinstance(effect, Evacuate):
-            continue
+    orders = [effect for effect in decision.effects if isinstance(effect, Evacuate)]
+    moves = {move.instance: move for move in after.moves} if orders else {}
+    for effect in orders:
         move = moves.get(effect.instance)
         if move is None or move.status is not MoveStatus.ORDERED:
             yield f"P2: {effect.key} without a move that records it"
@@ -213,10 +218,11 @@ def _bounded_harm(after: Recovery, decision: Decision[Recovery], policy: Policy,
 
 def _no_silent_loss(after: Recovery, decision: Decision[Recovery], policy: Policy) -> Iterator[str]:
     """P8: no instance with a disk that may be local is rebuilt unless the operator chose that."""
-    local = {move.instance for move in after.moves if move.local_disk}
-    for effect in decision.effects:
+    orders = [effect for effect in decision.effects if isinstance(effect, Evacuate)]
+    local = {move.instance for move in after.moves if move.local_disk} if orders else set()
+    for effect in orders:
         waits = policy.local_disk is LocalDisk.WAIT and not policy.shared_storage
-        if isinstance(effect, Evacuate) and effect.instance in local and waits:
+        if effect.instance in local and waits:
             yield f"P8: {effect.key} would lose its local disk"
 
 
@@ -328,11 +334,12 @@ def check_process(
 def _nothing_while_disarmed(
     after: InstanceRecovery | ProcessRecovery, decision: Decision[Any], around: Surroundings
 ) -> Iterator[str]:
-    """P6: beside a disarming nothing is ordered, and nothing is halted without one."""
+    """P6: beside a disarming nothing is ordered, and nothing is halted without one, but a process whose host is being recovered."""
     orders = [effect.key for effect in decision.effects if effect.is_order]
     if orders and around.disarmed is not None:
         yield f"P6: {', '.join(orders)} although {around.disarmed.by} disarmed {around.disarmed.scope}"
-    if after.phase.value == "halted" and around.disarmed is None:
+    awaits_host = after.phase is ProcessPhase.HALTED and around.host_recovery is not None
+    if after.phase.value == "halted" and around.disarmed is None and not awaits_host:
         yield "P6: halted, and nothing is disarmed"
 
 

@@ -41,6 +41,8 @@ def workflow_of_host(
 ) -> Iterator[str]:
     """P6: what the operator wants only reported orders nothing, what he wants to confirm nothing before, and nothing moves under power_off."""
     chosen, after = _chosen("host", policy, around), decision.state
+    if chosen == "recover":
+        return
     orders = [effect.key for effect in decision.effects if effect.is_order]
     is_new = before.fence.orders == before.fence.proofs == 0
     if chosen == "report" and is_new and orders:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from vmha.core import instance_recovery, invariants, process_recovery, recovery
+from vmha.core import halting, instance_recovery, invariants, process_recovery, recovery
+from vmha.core.effects import DisableService, EnableService, StartInstance, StopInstance
+from vmha.core.explain import Code, because
 from vmha.core.incidents import InstancePhase, InstanceRecovery, ProcessPhase, ProcessRecovery
 from vmha.core.model import Outcome, Phase, Recovery
 
@@ -46,6 +48,14 @@ PHASES: tuple[AnyPhase, ...] = tuple(phase for kind in KINDS.values() for phase 
 
 ENDED = tuple(phase for phase in PHASES if phase.value == "ended")
 STOPPED = tuple(phase for phase in PHASES if phase.value == "stopped")
+
+ORDERED_IN = {
+    StopInstance: InstancePhase.STOPPING,
+    StartInstance: InstancePhase.STARTING,
+    DisableService: ProcessPhase.CHANGING,
+    EnableService: ProcessPhase.CHANGING,
+}
+"""Orders that do not leave while their host itself is being recovered, and the phase in which their incident stands by them."""
 
 
 def kind_of(state: Incident) -> Kind:
@@ -94,6 +104,13 @@ def is_stopped(state: Incident) -> bool:
 def stopped(state: Incident, reason: Reason, now: float) -> Incident:
     """Stop it: only a human's reject leads on from here."""
     return _put(state, "STOPPED", phase_since=now, reason=reason)
+
+
+def why_rejected(state: Incident, by: str, why: str) -> Reason:
+    """Say what the reject of one that was stopped leaves behind; which hosts are proven off is not known there."""
+    if isinstance(state, Recovery):
+        return halting.why_rejected(state, by, why, frozenset())
+    return because(Code.REJECTED, by=by, why=why, host=state.host)
 
 
 def rejected(state: Incident, reason: Reason, now: float) -> Incident:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core import moving
+from vmha.core import doubts, moving
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Outcome
 from vmha.core.workflows import Failure, Workflow, workflow
@@ -25,13 +24,17 @@ def moving_or_leaving(draft: Draft) -> None:
 def _leave(draft: Draft) -> None:
     """Evacuate nothing, follow what Nova works on all the same, and end."""
     segment = draft.around.segment_name
-    for move in draft.state.moves:
-        if not (move.status.is_final or move.status.is_in_flight or move.status is MoveStatus.LANDED):
-            reason = because(Code.NOT_EVACUATED, name=move.name, instance=move.instance, segment=segment)
-            draft.put(replace(move, status=MoveStatus.SKIPPED, ended_at=draft.now, reason=reason))
+    doubts.leave(
+        draft, lambda move: because(Code.NOT_EVACUATED, name=move.name, instance=move.instance, segment=segment)
+    )
     moving.follow(draft)
-    moves = draft.state.moves
-    if all(move.status.is_final for move in moves):
-        left = sum(move.status is MoveStatus.SKIPPED for move in moves)
-        reason = because(Code.ONLY_FENCED, host=draft.state.host, left=left, segment=segment)
-        draft.end(Outcome.FENCED, reason)
+    if not doubts.is_settled(draft):
+        return
+    state = draft.state
+    left = sum(move.status is MoveStatus.SKIPPED for move in state.moves)
+    reason = because(Code.ONLY_FENCED, host=state.host, left=left, segment=segment)
+    if unclear := doubts.in_doubt(state, draft.around.proven_off):
+        facts, count = {"host": state.host}, len(unclear)
+        places = doubts.places(unclear)
+        reason = because(Code.ONLY_FENCED_IN_DOUBT, **facts, left=left, segment=segment, count=count, places=places)
+    draft.end(Outcome.FENCED, reason)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vmha.core.budgets import PowerOffs as PowerOffs
+from vmha.core.causes import Diagnosis
+from vmha.core.claimed import Reserved as Reserved
+from vmha.core.claimed import ReservedStatus as ReservedStatus
 from vmha.core.explain import Code, Reason
 from vmha.core.phases import Outcome as Outcome
 from vmha.core.phases import Phase as Phase
@@ -68,8 +71,8 @@ class PowerReading:
 class Proof:
     """The fact that this host is off, for this recovery alone.
 
-    `read_at` is the youngest reading, `valid_until` the end of its validity; both move on with each new OFF. `silent_seconds` is for how
-    long Nova had not heard the host when a detector's word was taken.
+    `read_at` is the youngest reading, `valid_until` its end; both move on with each new OFF. Nova was `silent_seconds` without the host
+    when a detector's word was taken.
     """
 
     uuid: str
@@ -101,6 +104,7 @@ class ServiceReading:
     forced_down: bool = False
     disabled: bool = False
     disabled_reason: str | None = None
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +122,8 @@ class Witness:
 
     `heartbeat` is the last value seen, `changed_at` when we first saw that value, `advances` how often it changed under our eyes.
     `says_down` is Nova's own verdict; a service that somebody forced down gives none. `peers` are a few others, watched in the same way:
-    where half of them stand still too, Nova is no witness. `heard_since` is when it last began to hear them, without a break, and
-    `was_deaf` that it once heard none of them for longer than a beat: then services may still be on their way back to the bus.
+    where half of them stand still too, Nova is no witness. It hears them without a break since `heard_since`; it `was_deaf` if it once
+    heard none for longer than a beat: services may still be on their way back to the bus.
     """
 
     heartbeat: str | None = None
@@ -142,7 +146,7 @@ class Fence:
     `readings` are the unbroken run of equal readings since the last order, the oldest and the youngest of it; a reading counts from
     `asked_at`, when it was asked for, since the BMC looked no earlier than that. `was_off` says that any reading was OFF, `proofs` counts how
     often the host was proven off. `known` is the last reading at all: silence does not undo it. `asked_again` says that since it was ON a
-    human had the power-off ordered once more and the BMC gave no reading in all of that round.
+    human had the power-off ordered once more and the BMC gave no reading in all of that round, `asked_order` that a yes meant an order.
     """
 
     orders: int = 0
@@ -158,6 +162,7 @@ class Fence:
     was_off: bool = False
     known: Power | None = None
     asked_again: bool = False
+    asked_order: bool = False
     proofs: int = 0
     contradictions: int = 0
 
@@ -204,7 +209,7 @@ class MoveStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """An instance as Nova's list of the host shows it. `host` is `OS-EXT-SRV-ATTR:host`."""
+    """An instance as Nova's list of its host shows it. `local_extra`: the flavor adds an ephemeral or swap disk that lives on the host."""
 
     uuid: str
     name: str
@@ -213,8 +218,12 @@ class Instance:
     task_state: str | None = None
     image_backed: bool = False
     local_extra: bool = False
-    """The flavor adds an ephemeral or swap disk that lives on the host."""
     metadata: tuple[tuple[str, str], ...] = ()
+    vcpus: int = 0
+    memory_mb: int = 0
+    extra_specs: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    image_properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,11 +244,13 @@ class Move:
     """One instance on its way.
 
     `target` is the destination that we name (None: the scheduler chooses), `destination` the one that Nova reports. `pinned` is the
-    only host where the instance may still be ordered to run, since a guest of it may be there already (P2).
-    `after_migration` is the newest migration id of the instance before the order: a newer one is the answer to it.
-    `attempts` counts orders, `in_vain` those of them that Nova never took. `is_tagged` says that its metadata asks for recovery, None
-    where an older version did not look. Since `unlisted_since` Nova's list of the host lacks it: that alone does not mean that it is
-    gone, since a cell that is down hides its instances.
+    only host where the instance may still be ordered to run, since a guest of it may be there already (P2). `after_migration` is the
+    newest migration id of the instance before the order: a newer one is the answer to it. `tried` names the hosts where it found no
+    room in this round, ANYWHERE where Nova chose; `needs` is what it holds of each resource class, where that was asked. `attempts`
+    counts orders, `in_vain` those that Nova never took, `no_room` those without room; since `no_room_since` no place is left.
+    `priority` is by what `priority_from` names ("metadata", "flavor", "image", "default"). `is_tagged`: its metadata asks for recovery.
+    None, and an empty `priority_from`, where an older version did not look. Since `unlisted_since` Nova's list lacks it: a cell that is
+    down hides its instances too. `diagnosis` says why it could not be moved.
     """
 
     instance: str
@@ -253,6 +264,8 @@ class Move:
     migration: int | None = None
     attempts: int = 0
     in_vain: int = 0
+    no_room: int = 0
+    no_room_since: float | None = None
     ordered_at: float | None = None
     started_at: float | None = None
     ended_at: float | None = None
@@ -261,30 +274,24 @@ class Move:
     pinned: str | None = None
     tried: tuple[str, ...] = ()
     local_disk: bool = False
+    needs: tuple[tuple[str, int], ...] = ()
     is_tagged: bool | None = None
+    priority: int = 0
+    priority_from: str = ""
     unlisted_since: float | None = None
     reason: Reason | None = None
+    diagnosis: Diagnosis | None = None
+
+    @property
+    def words(self) -> str | None:
+        """Say why it stands as it does, with the cause where it could not be moved."""
+        said = (self.reason.sentence if self.reason else "", self.diagnosis.sentence if self.diagnosis else "")
+        return "; ".join(filter(None, said)) or None
 
     @property
     def failed_attempts(self) -> int:
-        """Count the orders that Nova took, or refused."""
-        return self.attempts - self.in_vain
-
-
-class ReservedStatus(Enum):
-    """Where a claimed reserved host stands."""
-
-    ENABLING = "enabling"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """A reserved host claimed for this recovery."""
-
-    host: str
-    status: ReservedStatus
+        """Count the orders that Nova took, or refused, but not those for which there was no room."""
+        return self.attempts - self.in_vain - self.no_room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,9 +302,10 @@ class Recovery:
     `checks` what must be read before the first order of a new owner ("power", "progress"). `*_due` are times of the next periodic
     reading. `verified` says that Nova's list of the host was read after the last change of a move, `doubt` why that list is not believed,
     while it is not. `was_braked` keeps a recovery that once stood at the brake from a power-off without a human's word. `nova_trouble`
-    says why Nova could not be read or told, while it cannot. `told` is what humans were told last of why it does not go on, while it does
-    not. `halt` is there in phase HALTED only, `cancel` in CANCELLING. Until `awaited_until` the host is kept proven off for the sake of
-    other recoveries, whose instances were on their way to it.
+    says why Nova could not be read or told, while it cannot, `shortage` what is missing while instances find no room. `told` is what
+    humans were told last of why it does not go on, while it does not. `halt` is there in phase HALTED only, `cancel` in CANCELLING.
+    `given_back` names reserved hosts that it took and did not need.
+    Until `awaited_until` the host is kept proven off for the sake of other recoveries, whose instances were on their way to it.
     """
 
     uuid: str
@@ -325,15 +333,18 @@ class Recovery:
     verified: bool = False
     doubt: Reason | None = None
     nova_trouble: Reason | None = None
+    shortage: Reason | None = None
     awaited_until: float | None = None
     moves: tuple[Move, ...] = ()
     reserved: tuple[Reserved, ...] = ()
+    given_back: tuple[str, ...] = ()
     outstanding: frozenset[str] = frozenset()
     checks: frozenset[str] = frozenset()
     heartbeat_due: float = 0.0
     power_due: float = 0.0
     nova_due: float = 0.0
     survey_due: float = 0.0
+    room_due: float = 0.0
     alert_due: float = 0.0
     told: Code | None = None
     wake_at: float | None = None
@@ -343,12 +354,11 @@ class Recovery:
 class Surroundings:
     """What the database knows beside the recovery itself, read for each decision.
 
-    `segment_failures` counts recoveries of the segment that are undecided, or were opened within the brake's window (this one too,
-    rejected ones not);
-    `segment_braked` says that another open recovery of the segment stands at the brake. `power_offs` are the slots that others hold,
-    `host_failures` earlier failures of this host within the quarantine's window; both read before a proof only.
-    `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now, `disarmed` the operator's
-    order that stops all orders for this host, where there is one.
+    `segment_failures` counts this recovery, and others of the segment that are undecided or were opened within the brake's window
+    (rejected ones not); `segment_braked` says that another open one of the segment stands at the brake, or was halted there.
+    `power_offs` are the slots that others hold, `host_failures` earlier failures of this host within the quarantine's window; both read
+    before a proof only. `neighbours` names the other hosts of the segment, `proven_off` other hosts with a proof that is valid now,
+    `disarmed` the operator's order that stops all orders for this host, where there is one.
     To an instance or a process counts `host_recovery`, the open recovery of its host; to a process `disabled_by_us`: our last order about
     the service was to disable it; to an instance `restarts`: how often we started it within the last hour.
     """

@@ -6,14 +6,16 @@ repeated; moved means that Nova lists the instance elsewhere and its record is d
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core import following
+from vmha.core import diagnosing, following, shortage, spares
+from vmha.core.copying import replace
 from vmha.core.effects import Evacuate, ForceDown, ReadProgress, SurveyHost
 from vmha.core.events import EvacuationUnanswered
 from vmha.core.explain import Code, because
 from vmha.core.model import MoveStatus, Outcome, Phase, Rung
+from vmha.core.priority import in_order, say_unreadable
+from vmha.core.retrying import no_target
 from vmha.core.targets import TERMINAL, NoTarget, choose, holds_room, must_wait_for_disk, plan_move, rule
 
 LOCATED_AT_ONCE = 50
@@ -56,7 +58,7 @@ def planning(draft: Draft) -> None:
     if state.surveyed:
         draft.change(phase=Phase.MOVING, phase_since=draft.now)
     elif state.nova_due <= draft.now and not draft.waits_for(SurveyHost.key):
-        draft.ask(SurveyHost(state.host))
+        draft.ask(SurveyHost(state.host, with_images=draft.policy.read_images))
 
 
 def surveyed(draft: Draft, event: HostSurveyed) -> None:
@@ -70,8 +72,7 @@ def surveyed(draft: Draft, event: HostSurveyed) -> None:
         for uuid, found in listed.items()
         if uuid not in known
     )
-    # Those first whose owners asked for it, as upstream has it.
-    late = tuple(sorted(late, key=lambda move: not move.is_tagged))
+    late = in_order(late, listed)
     doubt = _doubt(draft, event)
     draft.change(
         surveyed=True,
@@ -82,7 +83,10 @@ def surveyed(draft: Draft, event: HostSurveyed) -> None:
         nova_due=draft.now + policy.progress_seconds,
     )
     if late:
+        say_unreadable(draft, (listed[move.instance] for move in late))
         _say_plan(draft)
+    if event.images_trouble is not None:
+        draft.say(Code.IMAGES_UNREADABLE, detail=event.images_trouble, default=policy.default_priority)
     if doubt is not None and doubt != state.doubt:
         draft.reasons.append(doubt)
     if not state.surveyed:
@@ -93,7 +97,7 @@ def _plan_stalled_anew(draft: Draft, event: HostSurveyed) -> tuple[Move, ...]:
     """Rule once more on instances that a record of somebody else's stands in the way of: it may have ended since."""
     listed = {instance.uuid: instance for instance in event.instances}
     return tuple(
-        plan_move(draft, listed[move.instance], event.migrations, event.consumers)
+        diagnosing.keep(move, plan_move(draft, listed[move.instance], event.migrations, event.consumers))
         if _is_stalled_by_others(move) and move.instance in listed
         else move
         for move in draft.state.moves
@@ -154,6 +158,7 @@ def moving(draft: Draft) -> None:
     """Order what may be ordered, follow what is under way, end when all is settled."""
     _reconsider(draft)
     _order_pending(draft)
+    shortage.look(draft)
     follow(draft)
     open_moves = [move for move in draft.state.moves if not move.status.is_final]
     if _survey_is_due(draft):
@@ -168,7 +173,7 @@ def moving(draft: Draft) -> None:
     if len(waiting) == len(open_moves):
         draft.enter(Phase.HELD, _why_held(draft, waiting))
     elif draft.state.nova_trouble is None:
-        draft.enter(Phase.MOVING, _progress(draft))
+        draft.enter(Phase.MOVING, draft.state.shortage or _progress(draft))
 
 
 def _waits(draft: Draft, move: Move) -> bool:
@@ -197,7 +202,9 @@ def end_if_settled(draft: Draft) -> bool:
     """End the recovery if nothing is left to do; that needs no proof any more. Tell whether it ended."""
     state = draft.state
     is_open = any(not move.status.is_final for move in state.moves) or state.doubt is not None
-    if not state.surveyed or not state.verified or is_open:
+    if not state.surveyed or not state.verified or is_open or diagnosing.is_open(state):
+        return False
+    if spares.give_back(draft):
         return False
     _finish(draft)
     return True
@@ -217,11 +224,10 @@ def follow(draft: Draft) -> None:
     with_instances = calm or settling or bool(unlisted or "progress" in state.checks) or (landed and not in_flight)
     if not in_flight and not with_instances and not landed:
         return
-    draft.ask(ReadProgress(state.host, with_instances, unlisted))
     near_end = len(in_flight) <= policy.progress_end_moves
     waits = state.phase is Phase.HELD or bool(unlisted)
     interval = policy.verify_seconds if waits else policy.progress_end_seconds if near_end else policy.progress_seconds
-    draft.change(nova_due=draft.now + interval)
+    draft.ask(ReadProgress(state.host, with_instances, unlisted), nova_due=draft.now + interval)
 
 
 def _give_up_waiting(draft: Draft) -> None:
@@ -258,7 +264,8 @@ def _order_pending(draft: Draft) -> None:
     asked_for = sum(move.status is MoveStatus.ORDERED for move in state.moves)
     in_flight = sum(move.status.is_in_flight for move in state.moves)
     room = min(policy.orders_at_once - asked_for, policy.moves_in_flight - in_flight)
-    for move in state.moves:
+    spares.consider(draft)
+    for move in draft.state.moves:
         if room <= 0:
             return
         is_due = move.retry_at is None or move.retry_at <= draft.now
@@ -275,7 +282,7 @@ def _order(draft: Draft, move: Move) -> bool:
         target = choose(draft, move)
     except NoTarget as nothing:
         if nothing.code is not None:
-            following.give_up(draft, move, because(nothing.code, name=move.name, instance=move.instance))
+            no_target(draft, move, nothing.code)
         return False
     attempt = move.attempts + 1
     draft.put(
@@ -319,7 +326,7 @@ def _finish(draft: Draft) -> None:
     failed = [move for move in state.moves if move.status is MoveStatus.FAILED]
     seconds = draft.now - state.opened_at
     if failed:
-        first = failed[0].reason.sentence if failed[0].reason else ""
+        first = diagnosing.summary(failed)
         reason = because(Code.ENDED_FAILED, failed=len(failed), total=len(state.moves), host=state.host, first=first)
         draft.end(Outcome.FAILED, reason)
     elif not state.moves:

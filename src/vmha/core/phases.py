@@ -28,21 +28,30 @@ class Phase(Enum):
     @property
     def is_undecided(self) -> bool:
         """Tell whether it is not yet clear that the host is dead: no power-off was ordered, and none may be before that is known."""
-        return self in (Phase.WITNESSING, Phase.DISPUTED, Phase.FENCING, *_ASKED_BEFORE)
+        return self in _UNDECIDED
 
     @property
     def is_wait(self) -> bool:
         """Tell whether the recovery stands until a fact or a human lets it go on, and alerts meanwhile."""
-        return self.takes_confirm or self is Phase.HALTED
+        return self in _WAITS
+
+    @property
+    def asks_to_order(self) -> bool:
+        """Tell whether a confirm begins a round of fencing."""
+        return self in _ASKED_BEFORE
 
     @property
     def takes_confirm(self) -> bool:
         """Tell whether a human may end this phase with confirm or reject."""
-        return self in (Phase.DISPUTED, Phase.UNPROVEN, Phase.HELD, Phase.STOPPED, *_ASKED_BEFORE)
+        return self in _TAKES_CONFIRM
 
 
 _ASKED_BEFORE = (Phase.UNWITNESSED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
 """Waits before the first power-off in which a human's confirm begins a round of fencing."""
+
+_UNDECIDED = (Phase.WITNESSING, Phase.DISPUTED, Phase.FENCING, *_ASKED_BEFORE)
+_TAKES_CONFIRM = (Phase.DISPUTED, Phase.UNPROVEN, Phase.HELD, *_ASKED_BEFORE)
+_WAITS = (*_TAKES_CONFIRM, Phase.HALTED, Phase.STOPPED)
 
 
 class Outcome(Enum):

@@ -57,6 +57,8 @@ class Policy:
     move_attempts: int = 3
     move_retry_seconds: float = 10.0
     move_seconds: float = 300.0
+    no_capacity_seconds: float = 300.0
+    no_capacity_pause_seconds: float = 60.0
     answer_settle_seconds: float = 20.0
     progress_seconds: float = 4.0
     progress_end_seconds: float = 1.0
@@ -67,8 +69,13 @@ class Policy:
     local_disk: LocalDisk = LocalDisk.WAIT
     shared_storage: bool = False
     ignore_instances_in_error_state: bool = False
+    add_reserved_host_to_aggregate: bool = False
     evacuate_all_instances: bool = True
     ha_enabled_instance_metadata_key: str = "HA_Enabled"
+    priority_key: str = "ha_priority"
+    default_priority: int = 100
+    trust_tenant_metadata: bool = False
+    read_images: bool = True
 
     process_all_instances: bool = False
     instance_ha_key: str = "HA_Enabled"

@@ -4,11 +4,11 @@
 
 READING looks at the compute service and says what is to be done: disable it where the process stopped; enable it where the process runs
 again and we were the ones who disabled it. CHANGING waits for the answer to that order, and the next look confirms it. HALTED stands
-instead of an order while the host is disarmed, ASKING while a human has to confirm; after that the service is looked at anew. STOPPED is
-entered by the engine alone, when going on would break a promise.
+instead of an order while the host is disarmed, or is being recovered and the service is to be enabled after that, ASKING while a human has
+to confirm; then the service is looked at anew. STOPPED is entered by the engine alone, when going on would break a promise.
 
 Rules: the host is never put on maintenance, so that a later failure of it is heard; instances are left alone; a service that somebody
-else disabled, or that is forced down, is theirs; while the host itself is being recovered nothing is done. An order that got no answer
+else disabled, or that is forced down, is theirs; while the host itself is being recovered nothing is ordered. An order that got no answer
 may still be taken: until that is over the opposite one waits, and the incident does not end.
 """
 
@@ -85,7 +85,7 @@ def decide(
 def reading(draft: Draft) -> None:
     """Judge the service by a look at it that is fresh."""
     state = draft.state
-    if _is_absorbed(draft) or state.read_at != draft.now:
+    if _is_left_to_host(draft) or state.read_at != draft.now:
         return
     if state.service is None:
         draft.end(Outcome.FAILED, because(Code.SERVICE_UNKNOWN, host=state.host))
@@ -93,7 +93,8 @@ def reading(draft: Draft) -> None:
         if not _may_still_be_taken(draft):
             _end_as_it_is(draft, state.service)
     elif state.is_running and not _is_ours(draft, state.service):
-        draft.end(Outcome.SKIPPED, _why(draft, Code.DISABLED_BY_OTHERS, state.service), is_told=False)
+        code = Code.SERVICE_FORCED_DOWN if state.service.forced_down else Code.DISABLED_BY_OTHERS
+        draft.end(Outcome.SKIPPED, _why(draft, code, state.service), is_told=False)
     elif not (_is_opposed(state) and _may_still_be_taken(draft)) and not _halt(draft) and not _is_left(draft):
         _order(draft)
 
@@ -109,15 +110,16 @@ def changing(draft: Draft) -> None:
 
 
 def halted(draft: Draft) -> None:
-    """Order nothing while the host is disarmed, and look again when that is over; nobody tells when it is."""
-    if not _is_absorbed(draft) and not _halt(draft):
-        draft.change(reason=draft.say(Code.PROCESS_ARMED, host=draft.state.host))
+    """Order nothing while the host is disarmed or recovered, and look again when that is over; nobody tells when it is."""
+    if not _is_left_to_host(draft) and not _halt(draft):
+        awaited = draft.state.reason.code is Code.PROCESS_AWAITS
+        draft.change(reason=draft.say(Code.PROCESS_AWAITED if awaited else Code.PROCESS_ARMED, host=draft.state.host))
         _read_again(draft)
 
 
 def asking(draft: Draft) -> None:
     """Look again once a human confirmed, something else was reported, or no human is asked any more."""
-    if not _is_absorbed(draft) and (draft.state.read_at is None or not _asks(draft)):
+    if not _is_left_to_host(draft) and (draft.state.read_at is None or not _asks(draft)):
         _read_again(draft)
 
 
@@ -160,13 +162,18 @@ def _is_left(draft: Draft) -> bool:
     return True
 
 
-def _is_absorbed(draft: Draft) -> bool:
-    """Leave the service to the recovery of its host, where there is one."""
-    recovery = draft.around.host_recovery
+def _is_left_to_host(draft: Draft) -> bool:
+    """Leave the service to the recovery of its host, where there is one. What we disabled and have to enable again waits for its end."""
+    state, recovery = draft.state, draft.around.host_recovery
     if recovery is None:
         return False
-    reason = because(Code.PROCESS_ABSORBED, process=draft.state.process, host=draft.state.host, recovery=recovery)
-    draft.end(Outcome.ABSORBED, reason, is_told=False)
+    facts = {"process": state.process, "host": state.host}
+    if not (state.is_running and draft.around.disabled_by_us):
+        draft.end(Outcome.ABSORBED, because(Code.PROCESS_ABSORBED, **facts, recovery=recovery), is_told=False)
+    elif state.reason != because(Code.PROCESS_AWAITS, **facts, recovery=recovery):
+        # Nobody is told, since that recovery alerts.
+        reason = draft.say(Code.PROCESS_AWAITS, **facts, recovery=recovery)
+        draft.change(phase=ProcessPhase.HALTED, phase_since=draft.now, reason=reason)
     return True
 
 
@@ -239,7 +246,8 @@ def _look_around(draft: Draft) -> None:
     if state.phase is ProcessPhase.READING and state.due <= draft.now and not draft.waits_for(ReadService.key):
         draft.ask(ReadService(state.host))
     is_halted = state.phase in (ProcessPhase.ASKING, ProcessPhase.HALTED)
-    hindered_by = state.reason if is_halted else state.nova_trouble
+    awaits = state.phase is ProcessPhase.HALTED and state.reason.code is Code.PROCESS_AWAITS
+    hindered_by = None if awaits else state.reason if is_halted else state.nova_trouble
     if hindered_by is not None and state.alert_due <= draft.now:
         draft.alert(hindered_by)
     elif hindered_by is None:
@@ -287,7 +295,7 @@ def _confirmed(draft: Draft, event: events.Confirmed) -> None:
         draft.say(Code.CONFIRMED, by=event.by, why=event.why)
         draft.change(word=HumanWord(event.by, event.why, draft.now))
     else:
-        draft.say(Code.CONFIRM_NOT_ASKED, by=event.by)
+        draft.refuse(Code.CONFIRM_NOT_ASKED, by=event.by)
 
 
 def _rejected(draft: Draft, event: events.Rejected) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vmha.core.capacity import Fits, NoRoom, Room, Unclear, place
-from vmha.core.model import Instance, RecoveryMethod, ServiceReading
+from vmha.core.model import Disarm, Instance, RecoveryMethod, ServiceReading
 from vmha.core.policy import LocalDisk, Policy
 from vmha.core.targets import WITHOUT_GUEST
 
@@ -110,12 +110,15 @@ class AlertFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that is judged. `cloud_trouble` says why Nova could not be asked for its hosts at all."""
+    """Everything that is judged. `cloud_trouble` says why Nova could not be asked for its hosts at all, `strangers` names segments that
+    the recovery policy is written for and that are not there, `disarmed` is what operators let nothing be ordered for."""
 
     segments: tuple[SegmentFacts, ...]
     policy: Policy
     durability: Durability
     cloud_trouble: str | None = None
+    strangers: tuple[str, ...] = ()
+    disarmed: tuple[Disarm, ...] = ()
     alerts: AlertFacts = field(default_factory=AlertFacts)
 
     @property
@@ -130,6 +133,7 @@ def judge(facts: Facts) -> tuple[Finding, ...]:
         *_segments(facts),
         *_fencing(facts),
         *_cloud(facts),
+        *_disabled(facts),
         *_reserves(facts),
         _storage(facts),
         MONITORS,
@@ -182,7 +186,19 @@ def _segments(facts: Facts) -> Iterator[Finding]:
                 f"segment {segment.name} is disabled: notifications of its hosts are ignored",
                 f"openstack segment update --is_enabled true {segment.name}",
             )
-    if all(segment.is_enabled for segment in facts.segments):
+    if facts.strangers:
+        yield _not_ok(
+            Check.SEGMENTS,
+            f"the recovery policy has workflows for segments that are not there: {', '.join(facts.strangers)}",
+            "call them in [recovery] policy_file by their names in openstack segment list; what fails there is recovered by the default",
+        )
+    for order in facts.disarmed:
+        yield _not_ok(
+            Check.SEGMENTS,
+            f"{order.scope} disarmed by {order.by} until {order.until_text}: {order.why}",
+            "what fails there is only kept until then; masakari-manage arm ends it",
+        )
+    if all(segment.is_enabled for segment in facts.segments) and not (facts.strangers or facts.disarmed):
         yield _ok(Check.SEGMENTS, f"{_count(facts.hosts, 'host')} in {_count(facts.segments, 'segment')}")
 
 
@@ -212,6 +228,22 @@ def _cloud(facts: Facts) -> Iterator[Finding]:
         )
     if not strangers:
         yield _ok(Check.CLOUD, "Nova and Placement answer" + (", and Nova knows every host" if facts.hosts else ""))
+
+
+def _disabled(facts: Facts) -> Iterator[Finding]:
+    """Name hosts whose nova-compute is back while its service is disabled by us: no monitor of upstream's ever reports that it is."""
+    for host in facts.hosts:
+        service = host.service
+        if service is None or not service.is_up or service.forced_down or not service.disabled:
+            continue
+        if service.disabled_reason == facts.policy.process_disable_reason:
+            yield _not_ok(
+                Check.CLOUD,
+                f"the compute service of {host.name} is up, and disabled by us since its nova-compute was reported stopped: Nova starts "
+                "nothing there",
+                "report that it runs: openstack notification create PROCESS "
+                f'{host.name} "$(date -u +%FT%T)" \'{{"event": "STARTED", "process_name": "nova-compute"}}\'',
+            )
 
 
 def _reserves(facts: Facts) -> Iterator[Finding]:

@@ -10,13 +10,28 @@ dies in FORCING_DOWN, PLANNING, MOVING or HELD leads back to UNPROVEN; what Nova
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmha.core import capping, effects, events, evidence, fencing, following, halting, leaving, moving, stepback
+from vmha.core import (
+    capping,
+    confirming,
+    diagnosing,
+    effects,
+    events,
+    evidence,
+    fencing,
+    following,
+    halting,
+    leaving,
+    moving,
+    shortage,
+    spares,
+    stepback,
+)
+from vmha.core.copying import replace
 from vmha.core.draft import Decision, Draft
 from vmha.core.explain import Code, because
-from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, RecoveryMethod, Reserved, ReservedStatus, Rung
+from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, RecoveryMethod, Rung
 from vmha.core.stops import DetectorWord, HumanWord
 from vmha.core.workflows import Failure, is_only_reported, why_only_reported
 
@@ -96,11 +111,15 @@ def decide(
     draft = Draft(state=state, now=now, policy=policy, around=around, new_uuid=new_uuid)
     _absorb(draft, event)
     if draft.state.unweighed is not None and isinstance(event, events.HeartbeatsRead | events.HeartbeatsUnreadable):
-        fencing.confirmed(draft, draft.state.unweighed)
+        confirming.confirmed(draft, draft.state.unweighed)
     _leave_to_humans(draft)
     halting.look(draft)
     evidence.guard_proof(draft)
+    diagnosing.look(draft)
     _advance(draft)
+    if diagnosing.look(draft):
+        _advance(draft)
+    confirming.note_question(draft)
     if draft.state.phase is not Phase.ENDED:
         _look_around(draft)
         draft.change(wake_at=_next_wake(draft.state, now, policy))
@@ -138,8 +157,9 @@ def _look_around(draft: Draft) -> None:
 
 
 def _needs_human(state: Recovery) -> bool:
-    """Tell whether the recovery does not go on: it waits, or Nova is away."""
-    return state.phase.is_wait or state.nova_trouble is not None
+    """Tell whether the recovery does not go on: it waits, Nova is away, or instances find no room."""
+    lacks_room = state.phase is Phase.MOVING and state.shortage is not None
+    return state.phase.is_wait or state.nova_trouble is not None or lacks_room
 
 
 def _absorb(draft: Draft, event: events.Event) -> None:
@@ -158,6 +178,7 @@ def _ticked(_draft: Draft, _event: events.Ticked) -> None:
 
 def _notified(draft: Draft, event: events.Notified) -> None:
     draft.say(Code.REPORTED_AGAIN, host=draft.state.host, notification=event.notification)
+    fencing.reported_again(draft)
     if event.says_off and draft.state.detector is None:
         draft.change(detector=DetectorWord(event.notification, draft.now))
 
@@ -175,13 +196,12 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
         replace(move, status=MoveStatus.UNANSWERED, ordered_at=now) if move.status is MoveStatus.ORDERED else move
         for move in state.moves
     )
-    enabling = tuple(r for r in state.reserved if r.status is not ReservedStatus.ENABLING)
     checks = {"power"} | ({"progress"} if state.surveyed and moves else set())
     draft.change(
         outstanding=frozenset(),
         checks=frozenset(checks),
         moves=moves,
-        reserved=enabling,
+        reserved=spares.in_doubt(state.reserved, now),
         verified=state.verified and not moves,
         fence=replace(
             state.fence, readings=(), round_orders=min(state.fence.round_orders, draft.policy.fence_attempts)
@@ -195,16 +215,8 @@ def _taken_over(draft: Draft, event: events.TakenOver) -> None:
     fencing.taken_over(draft)
 
 
-def _forget_enabling(draft: Draft) -> None:
-    """Let reserved hosts whose order never left be claimed again."""
-    known = draft.state.reserved
-    waiting = {effects.EnableReserved(entry.host).key for entry in known} & draft.state.outstanding
-    kept = (
-        entry
-        for entry in known
-        if entry.status is not ReservedStatus.ENABLING or effects.EnableReserved(entry.host).key in waiting
-    )
-    draft.change(reserved=tuple(kept))
+def _confirmed(draft: Draft, said: events.Confirmed) -> None:
+    confirming.confirmed(draft, HumanWord(said.by, said.why, draft.now, asked=said.asked, is_off=said.is_off))
 
 
 def _nova_failed(draft: Draft, code: Code, detail: str) -> None:
@@ -219,11 +231,6 @@ def _nova_failed(draft: Draft, code: Code, detail: str) -> None:
         draft.change(reason=reason)
         if is_new:
             draft.alert_later()
-
-
-def _reserved(draft: Draft, host: str, status: ReservedStatus) -> None:
-    known = tuple(Reserved(host, status) if entry.host == host else entry for entry in draft.state.reserved)
-    draft.change(reserved=known)
 
 
 def _power_off_answered(draft: Draft, event: events.PowerOffAnswered) -> None:
@@ -246,7 +253,7 @@ def _forced_down(draft: Draft, event: events.ForcedDown) -> None:
 
 def _not_sent(draft: Draft, event: events.OrderNotSent) -> None:
     following.not_sent(draft, event)
-    _forget_enabling(draft)
+    spares.not_sent(draft)
     if event.answers.startswith("power-off:"):
         _take_back_power_off(draft)
     draft.change(nova_due=max(draft.state.nova_due, draft.now + draft.policy.witness_interval_seconds))
@@ -261,14 +268,14 @@ def _take_back_power_off(draft: Draft) -> None:
     )
 
 
-def _reserved_ready(draft: Draft, event: events.ReservedEnabled) -> None:
-    _reserved(draft, event.host, ReservedStatus.READY)
-    draft.say(Code.RESERVED_READY, reserved=event.host)
+def _room_read(draft: Draft, event: events.RoomRead) -> None:
+    draft.room = event
+    shortage.heard(draft, event)
 
 
-def _reserved_failed(draft: Draft, event: events.ReservedFailed) -> None:
-    _reserved(draft, event.host, ReservedStatus.FAILED)
-    draft.say(Code.RESERVED_FAILED, reserved=event.host, detail=event.detail)
+def _room_unreadable(draft: Draft, event: events.RoomUnreadable) -> None:
+    draft.room = event
+    shortage.unreadable(draft, event)
 
 
 def _next_wake(state: Recovery, now: float, policy: Policy) -> float:
@@ -291,6 +298,7 @@ def _next_wake(state: Recovery, now: float, policy: Policy) -> float:
     if state.phase is Phase.HALTED:
         due.append(now + policy.witness_interval_seconds)  # nobody tells when it is armed again
     due += [move.retry_at for move in state.moves if move.status is MoveStatus.PENDING and move.retry_at is not None]
+    due += [*diagnosing.next_due(state), *spares.next_due(state, policy)]
     return min((at for at in due if at > now), default=now + policy.unproven_read_seconds)
 
 
@@ -298,8 +306,8 @@ HEARD: dict[type, Callable[[Draft, Any], None]] = {
     events.Ticked: _ticked,
     events.Notified: _notified,
     events.TakenOver: _taken_over,
-    events.Confirmed: lambda draft, said: fencing.confirmed(draft, HumanWord(said.by, said.why, draft.now)),
-    events.Rejected: lambda draft, said: fencing.rejected(draft, HumanWord(said.by, said.why, draft.now)),
+    events.Confirmed: _confirmed,
+    events.Rejected: halting.rejected,
     events.Paused: halting.paused,
     events.Resumed: halting.resumed,
     events.Cancelled: halting.cancelled,
@@ -312,6 +320,10 @@ HEARD: dict[type, Callable[[Draft, Any], None]] = {
     events.ForcedDown: _forced_down,
     events.ForceDownFailed: lambda draft, event: _nova_failed(draft, Code.FORCE_DOWN_FAILED, event.detail),
     events.HostSurveyed: moving.surveyed,
+    events.RoomRead: _room_read,
+    events.RoomUnreadable: _room_unreadable,
+    events.ReservedReturned: spares.returned,
+    events.ReservedKept: spares.kept,
     events.SurveyFailed: lambda draft, event: _nova_failed(draft, Code.SURVEY_FAILED, event.detail),
     events.EvacuationAccepted: lambda draft, event: following.accepted(draft, event.instance),
     events.EvacuationRefused: following.refused,
@@ -319,7 +331,8 @@ HEARD: dict[type, Callable[[Draft, Any], None]] = {
     events.OrderNotSent: _not_sent,
     events.ProgressRead: following.progress,
     events.ProgressUnreadable: lambda draft, event: _nova_failed(draft, Code.NOVA_AWAY, event.detail),
-    events.ReservedEnabled: _reserved_ready,
-    events.ReservedFailed: _reserved_failed,
+    events.ReservedEnabled: spares.ready,
+    events.ReservedFailed: spares.failed,
+    events.InstanceExamined: diagnosing.examined,
 }
 """What each kind of fact does to the state; a test sees that none is missing."""

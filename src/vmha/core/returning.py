@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmha.core.explain import Code, Reason, because, names
-from vmha.core.flags import ServiceFlags, flags_of
+from vmha.core.flags import OurReasons, ServiceFlags, flags_of
 from vmha.core.model import Power, Rung
 from vmha.core.reserve import RESERVE_REASON, holders, is_half_reserved, reserve_flags
 from vmha.core.targets import CLEANED_UP, TERMINAL, UNNAMED, holds_room, suspects
@@ -23,6 +23,7 @@ from vmha.errors import VmhaError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmha.core.aggregates import Membership
     from vmha.core.model import Instance, Migration, ServicePrior, ServiceReading
 
 AWAITS_CLEAN_UP = "done"
@@ -56,7 +57,8 @@ class Past:
 
     `was_proven_off` marked the host as on maintenance. `by_word` says that nothing but a word was the proof, a human's or its
     monitor's, `ordered` that evacuations were ordered. `reserved` names the reserved hosts that it spent, `given_back` those that a
-    return gave back to the reserve and told so on its timeline. `is_returned`: the host was let back since.
+    return gave back to the reserve and told so on its timeline. `joins` names by reserved host the aggregates that the recovery added it
+    to. `is_returned`: the host was let back since.
     """
 
     uuid: str
@@ -67,6 +69,7 @@ class Past:
     ordered: bool = False
     reserved: tuple[str, ...] = ()
     given_back: frozenset[str] = frozenset()
+    joins: tuple[tuple[str, tuple[Membership, ...]], ...] = ()
     is_returned: bool = False
 
 
@@ -95,6 +98,11 @@ class Known:
         proven = [past for past in self.past if past.was_proven_off]
         older = next((n for n, past in enumerate(proven) if n > 0 and past.is_returned), len(proven))
         return tuple(proven[:older])
+
+    def joins_of(self, spare: str) -> tuple[Membership, ...]:
+        """Name the aggregates that its recoveries added a reserved host to."""
+        mine = (joins for past in self.failures for name, joins in past.joins if name == spare)
+        return tuple(dict.fromkeys(each for joins in mine for each in joins))
 
     @property
     def spares(self) -> tuple[str, ...]:
@@ -162,19 +170,19 @@ class Returned:
     is_dry: bool = False
 
 
-def judge(known: Known, seen: Seen, wish: Wish, *, our_reason: str, settle_seconds: float) -> Verdict:
-    """Say what may be done. `our_reason` is what Nova shows for a service that we disabled.
+def judge(known: Known, seen: Seen, wish: Wish, *, our_reasons: OurReasons, settle_seconds: float) -> Verdict:
+    """Say what may be done. `our_reasons` are what Nova shows for a service that we disabled.
 
     `settle_seconds` is how long an order of a recovery that has ended may still be on its way.
     """
     before = None if seen.service is None else flags_of(seen.service)
-    after = None if seen.service is None else _wanted(known, seen.service, wish, our_reason)
-    ends = known.on_maintenance and _is_our_maintenance(known, seen.service, our_reason)
+    after = None if seen.service is None else _wanted(known, seen.service, wish, our_reasons)
+    ends = known.on_maintenance and _is_our_maintenance(known, seen.service, our_reasons)
     becomes_reserved = wish.as_reserved and not known.is_reserved
     told = next(iter(known.failures or known.past), None)
     return Verdict(
-        against=(*unfinished(known, settle_seconds), *_unseen(known, seen), *_not_gone(known, seen, wish, our_reason)),
-        notes=tuple(_notes(known, seen, wish, our_reason)),
+        against=(*unfinished(known, settle_seconds), *_unseen(known, seen), *_not_gone(known, seen, wish, our_reasons)),
+        notes=tuple(_notes(known, seen, wish, our_reasons)),
         flags=None if after == before else after,
         ends_maintenance=ends,
         becomes_reserved=becomes_reserved,
@@ -227,7 +235,7 @@ def _unseen(known: Known, seen: Seen) -> Iterator[Reason]:
         yield because(Code.RETURN_NO_PROVIDER, host=host)
 
 
-def _not_gone(known: Known, seen: Seen, wish: Wish, our_reason: str) -> Iterator[Reason]:
+def _not_gone(known: Known, seen: Seen, wish: Wish, our_reasons: OurReasons) -> Iterator[Reason]:
     """Name what is left on the host of before, or may be."""
     host, left = known.host, seen.left
     if left is not None:
@@ -245,7 +253,7 @@ def _not_gone(known: Known, seen: Seen, wish: Wish, our_reason: str) -> Iterator
         yield because(Code.RETURN_UNINSPECTED, host=host)
     if wish.as_reserved and known.claimed_by is not None:
         yield because(Code.RETURN_CLAIMED, host=host, recovery=known.claimed_by)
-    if wish.as_reserved and seen.service is not None and _is_foreign(known, seen.service, our_reason):
+    if wish.as_reserved and seen.service is not None and _is_foreign(known, seen.service, our_reasons):
         yield because(Code.RETURN_NO_RESERVE, host=host)
 
 
@@ -272,24 +280,23 @@ def stale(host: str, left: Left) -> frozenset[str]:
     return ((left.consumers or frozenset()) & gone) - {instance.uuid for instance in left.instances}
 
 
-def _wanted(known: Known, service: ServiceReading, wish: Wish, our_reason: str) -> ServiceFlags:
+def _wanted(known: Known, service: ServiceReading, wish: Wish, our_reasons: OurReasons) -> ServiceFlags:
     """Return the flags that the service is to have: ours cleared, those of others as they are."""
     flags = flags_of(service)
-    if flags.forced_down and not _is_foreign(known, service, our_reason):
+    if flags.forced_down and not _is_foreign(known, service, our_reasons):
         flags = replace(flags, forced_down=False)
-    is_ours = _is_disabled_by_us(known, service, our_reason)
+    is_ours = _is_disabled_by_us(known, service, our_reasons)
     if wish.as_reserved:
         return replace(flags, disabled=True, disabled_reason=RESERVE_REASON) if is_ours else reserve_flags(flags)
     return replace(flags, disabled=False, disabled_reason=None) if is_ours else flags
 
 
-def _is_disabled_by_us(known: Known, service: ServiceReading, our_reason: str) -> bool:
+def _is_disabled_by_us(known: Known, service: ServiceReading, our_reasons: OurReasons) -> bool:
     """Tell by the reason."""
-    is_ours = service.disabled and service.disabled_reason == our_reason
-    return is_ours or is_half_reserved(known, service)
+    return our_reasons.are_shown(service) or is_half_reserved(known, service)
 
 
-def _is_foreign(known: Known, service: ServiceReading, our_reason: str) -> bool:
+def _is_foreign(known: Known, service: ServiceReading, our_reasons: OurReasons) -> bool:
     """Tell whether somebody else forced the service down.
 
     What it was before we did tells. Where that is not known, since the answer got lost, our reason does: both flags were one order.
@@ -299,32 +306,32 @@ def _is_foreign(known: Known, service: ServiceReading, our_reason: str) -> bool:
     prior = next((past.prior for past in known.failures if past.prior is not None and not past.is_returned), None)
     if prior is not None:
         return prior.forced_down
-    return not (service.disabled and service.disabled_reason == our_reason)
+    return not our_reasons.are_shown(service)
 
 
-def _is_our_maintenance(known: Known, service: ServiceReading | None, our_reason: str) -> bool:
+def _is_our_maintenance(known: Known, service: ServiceReading | None, our_reasons: OurReasons) -> bool:
     """Tell whether a failure put the host on maintenance: one that we recovered, or one of upstream's, which gives the same reason."""
-    is_ours = service is not None and service.disabled and service.disabled_reason == our_reason
+    is_ours = service is not None and service.disabled and service.disabled_reason == our_reasons.host
     return is_ours or any(not past.is_returned for past in known.failures)
 
 
-def _notes(known: Known, seen: Seen, wish: Wish, our_reason: str) -> Iterator[Reason]:
+def _notes(known: Known, seen: Seen, wish: Wish, our_reasons: OurReasons) -> Iterator[Reason]:
     """Say what is left alone, and what was not seen."""
     host, service = known.host, seen.service
     if seen.census is None:
         yield because(Code.RETURN_NO_CENSUS, host=host)
     if seen.power is None:
         yield because(Code.RETURN_UNPROTECTED, host=host, detail=seen.power_detail)
-    if known.on_maintenance and not _is_our_maintenance(known, service, our_reason):
+    if known.on_maintenance and not _is_our_maintenance(known, service, our_reasons):
         yield because(Code.RETURN_LEFT_ON_MAINTENANCE, host=host)
-    if service is not None and _is_foreign(known, service, our_reason):
+    if service is not None and _is_foreign(known, service, our_reasons):
         yield because(Code.RETURN_LEFT_FORCED_DOWN, host=host)
     is_reserve = wish.as_reserved or known.is_reserved
     if (
         service is not None
         and service.disabled
         and not is_reserve
-        and not _is_disabled_by_us(known, service, our_reason)
+        and not _is_disabled_by_us(known, service, our_reasons)
     ):
         yield because(Code.RETURN_LEFT_DISABLED, host=host, reason=service.disabled_reason or "none given")
     if seen.left is not None:

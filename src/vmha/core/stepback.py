@@ -5,9 +5,9 @@ Only a new owner does this (`TakenOver`): an engine that sees the clock jump giv
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmha.core.copying import replace
 from vmha.core.explain import Code, because
 from vmha.core.model import CLOCK_TOLERANCE_SECONDS
 
@@ -33,6 +33,7 @@ def forget_times_to_come(draft: Draft) -> None:
             round_started_at=_by(now, state.fence.round_started_at),
         ),
         moves=tuple(_move(move, now) for move in state.moves),
+        reserved=tuple(replace(entry, doubted_at=_by(now, entry.doubted_at)) for entry in state.reserved),
     )
     if state.proof is not None and not state.proof.holds(now):
         _suspend(draft, state.proof)
@@ -41,7 +42,9 @@ def forget_times_to_come(draft: Draft) -> None:
 def _happened(state: Recovery) -> list[float]:
     """Return the times at which something happened, as far as they are known: none of them can be later than now."""
     times = [state.phase_since, state.witness.read_at, state.witness.looked_at, state.fence.asked_at]
-    times += [time for move in state.moves for time in (move.ordered_at, move.started_at, move.ended_at)]
+    times += [
+        time for move in state.moves for time in (move.ordered_at, move.started_at, move.ended_at, move.no_room_since)
+    ]
     times += [state.proof.read_at] if state.proof is not None else []
     return [time for time in times if time is not None]
 
@@ -64,6 +67,7 @@ def _move(move: Move, now: float) -> Move:
         started_at=_by(now, move.started_at),
         ended_at=_by(now, move.ended_at),
         retry_at=_by(now, move.retry_at),
+        no_room_since=_by(now, move.no_room_since),
     )
 
 

@@ -10,11 +10,16 @@ from vmha.core.phases import Phase
 
 @dataclass(frozen=True, slots=True)
 class HumanWord:
-    """What a named human said of a recovery, and why."""
+    """What a named human said of a recovery, and why.
+
+    A confirm answers the question that stood in the phase `asked`, empty where nobody wrote that down, or says that the host `is_off`.
+    """
 
     by: str
     why: str
     at: float
+    asked: str = ""
+    is_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,22 @@ may hold a guest of it is proven off (P2): `suspects()` names those that are not
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmha.core.effects import EnableReserved
+from vmha.core.copying import replace
+from vmha.core.effects import ReadRoom
 from vmha.core.explain import Code, because
 from vmha.core.metadata import is_tagged
-from vmha.core.model import Move, MoveStatus, RecoveryMethod, Reserved, ReservedStatus
+from vmha.core.model import Move, MoveStatus, RecoveryMethod, ReservedStatus
 from vmha.core.policy import LocalDisk
+from vmha.core.priority import priority_of
 from vmha.core.workflows import Failure, Workflow, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmha.core.draft import Draft
-    from vmha.core.model import Instance, Migration
+    from vmha.core.model import Instance, Migration, Reserved
     from vmha.core.policy import Policy
 
 EVACUABLE = ("active", "stopped", "error")
@@ -37,6 +38,9 @@ CLEANED_UP = "completed"
 """What a returning nova-compute writes on every evacuation from its host, also on one that is not over: no proof that it landed."""
 
 UNNAMED = "a host that Nova has not named"
+
+ANYWHERE = ""
+"""Among the places that a move has tried: where Nova's scheduler chooses."""
 
 
 def suspects(
@@ -88,6 +92,7 @@ def plan_move(
     """Rule on one instance of the host. `consumers` hold resources of it, None where that is not known."""
     mine = [record for record in migrations if record.instance == instance.uuid]
     newest = max(mine, key=lambda record: record.id, default=None)
+    priority = priority_of(instance, draft.policy)
     move = Move(
         instance=instance.uuid,
         name=instance.name,
@@ -97,9 +102,14 @@ def plan_move(
         after_migration=newest.id if newest else 0,
         local_disk=instance.image_backed or instance.local_extra,
         is_tagged=is_tagged(instance, draft.policy.ha_enabled_instance_metadata_key),
+        priority=priority.number,
+        priority_from=priority.origin.value,
     )
     if newest and newest.kind == "evacuation" and newest.source == draft.state.host and newest.status not in TERMINAL:
-        return _adopt(draft, move, newest)
+        # What older records leave open stays open: where this one fails, a guest may be there still.
+        older = (record for record in mine if record is not newest)
+        doubts = suspects(instance.uuid, draft.state.host, older, draft.around.proven_off)
+        return replace(_adopt(draft, move, newest), suspects=doubts)
     doubts = suspects(instance.uuid, draft.state.host, migrations, draft.around.proven_off)
     if len(doubts) == 1 and all(record.status in TERMINAL for record in _doubtful(instance.uuid, mine)):
         # Nothing is under way any more, and one host alone may have kept a guest: there it cannot become a second one.
@@ -144,7 +154,8 @@ def rule(draft: Draft, move: Move, doubts: tuple[str, ...]) -> Move:
     named = {"name": move.name, "instance": move.instance}
     if move.vm_state in WITHOUT_GUEST or move.task_state == "deleting":
         return _put(move, MoveStatus.SKIPPED, Code.NO_GUEST, **named, state=move.task_state or move.vm_state, host=host)
-    if workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF:
+    is_left = workflow(Failure.HOST, draft.around, policy) is Workflow.POWER_OFF
+    if is_left and not doubts and move.pinned is None:
         return _put(move, MoveStatus.SKIPPED, Code.NOT_EVACUATED, **named, segment=draft.around.segment_name)
     if not policy.evacuate_all_instances and move.is_tagged is False:
         key = policy.ha_enabled_instance_metadata_key
@@ -181,46 +192,89 @@ class NoTarget(Exception):
 def choose(draft: Draft, move: Move) -> str | None:
     """Return the destination to name, None to leave it to Nova's scheduler.
 
-    Raises `NoTarget`: with a code when there is none, without one when a reserved host is being enabled.
+    Raises `NoTarget`: with a code when there is none, without one when a reserved host is being enabled. What the scheduler found no
+    host for in this round is not left to it again: it waits for room, as after any round.
     """
     if move.pinned is not None:
         return move.pinned
     method = draft.state.method
-    wants_reserved = (
-        method is RecoveryMethod.RESERVED_HOST
-        or (method is RecoveryMethod.AUTO_PRIORITY and move.failed_attempts > 0)
-        or method is RecoveryMethod.RH_PRIORITY
-    )
-    if not wants_reserved:
+    if method is RecoveryMethod.AUTO:
+        return None
+    if not wants_reserved(method, move):
         return None
     try:
         return _reserved(draft, move)
     except NoTarget as nothing:
         if nothing.code is None or method is RecoveryMethod.RESERVED_HOST:
             raise
+        if ANYWHERE in move.tried:
+            raise NoTarget(Code.NO_CAPACITY) from nothing
         return None
 
 
+def wants_reserved(method: RecoveryMethod, move: Move) -> bool:
+    """Tell whether the next place of the move is a reserved host, where there is one."""
+    if method is RecoveryMethod.AUTO_PRIORITY:
+        # What an older version tried is not among those: there the count of attempts says that Nova chose once.
+        return ANYWHERE in move.tried or bool(move.failed_attempts)
+    return method is not RecoveryMethod.AUTO
+
+
+def has_another_place(draft: Draft, move: Move) -> bool:
+    """Tell whether the method knows a place that the move has not tried in this round."""
+    method, spares = draft.state.method, draft.state.reserved
+    by_nova = method is not RecoveryMethod.RESERVED_HOST and ANYWHERE not in move.tried
+    able = [entry.host for entry in spares if entry.status is not ReservedStatus.FAILED] + free_spares(draft)
+    by_spare = method is not RecoveryMethod.AUTO and any(host not in move.tried for host in able)
+    return move.pinned is None and (by_nova or by_spare)
+
+
+def free_spares(draft: Draft) -> list[str]:
+    """Name the reserved hosts that this recovery may yet claim."""
+    mine = {*(entry.host for entry in draft.state.reserved), *draft.state.given_back}
+    return [host for host in draft.around.reserved_hosts if host not in mine | {draft.state.host}]
+
+
 def _reserved(draft: Draft, move: Move) -> str:
-    """Return a reserved host that is ready and not yet tried; claim the next one where there is none."""
+    """Return a reserved host that is ready, has room and was not tried; have the free ones weighed where there is none."""
     mine = draft.state.reserved
-    ready = [r.host for r in mine if r.status is ReservedStatus.READY and r.host not in move.tried]
-    if ready:
-        return ready[0]
-    if any(r.status is ReservedStatus.ENABLING for r in mine):
+    ready = [entry for entry in mine if entry.status is ReservedStatus.READY and entry.host not in move.tried]
+    fitting = [entry for entry in ready if _fits(draft, move, entry)]
+    if fitting:
+        # The fullest first: one that stays empty can be given back.
+        return min(fitting, key=lambda entry: _left(draft, entry)).host
+    if any(entry.status is ReservedStatus.ENABLING for entry in mine):
         raise NoTarget(None)
-    free = [host for host in draft.around.reserved_hosts if host not in {r.host for r in mine} | {draft.state.host}]
+    free = [host for host in free_spares(draft) if host not in move.tried]
+    if not free and ready:
+        return ready[0].host  # by our count it is full; Nova knows better
     if not free:
-        return _tried_before(draft)
-    draft.say(Code.RESERVED_CLAIMED, reserved=free[0], host=draft.state.host)
-    draft.change(reserved=(*mine, Reserved(free[0], ReservedStatus.ENABLING)))
-    draft.ask(EnableReserved(free[0]))
+        raise NoTarget(Code.NO_RESERVED)
+    if draft.waits_for(ReadRoom.key):
+        raise NoTarget(None)
+    enabled = tuple(entry.host for entry in mine if entry.status is ReservedStatus.READY)
+    # Of all that are free, not only of those that this one has not tried: what is not asked about counts as unable to take anything.
+    draft.ask(ReadRoom(host=draft.state.host, enabled=enabled, reserves=tuple(free_spares(draft))))
     raise NoTarget(None)
 
 
-def _tried_before(draft: Draft) -> str:
-    """Return a reserved host that had no room at the last attempt, where nothing but reserved hosts may be used: it may have by now."""
-    ready = [entry.host for entry in draft.state.reserved if entry.status is ReservedStatus.READY]
-    if not ready or draft.state.method is not RecoveryMethod.RESERVED_HOST:
-        raise NoTarget(Code.NO_RESERVED)
-    return ready[0]
+def load_of(draft: Draft, host: str) -> dict[str, dict[str, int]]:
+    """Return what the moves need that went to a reserved host, sent there or by Nova's choice, and did not fail there."""
+    gone = (MoveStatus.PENDING, MoveStatus.FAILED, MoveStatus.GONE)
+    sent = (m for m in draft.state.moves if host in (m.target, m.destination) and m.status not in gone)
+    return {move.instance: dict(move.needs) for move in sent}
+
+
+def _left(draft: Draft, entry: Reserved) -> int:
+    """Return the sum of what is left of a reserved host: amounts of different things, good enough to compare two hosts by."""
+    used = sum(sum(each.values()) for each in load_of(draft, entry.host).values())
+    return sum(amount for _, amount in entry.room) - used
+
+
+def _fits(draft: Draft, move: Move, entry: Reserved) -> bool:
+    """Tell whether the reserved host has room for the move beside what was sent there; yes where nobody asked."""
+    used = load_of(draft, entry.host).values()
+    return all(
+        name not in dict(entry.room) or amount + sum(each.get(name, 0) for each in used) <= dict(entry.room)[name]
+        for name, amount in move.needs
+    )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from vmha.core.explain import Code, because
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmha.core.explain import Reason
     from vmha.core.model import Recovery, Surroundings
     from vmha.core.policy import Policy
@@ -59,6 +61,11 @@ class Workflows:
         """Return what is done about a failure in a segment, by its name."""
         mine = {each.segment: each.workflow for each in self.choices if each.failure is failure}
         return mine.get(segment) or mine.get(None) or Workflow.RECOVER
+
+    def strangers(self, segments: Iterable[str]) -> tuple[str, ...]:
+        """Name the segments that have lines of their own and are not among these."""
+        named = {each.segment for each in self.choices if each.segment is not None}
+        return tuple(sorted(named - set(segments)))
 
 
 def workflow(failure: Failure, around: Surroundings, policy: Policy) -> Workflow:

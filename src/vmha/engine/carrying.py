@@ -10,11 +10,14 @@ from vmha.core import effects, events
 from vmha.core.model import PowerTrouble, ServicePrior
 from vmha.core.policy import Policy
 from vmha.engine import carrying_small
-from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, VmhaError
+from vmha.engine.carrying_spares import about_spares, spares_unanswered
+from vmha.engine.surveying import survey
+from vmha.errors import LeaseLost, NovaRefused, NovaUnavailable, OrderExpired, VmhaError, words_of
 from vmha.logs import log
 from vmha.ports import Deadline, PowerError
 
 if TYPE_CHECKING:
+    from vmha.image_ports import Images
     from vmha.ports import Alerts, Clock, Lease, LeaseTerms, Nova, Order, PowerDevices, Store
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ class Tools:
     """
 
     nova: Nova
+    images: Images
     power: PowerDevices
     alerts: Alerts
     store: Store
@@ -60,14 +64,14 @@ def carry_out(order: Order, lease: Lease, tools: Tools, *, submitted_at: float) 
             return None
         except Exception as error:  # noqa: BLE001 - it did not pass the door, whatever it was
             _say_defect(order, error)
-            return _not_sent(effect, _words(error))
+            return _not_sent(effect, words_of(error))
     try:
         return _act(effect, order.recovery, deadline, tools)
     except OrderExpired as error:
         return _not_sent(effect, str(error))
     except Exception as error:  # noqa: BLE001 - it may have been begun, whatever it was
         _say_defect(order, error)
-        return _maybe_sent(effect, _words(error))
+        return _maybe_sent(effect, words_of(error))
 
 
 def _say_defect(order: Order, error: Exception) -> None:
@@ -110,12 +114,14 @@ def _maybe_sent(effect: effects.Effect, detail: str) -> events.Event | None:
             return events.PowerOffFailed(answers=effect.key, trouble=PowerTrouble.ERROR, detail=detail, address="")
         case effects.Evacuate():
             return events.EvacuationUnanswered(answers=effect.key, instance=effect.instance, detail=detail)
-        case effects.EnableReserved():
-            return events.ReservedFailed(answers=effect.key, host=effect.host, detail=detail)
+        case effects.ExamineInstance():
+            return _not_examined(effect, detail)
         case effects.ReadInstance() | effects.StopInstance() | effects.StartInstance():
             return carrying_small.guest_unanswered(effect, detail)
         case effects.ReadService() | effects.DisableService() | effects.EnableService():
             return carrying_small.service_unanswered(effect, detail)
+        case effects.ReadRoom() | effects.EnableReserved() | effects.ReturnReserved():
+            return spares_unanswered(effect, detail)
         case effects.Alert():
             return None
         case _:
@@ -133,8 +139,10 @@ def _act(effect: effects.Effect, recovery: str, deadline: Deadline, tools: Tools
             return None
         case effects.ReadHeartbeats() | effects.ForceDown() | effects.SurveyHost() | effects.ReadProgress():
             return _ask_nova(effect, deadline, tools)
-        case effects.EnableReserved():
-            return _enable(effect, deadline, tools)
+        case effects.ExamineInstance():
+            return _examine(effect, deadline, tools.nova)
+        case effects.ReadRoom() | effects.EnableReserved() | effects.ReturnReserved():
+            return about_spares(effect, deadline, tools.nova)
         case effects.ReadInstance() | effects.StopInstance() | effects.StartInstance():
             return carrying_small.about_guest(effect, deadline, tools.nova)
         case effects.ReadService() | effects.DisableService() | effects.EnableService():
@@ -166,7 +174,7 @@ def _evacuate(effect: effects.Evacuate, deadline: Deadline, tools: Tools) -> eve
         try:
             host = tools.nova.host_of(instance, deadline=deadline)
         except Exception as error:  # noqa: BLE001 - nothing was ordered, whatever it was
-            return _not_sent(effect, _words(error))
+            return _not_sent(effect, words_of(error))
         if host != effect.source:
             detail = f"it is on {host} now" if host else "Nova knows it no more"
             return events.EvacuationRefused(answers=key, instance=instance, status=404, detail=detail)
@@ -177,7 +185,7 @@ def _evacuate(effect: effects.Evacuate, deadline: Deadline, tools: Tools) -> eve
     except OrderExpired:
         raise
     except Exception as error:  # noqa: BLE001 - whatever happened, Nova may have taken the order: its records will tell
-        return events.EvacuationUnanswered(answers=key, instance=instance, detail=_words(error))
+        return events.EvacuationUnanswered(answers=key, instance=instance, detail=words_of(error))
     return events.EvacuationAccepted(answers=key, instance=instance)
 
 
@@ -190,7 +198,7 @@ def _ask_nova(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Ev
     except OrderExpired:
         raise
     except Exception as error:  # noqa: BLE001 - the recovery must learn of it and ask again, whatever it was
-        return _unanswered(effect, _words(error))
+        return _unanswered(effect, words_of(error))
 
 
 def _unanswered(effect: NovaEffect, detail: str) -> events.Event:
@@ -216,14 +224,7 @@ def _answer(effect: NovaEffect, deadline: Deadline, tools: Tools) -> events.Even
             prior = nova.force_down(effect.host, reason=tools.disabled_reason, deadline=deadline)
             return events.ForcedDown(answers=key, prior=_before_us(prior, tools))
         case effects.SurveyHost():
-            found = nova.survey(effect.host, deadline=deadline)
-            return events.HostSurveyed(
-                answers=key,
-                instances=found.instances,
-                migrations=found.migrations,
-                consumers=found.consumers,
-                elsewhere=found.elsewhere,
-            )
+            return survey(effect, nova, tools.images, deadline=deadline, clock=tools.clock)
         case effects.ReadProgress():
             # The list before the records: a record that ends in between is then seen as done and looked at once more, while the other
             # order would take an instance that just moved for one that its owner took away.
@@ -257,16 +258,14 @@ def _before_us(prior: ServicePrior, tools: Tools) -> ServicePrior:
     return prior
 
 
-def _enable(effect: effects.EnableReserved, deadline: Deadline, tools: Tools) -> events.Event:
+def _examine(effect: effects.ExamineInstance, deadline: Deadline, nova: Nova) -> events.Event:
     try:
-        tools.nova.enable(effect.host, deadline=deadline)
-    except OrderExpired:
-        raise
-    except Exception as error:  # noqa: BLE001 - the recovery takes the next reserved host, whatever it was
-        return events.ReservedFailed(answers=effect.key, host=effect.host, detail=_words(error))
-    return events.ReservedEnabled(answers=effect.key, host=effect.host)
+        found = nova.examine(effect.instance, source=effect.source, target=effect.target, deadline=deadline)
+    except Exception as error:  # noqa: BLE001 - the recovery ends without more evidence, whatever it was
+        return _not_examined(effect, words_of(error))
+    detail = "" if found is not None else "it knows the instance no more"
+    return events.InstanceExamined(answers=effect.key, instance=effect.instance, findings=found, detail=detail)
 
 
-def _words(error: Exception) -> str:
-    known = isinstance(error, VmhaError)
-    return str(error) if known else f"unexpected {type(error).__name__}: {error}"
+def _not_examined(effect: effects.ExamineInstance, detail: str) -> events.Event:
+    return events.InstanceExamined(answers=effect.key, instance=effect.instance, findings=None, detail=detail)

@@ -16,7 +16,7 @@ from vmha.errors import NovaRefused, NovaUnavailable
 from vmha.ports import Deadline, PowerError
 
 if TYPE_CHECKING:
-    from vmha.core.flags import ServiceFlags
+    from vmha.core.flags import OurReasons, ServiceFlags
     from vmha.core.model import ServiceReading
     from vmha.ports import Clock, Nova, PowerDevices
     from vmha.return_ports import Returns
@@ -49,7 +49,7 @@ class Bounds:
 class Hands:
     """What it takes to let a host back. `census` gives the guests that really run on a host, None where nothing reports them.
 
-    `our_reason` is what Nova shows for a service that we disabled.
+    `our_reasons` are what Nova shows for a service that we disabled.
     """
 
     nova: Nova
@@ -58,7 +58,7 @@ class Hands:
     census: Callable[[str], frozenset[str] | None]
     clock: Clock
     new_uuid: Callable[[], str]
-    our_reason: str
+    our_reasons: OurReasons
     bounds: Bounds = Bounds()
 
     def within(self, seconds: float) -> Deadline:

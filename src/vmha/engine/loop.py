@@ -18,16 +18,18 @@ from vmha.core.explain import Code, because
 from vmha.core.guards import allowed_failures
 from vmha.core.invariants import Broken
 from vmha.core.model import Recovery
+from vmha.core.words import is_word
 from vmha.engine.clockwatch import ClockWatch
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, ProofRefused, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, LeaseLost, LettersWaiting, ProofRefused, StoreUnavailable
 from vmha.logs import log
 from vmha.ports import Change, Order, TimelineEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from vmha.core.draft import Decision
+    from vmha.core.explain import Reason
     from vmha.core.incidents import Incident
+    from vmha.core.model import Proof
     from vmha.core.policy import Policy
     from vmha.ports import Claimed, Clock, Lease, LeaseTerms, Store
 
@@ -35,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 REDECIDE_TIMES = 3
 """How often a step is decided anew after the database refused it, before the recovery is dropped and read from scratch."""
+
+
+REPORTS = (events.Notified, events.ProcessReported)
+"""What joined notifications say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +191,12 @@ class Engine:
         """
         if self.clock.monotonic() < self.quiet_until:
             return 0, 0
-        busy = [held.state for held in self.held.values() if not held.state.phase.is_wait]
-        hosts = sum(isinstance(state, Recovery) for state in busy)
-        return max(self.limit - hosts, 0), max(self.others_limit - (len(busy) - hosts), 0)
+        hosts = others = 0
+        for held in self.held.values():
+            if not held.state.phase.is_wait:
+                is_host = isinstance(held.state, Recovery)
+                hosts, others = hosts + is_host, others + (not is_host)
+        return max(self.limit - hosts, 0), max(self.others_limit - others, 0)
 
     def release_all(self) -> None:
         """Give everything back, so that another engine need not wait for the leases to end. Call it when no order is under way."""
@@ -233,6 +242,10 @@ class Engine:
             except (ProofRefused, ClaimRefused) as error:
                 log(logger, "decided-anew", level=logging.WARNING, recovery=held.state.uuid, detail=str(error))
                 continue
+            except LettersWaiting as error:
+                log(logger, "decided-anew", recovery=held.state.uuid, detail=str(error))
+                self._open_letters(held, self.store.inbox([held.state.uuid]).get(held.state.uuid, ()))
+                continue
             except (LeaseLost, Conflict) as error:
                 self._drop(held.state.uuid, str(error))
                 return
@@ -246,31 +259,30 @@ class Engine:
         self._drop(held.state.uuid, "the database refused the step again and again")
 
     def _think(self, held: Held) -> Change[Any]:
-        """Decide on each fact in turn, and check the promises after each."""
+        """Decide on each fact in turn, and check the promises after each; reports come first, so that no answer ends it before they are heard."""
         now = self.store.now()
         around = self.store.surroundings(
             held.state,
             brake_window_seconds=self.policy.brake_window_seconds,
             quarantine_window_seconds=self.policy.quarantine_window_seconds,
         )
-        state, decisions = held.state, list[tuple["Decision[Any]", list[Order]]]()
-        for event, _, _ in held.pending:
+        state, orders, reasons, revoked = held.state, list[Order](), list["Reason"](), list[tuple["Proof", str]]()
+        for event in sorted((event for event, _, _ in held.pending), key=lambda event: not isinstance(event, REPORTS)):
             decision = kinds.decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
-            orders = [Order(id=self.new_uuid(), recovery=state.uuid, effect=effect) for effect in decision.effects]
-            decisions.append((decision, orders))
+            orders += [Order(id=self.new_uuid(), recovery=state.uuid, effect=effect) for effect in decision.effects]
+            reasons += decision.reasons
+            revoked += decision.revoked
             state = decision.state
         has_word = isinstance(state, Recovery) and state.word is not None
         return Change(
             now=now,
             before=held.state,
             after=state,
-            orders=tuple(order for _, orders in decisions for order in orders),
+            orders=tuple(orders),
             answered=tuple(order for _, order, _ in held.pending if order is not None),
             handled=tuple(letter for _, _, letter in held.pending if letter is not None),
-            timeline=tuple(
-                TimelineEntry(at=now, reason=reason) for decision, _ in decisions for reason in decision.reasons
-            ),
-            revoked=tuple(proof for decision, _ in decisions for proof in decision.revoked),
+            timeline=tuple(TimelineEntry(at=now, reason=reason) for reason in reasons),
+            revoked=tuple(revoked),
             power_off_slots=None if has_word else allowed_failures(around, self.policy),
             slot_seconds=self.policy.brake_window_seconds,
             budgets=budgets(state, self.policy) if isinstance(state, Recovery) else (),
@@ -313,16 +325,18 @@ class Engine:
             held.is_stopped, held.pending = True, []
 
     def _tend_stopped(self, held: Held, now: float) -> None:
-        """Alert again on schedule; only a human's reject ends a recovery that was stopped (P4)."""
+        """Alert again on schedule, and where a human says anything else: only a reject ends a recovery that was stopped (P4)."""
         for event, _, letter in held.pending:
             if isinstance(event, events.Rejected) and letter is not None:
-                reason = because(Code.REJECTED, by=event.by, why=event.why, host=held.state.host)
-                if self._store_end(held, kinds.rejected(held.state, reason, now), (letter,)):
+                reason = kinds.why_rejected(held.state, event.by, event.why)
+                letters = tuple(number for _, _, number in held.pending if number is not None)
+                if self._store_end(held, kinds.rejected(held.state, reason, now), letters):
                     self.held.pop(held.state.uuid, None)
                 return
+        unheeded = tuple(letter for event, _, letter in held.pending if letter is not None and is_word(event))
         held.pending = []
-        if now - held.alerted_at >= self.policy.alert_interval_seconds:
-            self._store_end(held, held.state, ())
+        if unheeded or now - held.alerted_at >= self.policy.alert_interval_seconds:
+            self._store_end(held, held.state, unheeded)
 
     def _store_end(self, held: Held, after: Incident, handled: tuple[int, ...]) -> bool:
         """Store how a stopped recovery stands, and alert. False: it is dropped, or could not be stored and is tried again."""
@@ -345,6 +359,8 @@ class Engine:
         except (LeaseLost, Conflict) as lost:
             self._drop(after.uuid, str(lost))
             return False
+        except LettersWaiting:
+            return False  # the next round reads them
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - nor may what cannot be stored end the engine

@@ -40,7 +40,7 @@ def let_back(host: str, wish: Wish, hands: Hands, *, is_dry: bool = False) -> St
     known = _known(host, hands)
     seen = yield from see(host, hands, watches=known.open is None)
     known = _known(host, hands)
-    verdict = judge(known, seen, wish, our_reason=hands.our_reason, settle_seconds=hands.bounds.settle)
+    verdict = judge(known, seen, wish, our_reasons=hands.our_reasons, settle_seconds=hands.bounds.settle)
     if verdict.against:
         raise ReturnRefused(*verdict.against)
     if is_dry:
@@ -123,12 +123,12 @@ def _spare(name: str, known: Known, verdict: Verdict, wish: Wish, hands: Hands) 
     if spare is not None and spare.is_reserved:
         return ()
     if not wish.as_reserved:
-        said = yield from give_back(name, spare, known.host, wish, hands)
+        said = yield from give_back(name, spare, known.host, wish, hands, known.joins_of(name))
     else:
-        said = because(Code.SPARE_REPLACED, reserved=name, host=known.host)
+        said = (because(Code.SPARE_REPLACED, reserved=name, host=known.host),)
     if verdict.record is not None:
-        hands.returns.tell(verdict.record, (said,))
-    return (said,)
+        hands.returns.tell(verdict.record, said)
+    return said
 
 
 def _is_up(host: str, hands: Hands) -> bool:

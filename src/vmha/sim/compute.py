@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from vmha.sim import guests
+from vmha.sim import actions, guests
+from vmha.sim.aggregates import Aggregates
 from vmha.sim.evacuation import Evacuation
 from vmha.sim.gate import Away, Gate, Refused
 from vmha.sim.rows import IN_FLIGHT, TERMINAL, LandingFault, MigrationRecord, Service
@@ -22,19 +23,27 @@ if TYPE_CHECKING:
 
 EVACUABLE = frozenset({"active", "stopped", "error"})
 
+TPM = "hw:tpm_version"
+"""The extra spec of a flavor that gives an instance a virtual TPM: Nova evacuates none that has one."""
+
 
 class Nova:
     """Nova's API and its database. Calls raise `Refused` and `NoAnswer`.
 
-    `slowness` stretches every latency; `order_seconds` is how long the answer to an evacuation order is on its way.
+    `slowness` stretches every latency; `order_seconds` is how long the answer to an evacuation order is on its way, and
+    `enabled_late` the same by host for what enables or disables its service.
     `clock_step_seconds` is how far Nova's own clock jumped ahead of the heartbeats.
-    `hidden` names hosts whose cell does not answer: lists leave them out and say nothing of it.
+    `hidden` names hosts whose cell does not answer: lists leave them out and say nothing of it. `filtered` are those that the scheduler's
+    filters leave out.
     """
 
     __slots__ = (
+        "aggregates",
         "bus_is_down",
         "by_host",
         "clock_step_seconds",
+        "enabled_late",
+        "filtered",
         "gate",
         "hidden",
         "hidden_services",
@@ -51,6 +60,7 @@ class Nova:
     def __init__(self, world: World) -> None:
         self.world = world
         self.gate = Gate(world, "Nova")
+        self.aggregates = Aggregates(self)
         self.services: dict[str, Service] = {}
         self.servers: dict[str, Server] = {}
         self.by_host: dict[str, dict[str, Server]] = {}
@@ -59,8 +69,10 @@ class Nova:
         self.landing_faults: list[LandingFault] = []
         self.hidden: frozenset[str] = frozenset()
         self.hidden_services = False
+        self.filtered: frozenset[str] = frozenset()
         self.slowness = 1.0
         self.order_seconds = 0.0
+        self.enabled_late: dict[str, float] = {}
         self.clock_step_seconds = 0.0
         self.bus_is_down = False
 
@@ -170,9 +182,12 @@ class Nova:
 
     def delete_service(self, host: str, *, caller: str) -> None:
         """Delete a service; Placement's provider goes with it unless somebody holds room there."""
-        self.gate.write("service", lambda: self._delete_service(host, caller))
+        self.gate.write("service", lambda: self.drop_service(host, caller))
 
-    def _delete_service(self, host: str, caller: str) -> None:
+    def drop_service(self, host: str, caller: str) -> None:
+        """Delete a service, past the gate."""
+        if host not in self.services:
+            raise Refused(404, f"Compute host {host} could not be found.")
         if self.by_host.get(host):
             raise Refused(
                 409, "Unable to delete compute service that is hosting instances. Migrate or delete them first."
@@ -186,11 +201,12 @@ class Nova:
     def evacuate(self, uuid: str, *, target: str | None, caller: str, ends_stopped: bool = False) -> MigrationRecord:
         """Take an evacuation as microversions 2.68 to 2.94 do, or with `ends_stopped` as 2.95 does; or refuse it."""
         sent_at = self.world.now
-        return self.gate.write("evacuate", lambda: self._evacuate(uuid, target, caller, sent_at, ends_stopped))
+        return self.gate.write("evacuate", lambda: self.take_evacuation(uuid, target, caller, sent_at, ends_stopped))
 
-    def _evacuate(
-        self, uuid: str, target: str | None, caller: str, sent_at: float, ends_stopped: bool
+    def take_evacuation(
+        self, uuid: str, target: str | None, caller: str, sent_at: float, ends_stopped: bool = False
     ) -> MigrationRecord:
+        """Take an evacuation or refuse it, past the gate."""
         fact = {"instance": uuid, "target": target, "caller": caller, "sent_at": sent_at}
         try:
             server = self._server(uuid)
@@ -219,6 +235,8 @@ class Nova:
             raise Refused(400, "The target host can't be the same one.")
         if server.vm_state not in EVACUABLE:
             raise Refused(409, f"Cannot 'evacuate' instance {server.uuid} while it is in vm_state {server.vm_state}")
+        if TPM in server.extra_specs:
+            raise Refused(400, f"Operation 'evacuate' not supported for vTPM-enabled instance ({server.uuid}).")
         if self.is_up(self.services[server.host]):
             raise Refused(400, f"Compute service of {server.host} is still in use.")
 
@@ -227,10 +245,12 @@ class Nova:
     def compute_starts(self, host: Host) -> None:
         """Clean up a host whose nova-compute starts: guests evacuated from here go, with what Placement holds for them here.
 
-        One whose service was deleted registers anew, as it does when it comes for the first time.
+        One whose service was deleted registers anew, as it does when it comes for the first time; so does a provider that was deleted.
         """
         if host.name not in self.services:
             self.services[host.name] = Service(self.world.new_uuid(), host.name, touched_at=self.world.now)
+            self.world.placement.add_provider(host.name, self.world.new_uuid(), host.vcpus)
+        elif host.name not in self.world.placement.providers:
             self.world.placement.add_provider(host.name, self.world.new_uuid(), host.vcpus)
         outgoing = [record for record in self.migrations_of.get(host.name, []) if record.source == host.name]
         for record in outgoing:
@@ -270,13 +290,18 @@ class Nova:
         fits = [
             service.host
             for service in self.services.values()
-            if service.host != server.host
+            if service.host not in (server.host, *self.filtered)
             and target in (None, service.host)
             and not service.disabled
             and self.is_up(service)
             and free(service.host) >= server.vcpus
         ]
         return max(fits, key=free, default=None)
+
+    def why_nowhere(self, server: Server, target: str | None) -> str:
+        """Say as Nova does why it found no host: Placement had no candidate, or the filters left none of them."""
+        able = set(self.world.placement.candidates(actions.needs(server))) - {server.host}
+        return actions.ALL_FILTERED if able & ({target} if target else able) else actions.NO_CANDIDATES
 
     def spoil_landing(
         self, landing: Landing, *, host: str | None = None, times: int = 1, seconds: float | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmha.sim import actions
 from vmha.sim.rows import Landing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Evacuation:
 
     def begin(self) -> None:
         """Hand the order to the conductor."""
+        actions.begin(self.world, self.server, self.record)
         self.world.after(self._latency(self.world.timing.schedule_seconds), self._schedule)
 
     def _schedule(self) -> None:
@@ -46,7 +48,9 @@ class Evacuation:
         elif choice is None:
             nova.set_status(self.record, "error")
             nova.change(server, "no valid host", vm_state="error")
+            actions.end(self.world, server, nova.why_nowhere(server, self.target))
         else:
+            actions.go_on(self.world, server, choice)
             self.world.placement.allocate(server.uuid, choice, server.vcpus)
             self.destination = self.world.hosts[choice]
             # From here on the order lies in the destination's queue, also while its nova-compute is away.
@@ -55,7 +59,7 @@ class Evacuation:
     def _claim(self) -> None:
         host, nova = self._host(), self.world.nova
         if nova.take_landing_fault(host.name, Landing.CLAIM_FAILS):
-            self._fail(vm_state=self.was)
+            self._fail(vm_state=self.was, why=actions.NOT_CLAIMED.format(instance=self.server.uuid))
             return
         nova.set_destination(self.record, host.name)
         nova.set_status(self.record, "pre-migrating")
@@ -110,9 +114,11 @@ class Evacuation:
 
     def _finish(self) -> None:
         self.world.nova.set_status(self.record, "done")
+        actions.end(self.world, self.server, None)
 
-    def _fail(self, *, vm_state: str) -> None:
+    def _fail(self, *, vm_state: str, why: str = actions.NOT_SPAWNED) -> None:
         nova, server = self.world.nova, self.server
+        actions.end(self.world, server, why)
         self.world.placement.release(server.uuid, self._host().name)
         nova.set_status(self.record, "failed")
         if server.vm_state != "deleted":

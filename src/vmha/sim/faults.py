@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmha.sim import guests, owner
-from vmha.sim.gate import Mishap, Refused
+from vmha.sim.gate import Away, Mishap, Refused
 from vmha.sim.rows import Landing
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Fault:
 
 
 def inject(world: World, name: str, **arguments: Any) -> bool:
-    """Do one fault now; return False where Nova refused what an owner or operator wanted.
+    """Do one fault now; return False where Nova refused, or did not answer, what an owner or operator wanted.
 
     Raises `ValueError` for an unknown fault, a wrong or a missing argument, an unknown host or instance.
     """
@@ -42,6 +42,9 @@ def inject(world: World, name: str, **arguments: Any) -> bool:
         fault.act(world, **arguments)
     except Refused as refused:
         world.note("mishap", mishap="refused", fault=name, why=refused.message)
+        return False
+    except Away as away:
+        world.note("mishap", mishap="away", fault=name, why=str(away))
         return False
     return True
 
@@ -56,6 +59,8 @@ def _check_arguments(world: World, name: str, fault: Fault, arguments: dict[str,
             raise ValueError(f"no host is named {arguments[key]}; known are: {', '.join(world.hosts)}")
     if "instance" in arguments and arguments["instance"] not in world.nova.servers:
         raise ValueError(f"there is no instance {arguments['instance']}")
+    if "aggregate" in arguments:
+        world.nova.aggregates.find(arguments["aggregate"])
 
 
 def _power_off(world: World, host: str) -> None:
@@ -117,6 +122,10 @@ def _tokens_revoked(world: World) -> None:
     world.token_generation += 1
 
 
+def _glance_away(world: World, seconds: float = 30.0) -> None:
+    world.glance_gate.close(seconds)
+
+
 def _placement_away(world: World, seconds: float = 30.0) -> None:
     world.placement.gate.close(seconds)
 
@@ -153,6 +162,14 @@ def _cell_shown(world: World) -> None:
     world.nova.hidden = frozenset()
 
 
+def _filtered(world: World, host: str) -> None:
+    world.nova.filtered = world.nova.filtered | {host}
+
+
+def _not_filtered(world: World) -> None:
+    world.nova.filtered = frozenset()
+
+
 def _landing(landing: Landing) -> Callable[..., None]:
     def act(world: World, host: str | None = None, times: int = 1, seconds: float | None = None) -> None:
         world.nova.spoil_landing(landing, host=host, times=times, seconds=seconds)
@@ -175,8 +192,25 @@ def _disable(world: World, host: str) -> None:
     world.nova.change_service(host, "operator", disabled=True, reason="maintenance")
 
 
+def _joins(world: World, host: str, aggregate: str) -> None:
+    aggregates = world.nova.aggregates
+    aggregates.put(aggregates.find(aggregate), host, "operator")
+
+
 def _force_down(world: World, host: str) -> None:
     world.nova.change_service(host, "operator", forced_down=True)
+
+
+def _delete_service(world: World, host: str) -> None:
+    world.nova.drop_service(host, "operator")
+
+
+def _evacuate(world: World, instance: str, target: str | None = None) -> None:
+    world.nova.take_evacuation(instance, target, "operator", world.now)
+
+
+def _reset_state(world: World, instance: str) -> None:
+    world.nova.change(world.nova.servers[instance], "its state was reset by an operator", vm_state="active")
 
 
 _H = ("host",)
@@ -215,6 +249,7 @@ FAULTS: dict[str, Fault] = {
     "nova_away": Fault("Nova and Placement do not answer", _nova_away, (), ("seconds",)),
     "keystone_away": Fault("Keystone does not answer", _keystone_away, (), ("seconds",)),
     "tokens_revoked": Fault("Keystone refuses every token that it gave so far", _tokens_revoked),
+    "glance_away": Fault("Glance does not answer", _glance_away, (), ("seconds",)),
     "placement_away": Fault("Placement does not answer", _placement_away, (), ("seconds",)),
     "nova_reply_lost": Fault(
         "Nova takes the next order, and its answer gets lost", _mishap(Mishap.REPLY_LOST), (), _CALL
@@ -233,6 +268,8 @@ FAULTS: dict[str, Fault] = {
     "bus_away": Fault("Nova's message bus is down: no heartbeat arrives", _bus_away, (), ("seconds",)),
     "cell_hidden": Fault("the cell of a host is down: lists leave it out", _cell_hidden, _H, ("services",)),
     "cell_shown": Fault("all cells answer again", _cell_shown),
+    "scheduler_filters": Fault("the scheduler's filters leave a host out, though there is room", _filtered, _H),
+    "scheduler_takes_all": Fault("they leave out none", _not_filtered),
     "claim_fails": Fault(
         "an evacuation fails before anything was touched", _landing(Landing.CLAIM_FAILS), (), _LANDING
     ),
@@ -245,6 +282,10 @@ FAULTS: dict[str, Fault] = {
         "a destination loses power after the guest started", _landing(Landing.DIES), (), _LANDING
     ),
     "operator_disables": Fault("an operator disables the service", _disable, _H),
+    "operator_adds_to_aggregate": Fault("an operator adds a host to an aggregate", _joins, ("host", "aggregate")),
+    "operator_deletes_service": Fault("an operator deletes the service from Nova", _delete_service, _H),
+    "operator_evacuates": Fault("an operator evacuates an instance by hand", _evacuate, _I, ("target",)),
+    "operator_resets_state": Fault("an operator has Nova hold an instance for active", _reset_state, _I),
     "operator_forces_down": Fault("an operator forces the service down", _force_down, _H),
     "guest_crashes": Fault("a guest dies, and nova-compute notices or does not", guests.crash, _I, ("unnoticed",)),
     "guest_hangs": Fault("a guest can be neither stopped nor started", guests.hang, _I),

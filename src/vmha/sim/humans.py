@@ -1,4 +1,8 @@
-"""What humans say in a scenario beside confirm and reject: pause, resume, cancel, disarm and arm."""
+"""What humans say in a scenario beside confirm and reject: pause, resume, cancel, disarm and arm; and what no storm meets.
+
+`delete_provider HOST`: an operator deletes its resource provider. `enabled_late HOST SECONDS`: Nova enables and disables its service at
+once and answers so much later, since it waits for the host's nova-compute (nova/compute/api.py, HostAPI, of release 34).
+"""
 
 from __future__ import annotations
 
@@ -31,10 +35,22 @@ def _arm(player: Player, scope: str) -> None:
     del player.store.disarms[scope.replace(":", " ")]
 
 
+def _delete_provider(player: Player, host: str) -> None:
+    player.world.note("fault", fault="delete_provider", host=host)
+    player.world.placement.delete_provider(host)
+
+
+def _enabled_late(player: Player, host: str, seconds: str) -> None:
+    player.world.note("fault", fault="enabled_late", host=host, seconds=seconds)
+    player.world.nova.enabled_late[host] = float(seconds)
+
+
 VERBS: dict[str, Callable[..., None]] = {
     "pause_recovery": partial(_say, kind=Paused),
     "resume_recovery": partial(_say, kind=Resumed),
     "cancel": partial(_say, kind=Cancelled),
     "disarm": _disarm,
     "arm": _arm,
+    "delete_provider": _delete_provider,
+    "enabled_late": _enabled_late,
 }

@@ -160,6 +160,7 @@ class Keystone(Part):
             ("keystone", "identity"): f"{url}{self.prefix}",
             ("nova", "compute"): f"{url}/compute/v2.1",
             ("placement", "placement"): f"{url}/placement",
+            ("glance", "image"): f"{url}/image",
         }
         if self.instance_ha_url is not None:
             services["masakari", "instance-ha"] = self.instance_ha_url

@@ -5,6 +5,8 @@ neither was a guest of it started anywhere, nor had its owner deleted or stopped
 that were stopped, paused or in error when the host died are none of this: nothing of them ran. That a guest runs only once is the
 checker's to see.
 
+A recovery that has ended owes a cause for each instance that failed, or stood still until then.
+
 The incident of a process that says that it disabled or enabled a service is held against the record too, and that of an instance that
 says that it restarted it.
 """
@@ -38,7 +40,17 @@ def contradicted(incident: Incident, facts: Iterable[Fact]) -> list[str]:
         case InstanceRecovery():
             return _about_guest(incident, facts)
         case _:
-            return _lost(incident, facts)
+            return _lost(incident, facts) + _unexplained(incident)
+
+
+def _unexplained(recovery: Recovery) -> list[str]:
+    """Say which instances failed, or stood still to the end, without a cause."""
+    if recovery.outcome is None:
+        return []
+    mute = [
+        move for move in recovery.moves if move.status.value in ("failed", "stalled", "held") and move.diagnosis is None
+    ]
+    return [f"recovery of {recovery.host} ended with {move.instance} {move.status.value} and no cause" for move in mute]
 
 
 def _about_guest(incident: InstanceRecovery, facts: Iterable[Fact]) -> list[str]:

@@ -68,9 +68,13 @@ class NovaApi(Part):
             Route("GET", "/v2.1/servers/{server}", self._show_server),
             Route("DELETE", "/v2.1/servers/{server}", self._delete_server),
             Route("POST", "/v2.1/servers/{server}/action", self._act),
+            Route("GET", "/v2.1/servers/{server}/os-instance-actions", self._list_actions),
+            Route("GET", "/v2.1/servers/{server}/os-instance-actions/{request}", self._show_action),
             Route("GET", "/v2.1/os-migrations", self._list_migrations),
             Route("GET", "/v2.1/os-hypervisors", self._list_hypervisors),
             Route("GET", "/v2.1/os-hypervisors/detail", self._list_hypervisors),
+            Route("GET", "/v2.1/os-aggregates", self._list_aggregates),
+            Route("POST", "/v2.1/os-aggregates/{aggregate}/action", self._act_on_aggregate),
         )
 
     def explain(self, status: int, message: str) -> Body:
@@ -239,6 +243,18 @@ class NovaApi(Part):
         )
         return Response(200, delay_seconds=self._nova.order_seconds)
 
+    def _list_actions(self, request: Request, server: str) -> Response:
+        """List a server's evacuations, newest first; other actions are not kept."""
+        rows = reversed(self._nova.show_server(server).actions)
+        return Response(200, {"instanceActions": [nova_views.action(row) for row in rows]})
+
+    def _show_action(self, asked: Request, server: str, request: str) -> Response:
+        for row in self._nova.show_server(server).actions:
+            if row.request == request:
+                events = [nova_views.event(step) for step in row.steps]
+                return Response(200, {"instanceAction": {**nova_views.action(row), "events": events}})
+        raise Refused(404, f"Action {request} not found")
+
     # Migrations and hypervisors
 
     def _list_migrations(self, request: Request) -> Response:
@@ -267,6 +283,19 @@ class NovaApi(Part):
         if pattern and not found:
             raise Refused(404, f"No hypervisor matching '{pattern}' could be found.")
         return Response(200, {"hypervisors": found})
+
+    def _list_aggregates(self, request: Request) -> Response:
+        self._admin(request)
+        return Response(200, {"aggregates": [nova_views.aggregate(each) for each in self._nova.aggregates.listed()]})
+
+    def _act_on_aggregate(self, request: Request, aggregate: str) -> Response:
+        self._admin(request)
+        [(action, what)] = request.body.items()
+        acts = {"add_host": self._nova.aggregates.join, "remove_host": self._nova.aggregates.leave}
+        if action not in acts or not aggregate.isdecimal():
+            raise Refused(400, f"There is no such action: {action}")
+        acts[action](int(aggregate), what["host"], caller=request.caller)
+        return Response(200, {})
 
     # What several of them need
 

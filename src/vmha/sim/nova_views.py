@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from vmha.sim import actions
 from vmha.sim.compute import time_text
+from vmha.sim.readings import MEMORY_MB
 
 if TYPE_CHECKING:
+    from vmha.core.aggregates import Aggregate
     from vmha.sim.compute import Nova
     from vmha.sim.http import Body
-    from vmha.sim.rows import MigrationRecord, Server, Service
+    from vmha.sim.rows import Action, ActionStep, MigrationRecord, Server, Service
     from vmha.sim.world import World
 
 
@@ -26,6 +29,7 @@ class Version(NamedTuple):
 
 
 FORCED_DOWN = Version(2, 11)
+LOCKED = Version(2, 9)
 HOST_STATUS = Version(2, 16)
 MIGRATION_TYPE = Version(2, 23)
 EMBEDDED_FLAVOR = Version(2, 47)
@@ -45,7 +49,7 @@ def service(nova: Nova, row: Service, version: Version) -> Body:
         "binary": "nova-compute",
         "host": row.host,
         "id": row.uuid if version >= SERVICE_UUID else list(nova.services).index(row.host) + 1,
-        "zone": "nova",
+        "zone": row.zone,
         "status": "disabled" if row.disabled else "enabled",
         "state": "up" if nova.is_up(row) else "down",
         "updated_at": nova.updated_at(row),
@@ -80,7 +84,7 @@ def server(nova: Nova, row: Server, version: Version, url: str) -> Body:
         "user_id": "user-demo",
         "metadata": row.metadata,
         "hostId": f"{crc32(row.host.encode()):08x}",
-        "image": {"id": f"image-{row.name}", "links": []} if row.image_backed else "",
+        "image": {"id": row.image, "links": []} if row.image else "",
         "flavor": _flavor(row, version, url),
         "created": time_text(nova.world.record.facts[0]["at"])[:19] + "Z",
         "updated": time_text(nova.world.now)[:19] + "Z",
@@ -99,6 +103,10 @@ def server(nova: Nova, row: Server, version: Version, url: str) -> Body:
         "OS-EXT-STS:power_state": POWER_STATES.get(row.vm_state, 0),
         "os-extended-volumes:volumes_attached": [] if row.image_backed else [{"id": f"volume-{row.name}"}],
     }
+    if version >= LOCKED:
+        view["locked"] = False
+    if row.fault is not None and row.vm_state in actions.SHOWN_STATES:
+        view["fault"] = {"code": 500, "created": time_text(row.fault_at)[:19] + "Z", "message": row.fault}
     if version >= HOST_STATUS:
         view["host_status"] = _host_status(nova, nova.services[row.host])
     return view
@@ -147,17 +155,35 @@ def hypervisor(world: World, row: Service) -> Body:
     }
 
 
+def action(row: Action) -> Body:
+    """Show an evacuation in the list of a server's actions."""
+    return {"action": "evacuate", "request_id": row.request, "start_time": time_text(row.started_at), "message": None}
+
+
+def event(row: ActionStep) -> Body:
+    """Show one event of it, as from 2.84 on to an administrator."""
+    return {
+        "event": row.name,
+        "host": row.host,
+        "start_time": time_text(row.began_at),
+        "finish_time": None if row.ended_at is None else time_text(row.ended_at),
+        "result": row.result,
+        "details": row.details,
+        "traceback": None,
+    }
+
+
 def _flavor(row: Server, version: Version, url: str) -> Body:
     if version < EMBEDDED_FLAVOR:
         return {"id": "1", "links": _links(url, "flavors/1")}
     return {
-        "original_name": "sim.small",
+        "original_name": actions.FLAVOR,
         "vcpus": row.vcpus,
-        "ram": 512,
-        "disk": 1,
+        "ram": MEMORY_MB * row.vcpus,
+        "disk": actions.DISK_GB,
         "ephemeral": row.ephemeral_gb,
         "swap": row.swap_mb,
-        "extra_specs": {},
+        "extra_specs": row.extra_specs,
     }
 
 
@@ -174,3 +200,15 @@ def _links(url: str, path: str) -> list[Body]:
         {"rel": "self", "href": f"{url}/compute/v2.1/{path}"},
         {"rel": "bookmark", "href": f"{url}/compute/{path}"},
     ]
+
+
+def aggregate(row: Aggregate) -> Body:
+    """Show an aggregate; the zone stands in its metadata too."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "hosts": sorted(row.hosts),
+        "availability_zone": row.zone,
+        "metadata": {} if row.zone is None else {"availability_zone": row.zone},
+        "deleted": False,
+    }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmha.core.flags import OurReasons
 from vmha.core.returning import ReturnRefused, Wish
-from vmha.engine.carrying import DOWN_REASON
+from vmha.engine.carrying import DOWN_REASON, PROCESS_REASON
 from vmha.engine.looking import Hands
 from vmha.engine.returning import let_back
 from vmha.errors import StoreUnavailable
@@ -108,5 +109,5 @@ def hands(rig: Rig, new_uuid: Callable[[], str], returns: Returns | None = None)
         census=lambda _host: None,
         clock=clock,
         new_uuid=new_uuid,
-        our_reason=DOWN_REASON,
+        our_reasons=OurReasons(host=DOWN_REASON, process=PROCESS_REASON),
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from vmha.sim.gate import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vmha.sim.world import World
 
 
@@ -33,6 +35,11 @@ class Placement:
             for table in (self.providers, self.capacity, self.allocations):
                 table.pop(host)
 
+    def delete_provider(self, host: str) -> None:
+        """Delete a host's provider as an operator does who first deletes all that holds room there: else Placement refuses."""
+        self.allocations[host].clear()
+        self.forget_provider(host)
+
     def consumers(self, host: str) -> frozenset[str] | None:
         """Return the uuids that hold something of the host, None where it has no provider. Raises `NoAnswer`."""
         self.gate.read("allocations")
@@ -42,6 +49,12 @@ class Placement:
     def free(self, host: str) -> int:
         """Return the vcpus that nobody holds."""
         return self.capacity[host] - sum(self.allocations[host].values())
+
+    def candidates(self, needs: Mapping[str, int]) -> list[str]:
+        """Return the hosts that have as much and are not disabled; of all but vcpus every host has enough."""
+        services = self.gate.world.nova.services
+        disabled = {host for host, service in services.items() if service.disabled}
+        return [host for host in self.providers if self.free(host) >= needs["VCPU"] and host not in disabled]
 
     def allocate(self, consumer: str, host: str, vcpus: int) -> None:
         """Give a consumer vcpus of a host, beside what it holds elsewhere."""

@@ -39,6 +39,7 @@ class PlacementApi(Part):
             Route("GET", "/resource_providers/{uuid}/allocations", self._allocations),
             Route("GET", "/resource_providers/{uuid}/usages", self._usages),
             Route("GET", "/resource_providers/{uuid}/inventories", self._inventories),
+            Route("GET", "/allocation_candidates", self._candidates),
             Route("GET", "/allocations/{consumer}", self._consumer),
             Route("PUT", "/allocations/{consumer}", self._allocate),
         )
@@ -99,6 +100,21 @@ class PlacementApi(Part):
             "allocation_ratio": 1.0,
         }
         return Response(200, {"inventories": {"VCPU": inventory}, "resource_provider_generation": 1})
+
+    def _candidates(self, request: Request) -> Response:
+        """Show where there is room: the summaries of providers, by which each host is its own root."""
+        needs = {
+            name: int(amount) for name, _, amount in (e.partition(":") for e in request.query["resources"].split(","))
+        }
+        tree = request.query.get("in_tree")
+        self._placement.gate.read("allocation_candidates")
+        found = [self._placement.providers[name] for name in self._placement.candidates({"VCPU": 0} | needs)]
+        shown = [uuid for uuid in found if tree in (None, uuid)][: int(request.query.get("limit", "1000"))]
+        held = {uuid: {"allocations": {uuid: {"resources": needs}}} for uuid in shown}
+        summaries: Body = {
+            uuid: {"root_provider_uuid": uuid, "parent_provider_uuid": None, "traits": []} for uuid in shown
+        }
+        return Response(200, {"allocation_requests": list(held.values()), "provider_summaries": summaries})
 
     def _consumer(self, request: Request, consumer: str) -> Response:
         held = {

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmha.core.capacity import Room
+from vmha.core.causes import MOST_NAMED
 from vmha.core.flags import ServiceFlags
 from vmha.core.model import Power, PowerTrouble, ServicePrior, ServiceReading
 from vmha.core.targets import holds_room
 from vmha.errors import NovaRefused, NovaUnavailable, OrderExpired
 from vmha.ports import HostSurvey, InstanceLook, PowerError
+from vmha.sim import actions
+from vmha.sim.clock import SimClock as SimClock
 from vmha.sim.gate import NoAnswer, Refused
 from vmha.sim.power import BmcTrouble, Trouble
 from vmha.sim.readings import as_instance, migration
@@ -22,6 +25,8 @@ from vmha.sim.readings import as_instance, migration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vmha.core.aggregates import Aggregate
+    from vmha.core.causes import Findings
     from vmha.core.model import Instance, Migration
     from vmha.ports import Clock, Deadline
     from vmha.sim.power import Bmc
@@ -35,21 +40,6 @@ TROUBLES = {
     Trouble.BAD_PASSWORD: PowerTrouble.BAD_CREDENTIALS,
     Trouble.ERROR: PowerTrouble.ERROR,
 }
-
-
-class SimClock:
-    """The world's time as a local clock; to sleep is to let the world go on."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def monotonic(self) -> float:
-        """Return the world's time."""
-        return self._world.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass in the world."""
-        self._world.advance(self._world.now + seconds)
 
 
 class SimNova:
@@ -72,6 +62,7 @@ class SimNova:
                     forced_down=service.forced_down,
                     disabled=service.disabled,
                     disabled_reason=service.disabled_reason,
+                    zone=service.zone,
                 )
                 for service in nova.list_services()
             )
@@ -133,6 +124,18 @@ class SimNova:
                 return None
         service = self.service(found.host, deadline=deadline) if closely else None
         return InstanceLook(instance=found, migrations=records, service=service)
+
+    def examine(self, instance: str, *, source: str, target: str | None, deadline: Deadline) -> Findings | None:
+        """Say why an instance was not moved."""
+        with self._reading(deadline):
+            try:
+                server = self._world.nova.show_server(instance)
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                return None
+            self._world.placement.gate.read("allocation_candidates")
+            return actions.findings(self._world, server, source=source, target=target, most=MOST_NAMED)
 
     def stop(self, instance: str, *, deadline: Deadline) -> None:
         """Order a guest stopped."""
@@ -244,6 +247,23 @@ class SimNova:
         with _translated():
             self._service(host)
             self._world.nova.delete_service(host, caller=self._caller)
+
+    def aggregates(self, *, deadline: Deadline) -> tuple[Aggregate, ...]:
+        """List the aggregates."""
+        with self._reading(deadline):
+            return self._world.nova.aggregates.listed()
+
+    def join(self, aggregate: int, host: str, *, deadline: Deadline) -> None:
+        """Add a host to an aggregate."""
+        self._leave(deadline, f"adding {host} to an aggregate")
+        with _translated():
+            self._world.nova.aggregates.join(aggregate, host, caller=self._caller)
+
+    def leave(self, aggregate: int, host: str, *, deadline: Deadline) -> None:
+        """Take a host out of an aggregate."""
+        self._leave(deadline, f"taking {host} out of an aggregate")
+        with _translated():
+            self._world.nova.aggregates.leave(aggregate, host, caller=self._caller)
 
     def _standing(self, host: str) -> ServicePrior:
         """Say how the service stands that an order is about."""

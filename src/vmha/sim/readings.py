@@ -9,6 +9,9 @@ from vmha.core.model import Instance, Migration
 if TYPE_CHECKING:
     from vmha.sim.rows import MigrationRecord, Server
 
+MEMORY_MB = 512
+"""Of a server, for each of its vcpus."""
+
 
 def as_instance(server: Server) -> Instance:
     """Say what a list of Nova says of a server."""
@@ -21,6 +24,10 @@ def as_instance(server: Server) -> Instance:
         image_backed=server.image_backed,
         local_extra=bool(server.ephemeral_gb or server.swap_mb),
         metadata=tuple(sorted(server.metadata.items())),
+        vcpus=server.vcpus,
+        memory_mb=MEMORY_MB * server.vcpus,
+        extra_specs=tuple(sorted(server.extra_specs.items())),
+        image=server.image,
     )
 
 

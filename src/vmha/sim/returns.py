@@ -70,6 +70,7 @@ class MemoryReturns:
             ordered=by_word and any(move.attempts for move in state.moves),
             reserved=() if Code.RETURNED_AS_RESERVED in returns else records.spent_reserves(state),
             given_back=frozenset(dict(facts)["reserved"] for facts in back),
+            joins=records.joined(state),
             is_returned=bool(returns),
         )
 

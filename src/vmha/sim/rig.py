@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vmha.core.effects import Evacuate
+from vmha.core.effects import EnableReserved, Evacuate, ReturnReserved
 from vmha.core.policy import Policy
 from vmha.engine.carrying import Tools, carry_out
 from vmha.engine.loop import Engine, Reply
 from vmha.ports import LeaseTerms
+from vmha.sim.images import SimImages
 from vmha.sim.ports import SimClock, SimNova, SimPower
 from vmha.sim.store import MemoryStore, host_on
 
@@ -81,6 +82,8 @@ class VirtualExecutor:
     def _slowness(self, order: Order) -> float:
         if isinstance(order.effect, Evacuate):
             return self._world.nova.order_seconds
+        if isinstance(order.effect, EnableReserved | ReturnReserved):
+            return self._world.nova.enabled_late.get(order.effect.host, 0.0)
         host = getattr(order.effect, "host", None)
         is_power = type(order.effect).__name__ in ("ReadPower", "PowerOff")
         delay = self._power.delay_seconds(host) if self._power is not None and is_power and host else 0.0
@@ -195,6 +198,7 @@ class Rig:
         power = SimPower(self.world, actor.name, hosts=self.inventory, clock=clock)
         tools = Tools(
             nova=SimNova(self.world, actor.name, clock),
+            images=SimImages(self.world),
             power=power,
             alerts=self.alerts,
             store=self.store,

@@ -30,6 +30,27 @@ class LandingFault:
 
 
 @dataclass(slots=True)
+class ActionStep:
+    """One event of an action; no result while it goes on."""
+
+    name: str
+    host: str
+    began_at: float
+    ended_at: float | None = None
+    result: str | None = None
+    details: str | None = None
+
+
+@dataclass(slots=True)
+class Action:
+    """One evacuation among a server's actions."""
+
+    request: str
+    started_at: float
+    steps: list[ActionStep]
+
+
+@dataclass(slots=True)
 class Server:
     """One instance as Nova holds it. `host` is OS-EXT-SRV-ATTR:host, right or wrong."""
 
@@ -44,8 +65,18 @@ class Server:
     ephemeral_gb: int = 0
     swap_mb: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+    extra_specs: dict[str, str] = field(default_factory=dict)
+    image_properties: dict[str, str] = field(default_factory=dict)
     is_hanging: bool = False
     """Its guest does not do what it is told."""
+    actions: list[Action] = field(default_factory=list)
+    fault: str | None = None
+    fault_at: float = 0.0
+
+    @property
+    def image(self) -> str | None:
+        """Return the uuid of its image; each has one of its own."""
+        return f"image-{self.name}" if self.image_backed else None
 
 
 @dataclass(slots=True)
@@ -73,3 +104,4 @@ class Service:
     disabled_reason: str | None = None
     forced_down: bool = False
     touched_at: float = 0.0
+    zone: str = "nova"

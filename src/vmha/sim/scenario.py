@@ -11,13 +11,17 @@
     ---
     (recorded)
 
-A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect
-HOST` (a report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `report_process HOST stopped|started`, `confirm HOST
-BY WHY...`, `reject HOST BY WHY...` (or an instance, or a process), `return HOST BY WHY...` and `kill_return HOST` (see `operator.py`),
-`kill|start|pause|wake ENGINE`, `database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`. Before it stands the
-time in seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS`
-so long after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled) and `vcpus=`
-for all, and `vm1.state=` and so on for one. `unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed
+A command is a fault of `vmha.sim.faults` with its arguments (an instance by its name), or one of: `report HOST [METHOD]`, `suspect HOST` (a
+report with host_status UNKNOWN), `report_instance INSTANCE [EVENT...]`, `leftover_instance INSTANCE` (reported to upstream's engine, from
+which we took over), `report_process HOST stopped|started`, `confirm HOST BY WHY...` (`confirm_off`: and that it is off), `reject HOST BY
+WHY...` (or an instance, or a process), `return HOST BY WHY...` and `kill_return HOST` (see `operator.py`), `kill|start|pause|wake ENGINE`,
+`database_away SECONDS`, `database_clock_steps SECONDS`, `set OPTION=VALUE`, `end`, and those of `humans.py`. Before it stands the time in
+seconds, or `@` and the name of a reason: then it happens when that reason first reaches the timeline, or with `@reason+SECONDS` so long
+after. `instances:` takes `state=`, `task=`, `disk=` (volume, image, ephemeral), `ha=` (the metadata HA_Enabled), `priority=`, `flavor=` and
+`image=` (the priority by metadata, flavor and image), `tpm=` (a virtual one) and `vcpus=` for all, and `vm1.state=` and so on for one.
+`cloud:` takes the vcpus of one host by its name, `zones:` the availability zone of hosts, `aggregates:` aggregates with their hosts, as
+in `rack1=c1,c4`, and `name@zone=c1` for one of a zone.
+`unprotected:` names hosts without a BMC, `detector:` segments whose monitors are believed
 (there is one, `segment`), `workflow:` what is done about a `host=`, an `instance=` or a `process=`.
 
 `python -m vmha.sim.scenario FILE ...` compares, `--rewrite` records what happened for a human to read in the diff.
@@ -40,11 +44,13 @@ from vmha.core.model import RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
 from vmha.core.workflows import Choice, Failure, Workflow, Workflows
 from vmha.sim import humans
+from vmha.sim.compute import TPM
 from vmha.sim.faults import FAULTS, inject
 from vmha.sim.listening import ListeningStore
 from vmha.sim.operator import Operator
 from vmha.sim.rig import Rig
 from vmha.sim.scenario_record import written
+from vmha.sim.store import CRASH
 from vmha.sim.world import World
 
 if TYPE_CHECKING:
@@ -52,8 +58,10 @@ if TYPE_CHECKING:
 
 
 CLOUD = {"hosts": 3, "spares": 0, "instances": 6, "engines": 1, "vcpus": 64, "seed": 1}
+WISHES = {"vcpus": "1", "state": "active", "task": "", "disk": "volume", "ha": ""}
+WISHES |= {"priority": "", "flavor": "", "image": "", "tpm": ""}
 LINE = "---"
-HEADS = ("why", "cloud", "policy", "instances", "unprotected", "detector", "workflow")
+HEADS = ("why", "cloud", "policy", "instances", "zones", "aggregates", "unprotected", "detector", "workflow")
 
 
 class ScenarioError(Exception):
@@ -78,6 +86,8 @@ class Scenario:
     why: str
     cloud: dict[str, int]
     server: dict[str, str]
+    zones: dict[str, str]
+    aggregates: dict[str, str]
     unprotected: frozenset[str]
     policy: Policy
     commands: tuple[Command, ...]
@@ -105,6 +115,8 @@ def parse(text: str) -> Scenario:
         why=heads["why"],
         cloud=CLOUD | {key: int(value) for key, value in _pairs(heads.get("cloud", "")).items()},
         server=_pairs(heads.get("instances", "")),
+        zones=_pairs(heads.get("zones", "")),
+        aggregates=_pairs(heads.get("aggregates", "")),
         unprotected=frozenset(heads.get("unprotected", "").split()),
         policy=_policy(
             _pairs(heads.get("policy", "")),
@@ -170,7 +182,12 @@ class Player:
         self.world = World(cloud["seed"])
         for number in range(1, cloud["hosts"] + cloud["spares"] + 1):
             reason = "reserved" if number > cloud["hosts"] else None
-            self.world.add_host(f"c{number}", vcpus=cloud["vcpus"], disabled_reason=reason)
+            self.world.add_host(f"c{number}", vcpus=cloud.get(f"c{number}", cloud["vcpus"]), disabled_reason=reason)
+        for name, zone in scenario.zones.items():
+            self.world.nova.services[name].zone = zone
+        for name, hosts in scenario.aggregates.items():
+            name, _, zone = name.partition("@")
+            self.world.nova.aggregates.add(name, *hosts.split(","), zone=zone or None)
         self.names: dict[str, str] = {}
         self.homes: dict[str, str] = {}
         for number in range(cloud["instances"]):
@@ -200,8 +217,10 @@ class Player:
         return written(self.world, self.store, self.store.alerts, self.names, self._stopped(), self.operator.lines())
 
     def _add_server(self, host: str, name: str) -> None:
-        wishes = {"vcpus": "1", "state": "active", "task": "", "disk": "volume", "ha": ""} | self.scenario.server
-        mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in ("vcpus", "state", "task", "disk", "ha")}
+        wishes = WISHES | self.scenario.server
+        mine = {key: wishes.get(f"{name}.{key}", wishes[key]) for key in WISHES}
+        metadata = {"HA_Enabled": mine["ha"], "ha_priority": mine["priority"]}
+        specs = {"ha_priority": mine["flavor"], TPM: mine["tpm"]}
         server = self.world.add_server(
             host,
             name=name,
@@ -210,7 +229,9 @@ class Player:
             task_state=mine["task"] or None,
             image_backed=mine["disk"] == "image",
             ephemeral_gb=10 if mine["disk"] == "ephemeral" else 0,
-            metadata={"HA_Enabled": mine["ha"]} if mine["ha"] else {},
+            metadata={key: text for key, text in metadata.items() if text},
+            extra_specs={key: text for key, text in specs.items() if text},
+            image_properties={"ha_priority": mine["image"]} if mine["image"] else {},
         )
         self.names[server.uuid] = name
         self.homes[server.uuid] = host
@@ -250,12 +271,13 @@ class Player:
             self.world.note_word(host, by="operator", why="policy = detector")
         self.store.report(host, f"notification-{self.notifications}", RecoveryMethod(method), says_off=says_off)
 
-    def report_instance(self, name: str, *event: str) -> None:
-        """Let the monitor of the host where it is, or was created, report that an instance failed."""
+    def report_instance(self, name: str, *event: str, is_leftover: bool = False) -> None:
+        """Let the monitor of the host where it is, or was created, report that an instance failed, to us or to upstream's before us."""
         uuid = {name: uuid for uuid, name in self.names.items()}[name]
         self.notifications += 1
-        said = {"event": " ".join(event)} if event else {}
-        self.store.report_instance(self.homes[uuid], uuid, f"notification-{self.notifications}", **said)
+        said = " ".join(event) or CRASH
+        notification = f"notification-{self.notifications}"
+        self.store.report_instance(self.homes[uuid], uuid, notification, event=said, is_leftover=is_leftover)
 
     def report_process(self, host: str, state: str) -> None:
         """Let a monitor report that nova-compute of the host `stopped`, or `started`."""
@@ -267,6 +289,11 @@ class Player:
         """Let a human confirm."""
         self.world.note_word(host, by=by, why=" ".join(why))
         self.store.say(self._recovery(host), Confirmed(by=by, why=" ".join(why)))
+
+    def confirm_off(self, host: str, by: str, *why: str) -> None:
+        """Let a human confirm and say that the host is off."""
+        self.world.note_word(host, by=by, why=" ".join(why))
+        self.store.say(self._recovery(host), Confirmed(by=by, why=" ".join(why), is_off=True))
 
     def reject(self, host: str, by: str, *why: str) -> None:
         """Let a human reject."""
@@ -319,8 +346,10 @@ VERBS: dict[str, Callable[..., None]] = {
     "report": Player.report,
     "suspect": lambda player, host: player.report(host, says_off=False),
     "report_instance": Player.report_instance,
+    "leftover_instance": lambda player, name: player.report_instance(name, is_leftover=True),
     "report_process": Player.report_process,
     "confirm": Player.confirm,
+    "confirm_off": Player.confirm_off,
     "reject": Player.reject,
     "return": lambda player, *words: player.operator.let_back(*words),
     "kill_return": lambda player, host: player.operator.kill(host),

@@ -83,7 +83,7 @@ def _verdict(violation: Violation) -> str:
 def _is_order(fact: Fact) -> bool:
     if fact["what"] == "bmc":
         return bool(fact["order"] == "off")
-    return fact["what"] in ("service", "evacuation", "order") and fact["caller"] not in OUTSIDERS
+    return fact["what"] in ("service", "aggregate", "evacuation", "order") and fact["caller"] not in OUTSIDERS
 
 
 def _order(fact: Fact) -> str:
@@ -93,6 +93,8 @@ def _order(fact: Fact) -> str:
     if fact["what"] == "service":
         flags = [name for name in ("forced_down", "disabled") if fact[name]]
         return f"{caller}: service of {fact['host']}: {', '.join(flags) or 'enabled'}"
+    if fact["what"] == "aggregate":
+        return f"{caller}: {fact['host']} {fact['deed']} aggregate {fact['aggregate']}"
     if fact["what"] == "order":
         return f"{caller}: {fact['order']} {fact['instance']} on {fact.get('host')}: {fact['outcome']}"
     source = f" from {fact['source']}" if "source" in fact else ""

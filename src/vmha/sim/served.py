@@ -8,6 +8,7 @@ from uuid import UUID
 from vmha.sim.bmc import MachineError, SimulatedBmc
 from vmha.sim.control import Control
 from vmha.sim.http import App, HttpServer, LiveWorld
+from vmha.sim.images import GlanceApi
 from vmha.sim.keystone import PASSWORD, REGION, USERS, Keystone
 from vmha.sim.nova_api import MAX_LIMIT, NovaApi
 from vmha.sim.placement_api import PlacementApi
@@ -84,6 +85,7 @@ class ServedWorld:
             keystone,
             NovaApi(world, keystone, max_limit=max_limit),
             PlacementApi(world, keystone),
+            GlanceApi(world, keystone),
             Control(world, keystone),
         )
         self._server = HttpServer(App(self.live, parts), port)

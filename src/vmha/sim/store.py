@@ -6,11 +6,10 @@ It can be told to be away, as a database that fails over is.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vmha.adapters.db import records
-from vmha.adapters.db.store import ORDERED_IN
 from vmha.core.alerting import alerts_of
 from vmha.core.effects import (
     DisableService,
@@ -22,13 +21,12 @@ from vmha.core.effects import (
     StartInstance,
     StopInstance,
 )
-from vmha.core.events import Notified, ProcessReported
+from vmha.core.events import Confirmed, Notified, ProcessReported
 from vmha.core.instance_recovery import open_instance
-from vmha.core.kinds import has_ended, kind_of, subject_of
+from vmha.core.kinds import ORDERED_IN, has_ended, kind_of, subject_of
 from vmha.core.model import (
     CLOCK_TOLERANCE_SECONDS,
     DetectorWord,
-    Outcome,
     Phase,
     Recovery,
     RecoveryMethod,
@@ -37,13 +35,23 @@ from vmha.core.model import (
 )
 from vmha.core.process_recovery import NOVA_COMPUTE, open_process
 from vmha.core.recovery import open_recovery
-from vmha.errors import ClaimRefused, Conflict, LeaseLost, NoLongerWanted, NotYet, ProofRefused, StoreUnavailable
+from vmha.errors import (
+    ClaimRefused,
+    Conflict,
+    LeaseLost,
+    LettersWaiting,
+    NoLongerWanted,
+    NotYet,
+    ProofRefused,
+    StoreUnavailable,
+)
 from vmha.ports import Claimed, Lease, TimelineEntry
-from vmha.sim import store_budgets, store_nearby
+from vmha.sim import store_brake, store_budgets, store_nearby
 from vmha.sim.outbox import MemoryOutbox
 from vmha.sim.store_rows import Row as Row
 from vmha.sim.store_rows import StoredHost as StoredHost
 from vmha.sim.store_rows import host_on as host_on
+from vmha.sim.store_rows import set_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -111,10 +119,14 @@ class MemoryStore:
             notification, open_process(process=process, is_running=is_running, **self._new(host))
         )
 
-    def report_instance(self, host: str, instance: str, notification: str, *, event: str = CRASH) -> str:
-        """Open the incident of an instance or join the open one, as an accepted notification does."""
+    def report_instance(
+        self, host: str, instance: str, notification: str, *, event: str = CRASH, is_leftover: bool = False
+    ) -> str:
+        """Open the incident of an instance or join the open one, as an accepted notification does, or one that was left to upstream's."""
         known = self._join("instance", None, instance, notification, Notified(notification=notification))
-        return known or self._open(notification, open_instance(instance=instance, event=event, **self._new(host)))
+        return known or self._open(
+            notification, open_instance(instance=instance, event=event, is_leftover=is_leftover, **self._new(host))
+        )
 
     def _new(self, host: str) -> dict[str, Any]:
         stored = self.hosts[host]
@@ -148,6 +160,8 @@ class MemoryStore:
 
     def say(self, recovery: str, event: Event) -> None:
         """Put a letter into the inbox of a recovery."""
+        if isinstance(event, Confirmed):
+            event = replace(event, asked=self.rows[recovery].state.phase.value)
         self.letters += 1
         self.rows[recovery].inbox[self.letters] = event
 
@@ -159,9 +173,10 @@ class MemoryStore:
 
     def now(self) -> float:
         """Return the database's time."""
-        if self.clock() < self.away_until:
+        now = self.clock()
+        if now < self.away_until:
             raise StoreUnavailable("the simulated database is away")
-        return self.clock()
+        return now
 
     def sign_on(self, engine: str) -> None:
         """Record nothing: nobody asks."""
@@ -170,11 +185,17 @@ class MemoryStore:
     def claim(self, engine: str, terms: LeaseTerms, *, limit: int, others: int = 0) -> tuple[Claimed, ...]:
         """Take open incidents that nobody owns any more, hosts first."""
         now = self.now()
-        open_rows = [row for row in self.rows.values() if not has_ended(row.state)]
-        for row in open_rows:
-            if row.claimable_at > now + 2 * (terms.lease_seconds + terms.claim_after_seconds):
+        too_far = now + 2 * (terms.lease_seconds + terms.claim_after_seconds)
+        free = list[Row]()
+        for row in self.rows.values():
+            if has_ended(row.state):
+                continue
+            if row.claimable_at > too_far:
                 self._extend(row, terms, now)
-        free = [row for row in open_rows if row.claimable_at <= now and row.state.uuid not in self.unreadable]
+            elif row.claimable_at <= now and row.state.uuid not in self.unreadable:
+                free.append(row)
+        if not free:
+            return ()
         hosts = [row for row in free if isinstance(row.state, Recovery)]
         rest = [row for row in free if not isinstance(row.state, Recovery)]
         wanted = hosts[: max(limit, 0)] + rest[: max(others, 0)]
@@ -212,9 +233,11 @@ class MemoryStore:
     def inbox(self, recoveries: Iterable[str]) -> dict[str, tuple[tuple[int, Event], ...]]:
         """Return the letters of the recoveries."""
         self.now()
+        inboxes = ((recovery, self.rows[recovery].inbox) for recovery in recoveries)
         letters = {
-            recovery: tuple(item for item in self.rows[recovery].inbox.items() if item[0] not in self.unreadable)
-            for recovery in recoveries
+            recovery: tuple(item for item in inbox.items() if item[0] not in self.unreadable)
+            for recovery, inbox in inboxes
+            if inbox
         }
         return {recovery: found for recovery, found in letters.items() if found}
 
@@ -222,55 +245,35 @@ class MemoryStore:
         self, recovery: Incident, *, brake_window_seconds: float, quarantine_window_seconds: float = 86_400.0
     ) -> Surroundings:
         """Read the segment, its failures, its reserves, and the other hosts proven off; or what counts for the smaller incidents."""
-        now = self.now()
         if not isinstance(recovery, Recovery):
+            self.now()
             return store_nearby.read(self, recovery)
-        mine = [state for state in self.failures if state.segment == recovery.segment]
-        no_failure = (Outcome.REJECTED, Outcome.FALSE_ALARM)
-        recent = (s for s in mine if s.phase.is_undecided or s.opened_at > now - brake_window_seconds)
-        opened = sum(s.outcome not in no_failure for s in recent)
-        slots = sum(
-            key.startswith(f"power-off:{recovery.segment}:") and owner != recovery.uuid and (until or 0.0) > now
-            for key, (owner, until) in self.claims.items()
-        )
+        hosts = [host for host in self.hosts.values() if host.segment == recovery.segment]
         power_offs, host_failures = store_budgets.standing(self, recovery, quarantine_window_seconds)
         return Surroundings(
             power_offs=power_offs,
             host_failures=host_failures,
-            segment_hosts=sum(host.segment == recovery.segment for host in self.hosts.values()),
-            segment_failures=max(opened, 1 + slots),
+            segment_hosts=len(hosts),
+            segment_failures=store_brake.failures(self, recovery, brake_window_seconds),
             segment_name=recovery.segment,
-            segment_braked=any(s.phase is Phase.BRAKED and s.uuid != recovery.uuid for s in mine),
-            reserved_hosts=self._free_reserves(recovery),
+            segment_braked=store_brake.is_braked(self, recovery),
+            reserved_hosts=store_nearby.free_reserves(self, recovery, hosts),
             disarmed=store_nearby.disarmed(self, recovery),
-            neighbours=tuple(
-                h.name for h in self.hosts.values() if h.segment == recovery.segment and h.name != recovery.host
-            ),
+            neighbours=tuple(host.name for host in hosts if host.name != recovery.host),
             proven_off=self.proven_off(recovery),
         )
 
     def proven_off(self, incident: Incident) -> frozenset[str]:
         """Name the hosts of other open recoveries with a proof that is valid now."""
-        others = [s for s in self.failures if s.uuid != incident.uuid and s.phase is not Phase.ENDED]
+        now = self.now()
         return frozenset(
             s.host
-            for s in others
+            for s in self.failures
             if s.proof is not None
-            and s.proof.holds(self.now())
+            and s.phase is not Phase.ENDED
+            and s.uuid != incident.uuid
+            and s.proof.holds(now)
             and (s.proof.rung is not Rung.DETECTOR or s.segment == incident.segment)
-        )
-
-    def _free_reserves(self, recovery: Recovery) -> tuple[str, ...]:
-        open_states = (row.state for row in self.rows.values() if not has_ended(row.state))
-        failing = {state.host for state in open_states if kind_of(state).name in ("host", "process")}
-        return tuple(
-            host.name
-            for host in self.hosts.values()
-            if host.segment == recovery.segment
-            and host.is_reserved
-            and not host.is_on_maintenance
-            and host.name not in failing
-            and self.claims.get(f"reserved:{host.name}", (recovery.uuid, None))[0] == recovery.uuid
         )
 
     def commit(self, lease: Lease, version: int, change: Change[Any]) -> int:
@@ -280,6 +283,8 @@ class MemoryStore:
             raise LeaseLost(f"recovery {lease.recovery} is no longer {lease.engine}'s")
         if row.version != version:
             raise Conflict(f"recovery {lease.recovery} is at version {row.version}, not {version}")
+        if has_ended(change.after) and set(row.inbox) - self.unreadable - set(change.handled):
+            raise LettersWaiting(f"recovery {lease.recovery} cannot end yet: letters came that it did not take in")
         if isinstance(change.after, Recovery):
             self._commit_host(change)
         row.state, row.version = change.after, version + 1
@@ -304,20 +309,21 @@ class MemoryStore:
             self.revoked[proof.uuid] = why
         if change.after.proof is not None:
             self.proofs[change.after.proof.uuid] = change.after.proof
-        self._set_flags(change)
+        set_flags(self.hosts, change)
 
     def _check_proofs(self, change: Change[Recovery]) -> None:
         """Refuse orders that make a guest run without a proof of this host and recovery that is alive and young (P1)."""
+        orders = [(order, order.effect) for order in change.orders if isinstance(order.effect, Evacuate)]
+        if not orders:
+            return
         dead = {proof.uuid for proof, _ in change.revoked} | set(self.revoked)
         known = dict(self.proofs)
         if change.after.proof is not None:
             known[change.after.proof.uuid] = change.after.proof
-        for order in change.orders:
-            if not isinstance(order.effect, Evacuate):
-                continue
-            proof = known.get(order.effect.proof)
+        for order, effect in orders:
+            proof = known.get(effect.proof)
             if proof is None or proof.uuid in dead or not self._proves(proof, order):
-                raise ProofRefused(f"no valid proof for {order.effect.key} of {order.effect.source}")
+                raise ProofRefused(f"no valid proof for {effect.key} of {effect.source}")
 
     def _proves(self, proof: Proof, order: Order) -> bool:
         match order.effect:
@@ -356,13 +362,6 @@ class MemoryStore:
         if free is None:
             raise ClaimRefused(f"all {slots} power-offs of segment {change.after.segment} are spent")
         return {free: (change.after.uuid, change.now + change.slot_seconds)}
-
-    def _set_flags(self, change: Change[Recovery]) -> None:
-        if records.is_on_maintenance(change.after):
-            failed = self.hosts[change.after.host]
-            failed.is_on_maintenance, failed.is_reserved = True, False
-        for spent in records.spent_reserves(change.after):
-            self.hosts[spent].is_reserved = False
 
     def admit(self, lease: Lease, order: Order, terms: LeaseTerms) -> None:
         """Renew the lease and look at proof or phase once more."""

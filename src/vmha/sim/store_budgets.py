@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmha.adapters.db.budgets import UNGUARDED
-from vmha.core.budgets import AT_ONCE, IN_ALL, PowerOffs, in_segment
+from vmha.core.budgets import AT_ONCE, IN_ALL, UNGUARDED, PowerOffs, in_segment
 from vmha.core.effects import PowerOff
 from vmha.core.model import Outcome, Phase, Recovery
 from vmha.errors import ClaimRefused
@@ -21,9 +20,8 @@ def standing(store: MemoryStore, recovery: Recovery, window_seconds: float) -> t
         return PowerOffs(), 0
     now = store.now()
     taken = [key for key, (owner, until) in store.claims.items() if owner != recovery.uuid and (until or 0.0) > now]
-    counts = [
-        sum(slot.startswith(f"{key}:") for slot in taken) for key in (AT_ONCE, IN_ALL, in_segment(recovery.segment))
-    ]
+    prefixes = (f"{AT_ONCE}:", f"{IN_ALL}:", f"{in_segment(recovery.segment)}:") if taken else ()
+    counts = [sum(slot.startswith(prefix) for slot in taken) for prefix in prefixes]
     failures = sum(
         state.host_uuid == recovery.host_uuid
         and state.uuid != recovery.uuid

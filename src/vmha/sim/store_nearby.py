@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmha.adapters.db.nearby import HOUR_SECONDS
+from vmha.core.budgets import HOUR_SECONDS
 from vmha.core.effects import DisableService, StartInstance, StopInstance
 from vmha.core.incidents import InstanceRecovery, ProcessRecovery
-from vmha.core.kinds import subject_of
+from vmha.core.kinds import has_ended, kind_of, subject_of
 from vmha.core.model import Phase, Recovery, Surroundings
 
 if TYPE_CHECKING:
     from vmha.core.effects import Effect
     from vmha.core.incidents import Incident
     from vmha.core.model import Disarm
-    from vmha.sim.store import MemoryStore
+    from vmha.sim.store import MemoryStore, StoredHost
 
 
 def read(store: MemoryStore, incident: InstanceRecovery | ProcessRecovery) -> Surroundings:
@@ -36,6 +36,21 @@ def read(store: MemoryStore, incident: InstanceRecovery | ProcessRecovery) -> Su
     )
 
 
+def free_reserves(store: MemoryStore, recovery: Recovery, hosts: list[StoredHost]) -> tuple[str, ...]:
+    """Name the reserved hosts of these that the recovery may take: well, and nobody else's."""
+    reserved = [host for host in hosts if host.is_reserved and not host.is_on_maintenance]
+    if not reserved:
+        return ()
+    open_states = (row.state for row in store.rows.values() if not has_ended(row.state))
+    failing = {state.host for state in open_states if kind_of(state).name in ("host", "process")}
+    return tuple(
+        host.name
+        for host in reserved
+        if host.name not in failing
+        and store.claims.get(f"reserved:{host.name}", (recovery.uuid, None))[0] == recovery.uuid
+    )
+
+
 def recovery_of(store: MemoryStore, host: str) -> str | None:
     """Return the open recovery of a host."""
     return next((s.uuid for s in store.failures if s.host == host and s.phase is not Phase.ENDED), None)
@@ -43,6 +58,8 @@ def recovery_of(store: MemoryStore, host: str) -> str | None:
 
 def disarmed(store: MemoryStore, incident: Incident, *hosts: str) -> Disarm | None:
     """Return the order that stops the incident's orders, the one for all before its segment's, its host's and those of other hosts."""
+    if not store.disarms:
+        return None
     others = [store.hosts[name] for name in hosts if name in store.hosts]
     by_others = [scope for other in others for scope in (f"segment {other.segment}", f"host {other.name}")]
     for scope in ("all", f"segment {incident.segment}", f"host {incident.host}", *by_others):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vmha.adapters.db import records
+
 if TYPE_CHECKING:
     from vmha.core.events import Event
     from vmha.core.incidents import Incident
-    from vmha.ports import Lease, Order, TimelineEntry
+    from vmha.core.model import Recovery
+    from vmha.ports import Change, Lease, Order, TimelineEntry
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,3 +47,14 @@ class Row:
 def host_on(segment: str, name: str, *, is_reserved: bool = False) -> StoredHost:
     """Build a host's row; its uuid is made of its name, since only equality matters."""
     return StoredHost(name=name, uuid=f"uuid-of-{name}", segment=segment, is_reserved=is_reserved)
+
+
+def set_flags(hosts: dict[str, StoredHost], change: Change[Recovery]) -> None:
+    """Store the flags of hosts that a change of a recovery sets."""
+    before, after = change.before, change.after
+    if records.is_on_maintenance(after):
+        hosts[after.host].is_on_maintenance, hosts[after.host].is_reserved = True, False
+    for name in set(after.given_back) - set(before.given_back):
+        hosts[name].is_reserved = not hosts[name].is_on_maintenance
+    for name in set(records.spent_reserves(after)) - set(records.spent_reserves(before)):
+        hosts[name].is_reserved = False

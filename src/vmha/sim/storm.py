@@ -21,10 +21,11 @@ from vmha.core.events import Cancelled, Confirmed, Paused, Rejected, Resumed
 from vmha.core.model import Disarm, Phase, RecoveryMethod
 from vmha.core.policy import LocalDisk, Policy
 from vmha.sim import repairs, storm_parts
+from vmha.sim.faults import FAULTS as ALL
 from vmha.sim.faults import inject
 from vmha.sim.refusals import REFUSALS
 from vmha.sim.rig import Rig
-from vmha.sim.storm_choices import answer_small, draw_workflows
+from vmha.sim.storm_choices import answer_small, draw_dispute_seconds, draw_workflows
 from vmha.sim.storm_incidents import (
     guest_fails,
     guest_misreported,
@@ -65,13 +66,15 @@ class Storm:
         vcpus = self.random.choice((64,) * 7 + (17,))
         for name in HOSTS:
             self.world.add_host(name, vcpus=vcpus)
-        if self.random.random() < 0.4:
-            self.world.add_host("c4", vcpus=64, disabled_reason="reserved")
+        for name in self.random.choice(((), (), ("c4",), ("c4", "c5"))):
+            self.world.add_host(name, vcpus=self.random.choice((4, 64)), disabled_reason="reserved")
         for number in range(INSTANCES):
             state = self.random.choice(("active",) * 12 + ("stopped", "error", "paused", "shelved_offloaded"))
             disk = self.random.random() < 0.1
             metadata = {"HA_Enabled": self.random.choice(("True", "yes", "no"))} if self.random.random() < 0.6 else {}
-            self.world.add_server(HOSTS[number % 3], vm_state=state, image_backed=disk, metadata=metadata)
+            server = self.world.add_server(HOSTS[number % 3], vm_state=state, image_backed=disk, metadata=metadata)
+            wishes = self.random.choice((server.metadata, server.extra_specs, server.image_properties))
+            wishes["ha_priority"] = self.random.choice(("", "0", "50", "900", "1001", "high"))
 
     def _draw_policy(self) -> Policy:
         choose = self.random.choice
@@ -82,6 +85,9 @@ class Storm:
         policy = replace(policy, power_offs_at_once=choose((1, 8)), quarantine_failures=choose((1, 3)))
         policy = replace(policy, power_offs_per_hour=choose((1, 60)), segment_power_offs_per_hour=choose((1, 30, 30)))
         policy = replace(policy, workflows=draw_workflows(self.random))
+        policy = replace(policy, dispute_seconds=draw_dispute_seconds(self.seed))
+        policy = replace(policy, no_capacity_seconds=choose((20.0, 120.0)))
+        policy = replace(policy, trust_tenant_metadata=choose((True, False)))
         return replace(policy, process_all_instances=choose((True, False)))
 
     def run(self) -> Result:
@@ -140,8 +146,9 @@ class Storm:
 
     def report_at(self, at: float, host: str) -> None:
         """Let a monitor report a host, now and then with another method."""
-        wants_reserved = self.random.random() < (0.3 if "c4" in self.world.hosts else 0.03)
-        method = RecoveryMethod.RESERVED_HOST if wants_reserved else RecoveryMethod.AUTO
+        wants_reserved = self.random.random() < (0.6 if "c4" in self.world.hosts else 0.03)
+        others = (RecoveryMethod.RESERVED_HOST, RecoveryMethod.RH_PRIORITY, RecoveryMethod.AUTO_PRIORITY)
+        method = self.random.choice(others) if wants_reserved else RecoveryMethod.AUTO
         self.world.at(at, lambda: self._report(host, method))
 
     def _report(self, host: str, method: RecoveryMethod) -> None:
@@ -219,7 +226,7 @@ class Storm:
             elif state.phase not in (Phase.HELD, Phase.DISPUTED, Phase.HALTED):
                 host.power_off("operator")
                 self.world.note_word(host.name, by="ann", why="pulled the plug")
-                self.rig.memory.say(state.uuid, Confirmed(by="ann", why="pulled the plug"))
+                self.rig.memory.say(state.uuid, Confirmed(by="ann", why="pulled the plug", is_off=True))
 
     def _stops(self, state: Recovery) -> bool:
         """Let a human pause, resume or cancel now and then; tell whether that is what happened."""
@@ -255,7 +262,7 @@ class Storm:
             inject(self.world, "bmc_well", host=name)
             if self.world.hosts[name].runs:
                 inject(self.world, "network_back", host=name)
-        inject(self.world, "cell_shown")
+        self.inject("cell_shown")
         self.rig.memory.away_until = 0.0
 
 
@@ -283,6 +290,7 @@ FAULTS: tuple[tuple[str, Callable[[Storm, str], None]], ...] = (
     *((name, Storm.on_any_host) for name in ("operator_disables", "operator_forces_down")),
     ("bmc_swapped", Storm.swap),
     *((name, Storm.everywhere) for name in ("nova_away", "keystone_away", "placement_away", "bus_away", "nova_slow")),
+    ("glance_away", Storm.everywhere),
     *((name, Storm.everywhere) for name in ("nova_reply_lost", "nova_order_lost", "nova_order_late")),
     *((name, Storm.everywhere) for name in ("claim_fails", "spawn_fails", "guest_orphaned")),
     *((name, Storm.everywhere) for name in ("destination_hangs", "destination_dies", "nova_clock_steps")),
@@ -316,9 +324,8 @@ def run_seeds(seeds: range, *, processes: int) -> Result:
 
 def missing(result: Result) -> list[str]:
     """Name the faults and refusals that never occurred."""
-    faults = {*storm_parts.PARTS, *(name for name, _ in FAULTS)} - {
-        name for name, count in result.faults.items() if count
-    }
+    drawn = {*storm_parts.PARTS, *(name for name, _ in FAULTS)}
+    faults = (drawn | ALL.keys()) - storm_parts.BEYOND.keys() - {name for name, count in result.faults.items() if count}
     refusals = {code.name for code in REFUSALS} - set(result.reasons)
     return sorted(faults) + sorted(refusals)
 

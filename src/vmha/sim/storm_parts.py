@@ -1,4 +1,4 @@
-"""What befalls several parts at once in a storm, and what lies between the parts: racks, answers on their way, the database's servers.
+"""What befalls several parts at once in a storm, and what lies between them: racks, answers, the scheduler, the database's servers.
 
 It draws from a source of its own, so that what befalls the cloud otherwise stays what it was for a seed.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from vmha.sim.storm import Storm
 
-SHARE = 0.3
+SHARE = 0.5
 """In how many of the storms something of this happens."""
 
 LATE_SECONDS = 6.0
@@ -53,6 +53,27 @@ def _spoil(storm: Storm, name: str, chance: random.Random, delays: tuple[float, 
     actor.delays += [delays, (0.0,), delays, delays]
 
 
+def mains_back(storm: Storm, name: str, chance: random.Random) -> None:
+    """Let a host lose its power together with its BMC, and both have it again in the middle of its recovery."""
+    host = chance.choice(storm.hosts)
+    storm.inject("mains_lost", host=host)
+    storm.report_at(storm.world.now + chance.uniform(1.0, 20.0), host)
+    storm.world.after(chance.uniform(20.0, 200.0), lambda: storm.inject(name, host=host))
+
+
+def scheduler_filters(storm: Storm, name: str, chance: random.Random) -> None:
+    """Let the scheduler's filters leave out one host or all, though there is room, until somebody changes the aggregate back."""
+    for host in chance.sample(storm.hosts, chance.choice((1, 2, 3))):
+        storm.inject(name, host=host)
+    storm.world.after(chance.uniform(20.0, 200.0), lambda: storm.inject("scheduler_takes_all"))
+
+
+def nova_orders_slow(storm: Storm, name: str, chance: random.Random) -> None:
+    """Let Nova take its time to answer evacuation orders, for a while."""
+    storm.inject(name, seconds=chance.choice((1.0, 8.0)))
+    storm.world.after(chance.uniform(20.0, 120.0), lambda: storm.inject(name, seconds=0.0))
+
+
 def database_fails_over(storm: Storm, name: str, chance: random.Random) -> None:
     """Let another server take over the database, as such take-overs go: away, there for a moment, and away once more."""
     storm.result.faults[name] += 1
@@ -67,7 +88,20 @@ def _away(storm: Storm, seconds: float) -> None:
 
 PARTS: dict[str, Callable[[Storm, str, random.Random], None]] = {
     "rack_fails": rack_fails,
+    "mains_back": mains_back,
+    "scheduler_filters": scheduler_filters,
+    "nova_orders_slow": nova_orders_slow,
     "answers_late": answers_late,
     "answers_doubled": answers_doubled,
     "database_fails_over": database_fails_over,
 }
+
+BEYOND = {
+    "bmc_always_off": "docs/operate/limits.md names it: where Nova does not hear the host either, nobody can tell that from the truth.",
+    "operator_adds_to_aggregate": "Storms have no aggregates; scenarios and unit_tests/adapters do.",
+    "operator_deletes_service": "Nova refuses it while instances are there, as in a storm they are on every host.",
+    "operator_evacuates": "Who evacuates by hand answers for the host being off; the checker would blame us for two guests.",
+    "operator_resets_state": "It hides from Nova what is under way: an operator's promise that nothing is.",
+    "tokens_revoked": "In virtual time nobody holds tokens; unit_tests/adapters and the demo meet it over HTTP.",
+}
+"""Faults that storms leave out, and why."""

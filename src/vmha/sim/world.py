@@ -10,7 +10,6 @@ import heapq
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from vmha.sim.compute import Nova
 from vmha.sim.gate import Gate
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from vmha.sim.record import Fact
 
 FIRST_BMC_PORT = 6230
+
+_VERSION_4 = 0x4 << 76 | 0x8 << 60
+_FREE_BITS = ~(0xF << 76 | 0xC << 60)
+"""Where a random uuid says that it is one, and what is left to chance (RFC 9562)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class World:
         "_events",
         "_sequence",
         "bmcs",
+        "glance_gate",
         "hosts",
         "keystone_gate",
         "nova",
@@ -77,6 +81,7 @@ class World:
         self.keystone_gate = Gate(self, "Keystone")
         # Keystone refuses the tokens of earlier generations.
         self.token_generation = 1
+        self.glance_gate = Gate(self, "Glance")
         self.placement = Placement(self)
         self.nova = Nova(self)
         self.note(
@@ -140,12 +145,16 @@ class World:
         ephemeral_gb: int = 0,
         swap_mb: int = 0,
         metadata: dict[str, str] | None = None,
+        extra_specs: dict[str, str] | None = None,
+        image_properties: dict[str, str] | None = None,
     ) -> Server:
         """Add an instance on a host; its guest runs if it is active. Without more words it boots from a volume."""
         uuid = self.new_uuid()
         name = name or f"vm{len(self.nova.servers) + 1}"
         server = Server(uuid, name, host, vcpus, "demo", vm_state, task_state, image_backed, ephemeral_gb, swap_mb)
         server.metadata = dict(metadata or {})
+        server.extra_specs = dict(extra_specs or {})
+        server.image_properties = dict(image_properties or {})
         self.nova.servers[uuid] = server
         self.nova.by_host[host][uuid] = server
         self.placement.allocate(uuid, host, vcpus)
@@ -186,7 +195,10 @@ class World:
 
     def new_uuid(self) -> str:
         """Draw a uuid from the seed."""
-        return str(UUID(int=self.random.getrandbits(128), version=4))
+        # What uuid.UUID(int=..., version=4) does, in a third of the time: a decision draws several.
+        bits = self.random.getrandbits(128) & _FREE_BITS | _VERSION_4
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def small_cloud(

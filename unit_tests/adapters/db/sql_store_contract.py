@@ -29,13 +29,15 @@ from vmha.adapters.db.connection import LONGEST_SENTENCE, open_database, transac
 from vmha.adapters.db.outbox import SqlOutbox
 from vmha.adapters.db.reports import HostReport, Place
 from vmha.adapters.db.store import SqlStore
+from vmha.core.causes import Cause
+from vmha.core.diagnosis import diagnosed
 from vmha.core.effects import Alert, EnableReserved, PowerOff, StartInstance
-from vmha.core.events import Confirmed
+from vmha.core.events import Confirmed, Rejected
 from vmha.core.explain import Code, Reason, because
 from vmha.core.incidents import InstancePhase
 from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, Reserved, ReservedStatus
 from vmha.core.plain import from_plain
-from vmha.errors import ClaimRefused, Conflict, NoLongerWanted, StoreUnavailable
+from vmha.errors import ClaimRefused, Conflict, LettersWaiting, NoLongerWanted, StoreUnavailable
 from vmha.ports import Change, LeaseTerms, TimelineEntry
 
 T = TypeVar("T")
@@ -81,10 +83,11 @@ class RaceContract:
             assert sorted(row["is_first"] for row in rows) == [False] * 5 + [True]
             assert len(rig.store.inbox([uuid])[uuid]) == 5
             (claimed,) = rig.store.claim("engine-1", TERMS, limit=8)
-            Owner(rig, claimed).end()
+            owner = Owner(rig, claimed)
+            owner.end(handled=owner.letters())
 
     def test_a_report_that_races_the_end_is_not_lost(self, rig: SqlRig) -> None:
-        """A notification that comes while the recovery ends is final with it, or opens the next one."""
+        """A notification that comes while the recovery ends opens the next one, or keeps it open until its letter is read."""
         seen = Counter[str]()
         api = rig.open()
         owner = own(rig)
@@ -93,9 +96,13 @@ class RaceContract:
 
             def end(owner: Owner = owner, pause: float = pause) -> None:
                 time.sleep(pause)
-                owner.end()
+                try:
+                    owner.end()
+                except LettersWaiting:
+                    owner.end(handled=owner.letters())
 
             _, reported = race([partial(patient, end), partial(patient, partial(rig.report, "c1", api))])
+            assert owner.letters() == ()
             joined = reported.recovery == owner.state.uuid
             seen["joined" if joined else "opened"] += 1
             if joined:
@@ -107,6 +114,36 @@ class RaceContract:
             assert claimed.lease.epoch == 1
             owner = Owner(rig, claimed)
         assert seen.total() == ROUNDS
+
+    @pytest.mark.parametrize("kind", ["report", "word"])
+    def test_an_end_that_waited_for_a_letter_sees_it(self, rig: SqlRig, kind: str) -> None:
+        """A letter that is stored while the end waits for the recovery's row is seen by it, and no word is put after the end."""
+        owner, api, word = own(rig), rig.open(), Rejected(by="ann", why="it is well")
+        uuid, is_put = owner.state.uuid, threading.Event()
+        place = Place(notification_uuid=str(uuid4()), host_uuid="uuid-of-c1", host_name="c1", segment_uuid="segment")
+
+        def put() -> None:
+            with transaction(api) as connection:
+                if kind == "report":
+                    incidents.open_or_join(connection, HostReport(place=place, method="auto", says_off=True))
+                else:
+                    assert incidents.say(connection, uuid, word)
+                is_put.set()
+                time.sleep(0.2)  # so that the end comes to wait; it is refused also where it does not
+
+        def end() -> None:
+            assert is_put.wait(10.0)
+            owner.end()
+
+        with ThreadPoolExecutor(2) as pool:
+            putting, ending = pool.submit(put), pool.submit(end)
+            putting.result(timeout=30)
+            with pytest.raises(LettersWaiting):
+                ending.result(timeout=30)
+        owner.end(handled=owner.letters())
+        with transaction(api) as connection:
+            assert not incidents.say(connection, uuid, word)
+        assert owner.letters() == ()
 
     def test_of_a_revocation_and_an_order_one_loses(self, rig: SqlRig) -> None:
         """A proof is never revoked and used by two commits on one version: one stores all of its own, the other nothing."""
@@ -244,14 +281,17 @@ class MoveContract:
         assert rig.stored() == before
 
     def test_what_is_given_up_has_failed(self, rig: SqlRig) -> None:
-        """Where a human ends a recovery, the moves that are not settled are shown as failed, with the human's reason."""
+        """Where a human ends a recovery, the moves that are not settled are shown as failed, with the human's reason and the cause."""
         owner = own(rig)
-        owner.commit(moves=(move("vm1", MoveStatus.HELD), move("vm2", MoveStatus.MOVED, destination="c2")))
+        cause = diagnosed(Cause.LOCAL_DISK, "it boots from an image")
+        held = replace(move("vm1", MoveStatus.HELD), diagnosis=cause)
+        owner.commit(moves=(held, move("vm2", MoveStatus.MOVED, destination="c2")))
+        assert [row["message"] for row in rig.read(select(schema.vmoves))] == [cause.sentence, None]
         reason = because(Code.REJECTED, by="jane", why="the rack is gone", host="c1")
         owner.commit(phase=Phase.ENDED, outcome=Outcome.REJECTED, reason=reason, ended_at=owner.now, wake_at=None)
         assert self.shown(rig) == [("vm1", "c1", None, "failed"), ("vm2", "c1", "c2", "succeeded")]
         messages = [row["message"] for row in rig.read(select(schema.vmoves).order_by(schema.vmoves.c.id))]
-        assert messages == [reason.sentence, None]
+        assert messages == [f"{reason.sentence}; {cause.sentence}", None]
 
     def test_a_large_host_is_stored_quickly(self, rig: SqlRig) -> None:
         """The plan of a host with 1,600 instances is one commit, and it comes back in its order."""

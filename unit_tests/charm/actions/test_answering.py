@@ -10,7 +10,7 @@ from masakari_charm.workload.machine import Answer
 from unit_tests.charm.actions.acting import Acting
 from unit_tests.charm.rig import Rig
 from unit_tests.cli.rig import Cloud
-from vmha.core.events import Paused
+from vmha.core.events import Confirmed, Paused, Rejected
 
 SAID = {"word": "pause", "reason": "the rack is rewired", "by": "ann"}
 
@@ -68,7 +68,10 @@ def test_a_host_without_a_recovery_is_refused(unit: Acting, cloud: Cloud) -> Non
     """The open ones are named."""
     cloud.waiting()
     shown = unit.act("answer-recovery", host="c2", **SAID)
-    assert shown.failure == "no recovery of c2 is open, so nothing was recorded; open: c1"
+    assert shown.failure == (
+        "no recovery of the host c2 is open, so nothing was recorded; "
+        "open: c1; list-recoveries shows those of instances and processes too"
+    )
     assert cloud.letters() == []
 
 
@@ -80,3 +83,50 @@ def test_what_means_nothing_is_refused_in_the_services_words(unit: Acting, cloud
     assert "only what is paused can go on" in shown.failure
     rig.system.answers["masakari-manage"] = Answer(code=None)
     assert "did not end in time" in str(unit.act("answer-recovery", host="c1", **SAID).failure)
+
+
+def test_a_host_means_its_own_recovery(unit: Acting, cloud: Cloud) -> None:
+    """The younger incident of a process of it is another one; where the host has none of its own nothing is recorded."""
+    host = cloud.report()
+    small = cloud.report_process()
+    shown = unit.act("answer-recovery", host="c1", **SAID)
+    assert (shown.failure, shown.results["recovery"]) == (None, host)
+    assert host != small
+    assert [type(letter) for letter in cloud.letters()] == [Paused]
+
+
+def test_the_incident_of_a_process_is_no_hosts(unit: Acting, cloud: Cloud) -> None:
+    """By the host's name it is not found, by its own it takes a reject."""
+    small = cloud.report_process()
+    shown = unit.act("answer-recovery", host="c1", **(SAID | {"word": "reject"}))
+    assert "no recovery of the host c1 is open" in str(shown.failure)
+    assert cloud.letters() == []
+    assert unit.act("answer-recovery", recovery=small, **(SAID | {"word": "reject"})).failure is None
+    assert cloud.letters() == [Rejected(by="ann (juju action on masakari/0)", why="the rack is rewired")]
+
+
+def test_what_a_process_asks_is_confirmed_here(unit: Acting, cloud: Cloud) -> None:
+    """A confirm of the host is another action's, which names this one for an incident that is no host's."""
+    small = cloud.asking()
+    said = {"reason": "its owner agrees", "by": "ann"}
+    refused = unit.act("confirm-host-down", recovery=small, **said)
+    assert f"answer-recovery word=confirm recovery={small}" in str(refused.failure)
+    assert cloud.letters() == []
+    assert unit.act("answer-recovery", word="confirm", recovery=small, **said).failure is None
+    assert cloud.letters() == [Confirmed(by="ann (juju action on masakari/0)", why="its owner agrees", asked="asking")]
+
+
+def test_a_host_is_not_confirmed_here(unit: Acting, cloud: Cloud) -> None:
+    """The action that says what the word means is named."""
+    uuid = cloud.waiting()
+    for named in ({"host": "c1"}, {"recovery": uuid}):
+        shown = unit.act("answer-recovery", **(SAID | {"word": "confirm"}), **named)
+        assert "confirm-host-down" in str(shown.failure)
+    assert cloud.letters() == []
+
+
+def test_a_release_from_before_knows_hosts_alone(unit: Acting, rig: Rig) -> None:
+    """Its list has no kinds: all of it is of hosts, by either name."""
+    rig.system.answers["masakari-manage"] = Answer(code=0, out='[{"uuid": "x", "host": "c1", "phase": "unproven"}]')
+    for named in ({"host": "c1"}, {"recovery": "x"}):
+        assert unit.act("answer-recovery", **named, **SAID).results["recovery"] == "x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,7 +98,17 @@ def test_a_word_may_look_like_an_option(unit: Acting, cloud: Cloud) -> None:
     cloud.waiting()
     unit.act("confirm-host-down", host="c1", reason="--config-file /etc/passwd; $(reboot)", by="-v 'bob'")
     expected = Confirmed(by="-v 'bob' (juju action on masakari/0)", why="--config-file /etc/passwd; $(reboot)")
-    assert cloud.letters() == [expected]
+    assert [replace(letter, asked="") for letter in cloud.letters() if isinstance(letter, Confirmed)] == [expected]
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+def test_a_word_says_that_the_host_is_off(is_off: bool, unit: Acting, cloud: Cloud) -> None:
+    """Only where the operator says so; without it the word answers whatever is asked."""
+    cloud.waiting()
+    unit.act("confirm-host-down", host="c1", **WORD, **{"host-is-off": is_off})
+    (letter,) = cloud.letters()
+    assert isinstance(letter, Confirmed)
+    assert letter.is_off is is_off
 
 
 @pytest.mark.parametrize(
@@ -132,7 +143,8 @@ def test_the_word_is_for_the_host(unit: Acting, cloud: Cloud) -> None:
     process = cloud.report_process()
     refused = unit.act("confirm-host-down", recovery=process, **WORD)
     assert refused.failure is not None
-    assert "is open, so nothing was recorded" in refused.failure
+    assert f"recovery {process} is of the process nova-compute" in refused.failure
+    assert "nothing was recorded" in refused.failure
     waiting = cloud.waiting()
     assert unit.act("confirm-host-down", host="c1", **WORD).results["recovery"] == waiting
     assert process in unit.act("list-recoveries").results["recoveries"]

@@ -9,7 +9,7 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vmha.adapters.db import schema
-from vmha.core.budgets import AT_ONCE, IN_ALL, PowerOffs, in_segment
+from vmha.core.budgets import AT_ONCE, IN_ALL, UNGUARDED, PowerOffs, in_segment
 from vmha.core.effects import PowerOff
 from vmha.core.model import Phase, Recovery
 from vmha.errors import ClaimRefused
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from vmha.ports import Change
 
 claims, recoveries = schema.claims.c, schema.recoveries.c
-UNGUARDED = (Phase.FORCING_DOWN, Phase.PLANNING, Phase.MOVING, Phase.HELD, Phase.CANCELLING, Phase.STOPPED, Phase.ENDED)
-"""Phases in which no round of fencing can begin: nobody asks for the numbers."""
 
 
 def standing(connection: Connection, recovery: Recovery, window_seconds: float) -> tuple[PowerOffs, int]:

@@ -17,6 +17,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from vmha.adapters.db.pool import POOL_SIZE, READS_ONLY, OurPool
+from vmha.adapters.db.text import LONGEST_SENTENCE as LONGEST_SENTENCE
+from vmha.adapters.db.text import sentence as sentence
 from vmha.errors import StoreUnavailable, Unstorable
 
 if TYPE_CHECKING:
@@ -169,17 +171,8 @@ def _choose_write_ahead_log(cursor: Any) -> None:
             return
 
 
-LONGEST_SENTENCE = 4000
-"""Characters of a sentence that are kept: an answer may quote a whole web page, and TEXT holds 64 KiB on MySQL."""
-
 CODECS = {"utf8mb4": "utf-8", "latin1": "cp1252"}
 """MySQL's character sets by Python's names, so far as upstream's tables are known to have them."""
-
-
-def sentence(text: str) -> str:
-    """Make of a text what every database stores; a commit that cannot be stored would stop a recovery for the sake of a word."""
-    plain = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-    return plain if len(plain) <= LONGEST_SENTENCE else f"{plain[: LONGEST_SENTENCE - 1]}…"
 
 
 def upstream_sentence(connection: Connection, text: str) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, insert, literal, or_, select, update
 
-from vmha.adapters.db import schema
+from vmha.adapters.db import outbox, schema
 from vmha.adapters.db.connection import sentence, transaction
+from vmha.core.explain import Code, because
 from vmha.core.model import Disarm, Phase
 from vmha.errors import StoreUnavailable
 from vmha.logs import log
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine, Row
 
     from vmha.adapters.db.hosts import Host
+    from vmha.core.explain import Reason
     from vmha.core.incidents import Incident
     from vmha.ports import Clock, Lease
 
@@ -70,7 +72,7 @@ def host(uuid: str, name: str) -> Scope:
 
 
 class DisarmWatch:
-    """Tells once, by one engine of several, that a disarming has run out. For one thread."""
+    """Tells once, by one engine of several, that a disarming has run out: an alert, and a line of the log. For one thread."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -88,8 +90,7 @@ class DisarmWatch:
             return
         self._due = self._clock.monotonic() + LOOK_SECONDS
         for order in over:
-            says = f"{order.scope}: armed again, since the time is over for which {order.by} disarmed it ({order.why})"
-            log(LOG, "armed-again", level=logging.WARNING, says=says)
+            log(LOG, "armed-again", level=logging.WARNING, says=_why_armed(order).sentence)
 
 
 def disarm(connection: Connection, scope: Scope, *, by: str, why: str, seconds: float) -> Disarm:
@@ -116,7 +117,7 @@ def standing(connection: Connection) -> list[Disarm]:
 
 
 def end_what_is_over(connection: Connection) -> list[Disarm]:
-    """Close what has run out and return it: of several engines one gets each."""
+    """Close what has run out, with an alert of it, and return it: of several engines one gets each."""
     over = connection.execute(
         select(schema.disarms).where(_d.open_key.is_not(None), _d.until <= func.database_now())
     ).all()
@@ -126,7 +127,15 @@ def end_what_is_over(connection: Connection) -> list[Disarm]:
         mine = (_d.id == row.id, _d.open_key == row.open_key)
         if connection.execute(update(schema.disarms).where(*mine).values(**values)).rowcount == 1:
             ended.append(_order(row))
+            kind, _, uuid = row.open_key.partition(":")
+            host_name = row.scope.removeprefix("host ") if kind == "host" else None
+            place = {"host": host_name, "segment": uuid if kind == "segment" else None}
+            outbox.store_arming(connection, _why_armed(ended[-1]), scope=row.open_key, **place)
     return ended
+
+
+def _why_armed(order: Disarm) -> Reason:
+    return because(Code.DISARM_OVER, scope=order.scope, by=order.by, why=order.why)
 
 
 def standing_for(connection: Connection, incident: Incident, *hosts: Host) -> Disarm | None:

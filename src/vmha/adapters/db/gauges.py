@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, select
 
+from vmha.adapters.db import disarming
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.schema import alert_deliveries, alerts, engines, failover_segments, hosts, recoveries
 from vmha.core.model import Phase
@@ -30,7 +31,7 @@ class Standing:
     """Everything at one moment of the database's clock; ages are seconds.
 
     `hosts` are those that would be recovered, each with the name of its segment: that is enabled, and they are not on maintenance.
-    `undelivered` counts alerts by the webhook's name.
+    `undelivered` counts alerts by the webhook's name, `disarms` orders of operators that nothing is ordered.
     """
 
     phases: Mapping[Phase, int]
@@ -40,6 +41,7 @@ class Standing:
     undelivered: Mapping[str, int]
     oldest_undelivered_seconds: float
     hosts: tuple[tuple[str, str], ...]
+    disarms: int = 0
 
 
 def read_standing(database: Engine) -> Standing:
@@ -57,6 +59,7 @@ def read_standing(database: Engine) -> Standing:
             undelivered=undelivered,
             oldest_undelivered_seconds=oldest,
             hosts=_hosts(connection),
+            disarms=len(disarming.standing(connection)),
         )
 
 

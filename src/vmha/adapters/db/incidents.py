@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from vmha.adapters.db import outbox, schema
 from vmha.adapters.db.connection import sentence
 from vmha.core.alerting import alerts_of
+from vmha.core.events import Confirmed
 from vmha.core.kinds import kind_of, subject_of
 from vmha.core.model import Recovery
 from vmha.core.plain import event_to_plain, to_plain
@@ -35,7 +37,8 @@ _NOW = select(func.database_now())
 def open_or_join(connection: Connection, report: Report) -> str:
     """Open the incident, or join the one that is open; return its uuid.
 
-    Joining touches the recovery's row, so that it and the commit that ends the recovery cannot pass each other unseen.
+    Joining touches the recovery's row before the letter is put, so that it and the commit that ends the recovery wait for each other:
+    who comes second finds the letter, and does not end yet, or no open recovery.
     """
     known = _join(connection, report)
     if known is not None:
@@ -50,10 +53,19 @@ def open_or_join(connection: Connection, report: Report) -> str:
         return known
 
 
-def say(connection: Connection, recovery_uuid: str, event: Event) -> None:
-    """Put a human's word into the inbox of the recovery and let its engine look at once."""
+def say(connection: Connection, recovery_uuid: str, event: Event) -> bool:
+    """Put a human's word into the inbox of the recovery, a confirm with the phase that it answers, by the order of locks of `open_or_join`.
+
+    Returns False where it has ended and nothing was put.
+    """
+    open_one = update(recoveries).where(recoveries.c.uuid == recovery_uuid, recoveries.c.open_key.is_not(None))
+    if connection.execute(open_one.values(wake_at=func.database_now())).rowcount == 0:
+        return False
+    if isinstance(event, Confirmed):
+        phase = connection.execute(select(recoveries.c.phase).where(recoveries.c.uuid == recovery_uuid)).scalar_one()
+        event = replace(event, asked=phase)
     _put(connection, recovery_uuid, event)
-    connection.execute(update(recoveries).where(recoveries.c.uuid == recovery_uuid).values(wake_at=func.database_now()))
+    return True
 
 
 def tell(connection: Connection, recovery_uuid: str, reason: Reason, *, at: float) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from vmha.adapters.db import disarming, hosts, schema
+from vmha.core.budgets import HOUR_SECONDS
 from vmha.core.effects import DisableService, EnableService, StartInstance
 from vmha.core.incidents import ProcessRecovery
 from vmha.core.model import Surroundings
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from vmha.core.incidents import InstanceRecovery
 
 _hosts = schema.recoveries.alias("recoveries_of_hosts")
-
-
-HOUR_SECONDS = 3600.0
 
 
 def read(connection: Connection, incident: InstanceRecovery | ProcessRecovery) -> Surroundings:

@@ -80,20 +80,31 @@ def store_refusal(connection: Connection, reason: Reason, *, host: str, segment:
     late = alerts.c.made_at > now - REPEATED_SECONDS
     if connection.execute(select(alerts.c.id).where(*same, late).limit(1)).first() is not None:
         return False
-    document = alert_document.document_of_refusal(reason, host=host, segment=segment, at=now)
+    _store_bare(connection, alert_document.document_of_refusal(reason, host=host, segment=segment, at=now), now)
+    return True
+
+
+def store_arming(connection: Connection, reason: Reason, *, scope: str, host: str | None, segment: str | None) -> None:
+    """Write that a disarming has run out, in the transaction that closes it."""
+    now = float(connection.execute(select(func.database_now())).scalar_one())
+    document = alert_document.document_of_arming(reason, scope=scope, host=host, segment=segment, at=now)
+    _store_bare(connection, document, now)
+
+
+def _store_bare(connection: Connection, document: dict[str, Any], now: float) -> None:
+    """Write an alert of no recovery."""
     connection.execute(
         insert(alerts).values(
             uuid=document["id"],
             number=document["number"],
             kind=document["kind"],
-            host_name=host,
-            segment_uuid=segment,
+            host_name=document["host"],
+            segment_uuid=document["segment"],
             code=document["code"],
             document=json.dumps(document),
             made_at=now,
         )
     )
-    return True
 
 
 class SqlOutbox:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vmha.core.model import MoveStatus, Outcome, Phase, Recovery, ReservedStatus
 
 if TYPE_CHECKING:
+    from vmha.core.aggregates import Membership
     from vmha.core.incidents import Incident
     from vmha.core.model import Move
 
@@ -53,17 +54,28 @@ def is_on_maintenance(recovery: Incident) -> bool:
 
 
 def spent_reserves(recovery: Incident) -> tuple[str, ...]:
-    """Name the reserved hosts that are reserved no longer."""
+    """Name the reserved hosts that are reserved no longer, or may be enabled: a reserve is one that is not."""
     if not isinstance(recovery, Recovery):
         return ()
-    return tuple(entry.host for entry in recovery.reserved if entry.status is ReservedStatus.READY)
+    cut_off = recovery.phase is Phase.ENDED
+    return tuple(
+        entry.host
+        for entry in recovery.reserved
+        if entry.status is ReservedStatus.READY
+        or entry.doubted_at is not None
+        or (entry.status is ReservedStatus.ENABLING and cut_off)
+    )
+
+
+def joined(recovery: Recovery) -> tuple[tuple[str, tuple[Membership, ...]], ...]:
+    """Name by reserved host the aggregates that it was added to, or may have been."""
+    return tuple((entry.host, entry.joins) for entry in recovery.reserved if entry.joins)
 
 
 def vmove(recovery: Recovery, move: Move) -> dict[str, Any]:
     """Return the columns of upstream's vmove; times are naive UTC."""
     given_up = recovery.phase is Phase.ENDED and not move.status.is_final
-    reason = recovery.reason if given_up else move.reason
-    shown = reason is not None and move.status is not MoveStatus.MOVED
+    words = _given_up(recovery, move) if given_up else move.words
     return {
         "instance_uuid": move.instance,
         "instance_name": move.name,
@@ -73,8 +85,13 @@ def vmove(recovery: Recovery, move: Move) -> dict[str, Any]:
         "end_time": moment(move.ended_at),
         "type": "evacuation",
         "status": "failed" if given_up else VMOVES[move.status],
-        "message": reason.sentence if shown and reason is not None else None,
+        "message": words if move.status is not MoveStatus.MOVED else None,
     }
+
+
+def _given_up(recovery: Recovery, move: Move) -> str:
+    """Say why a move was not seen through, with the cause where it had stood still before."""
+    return "; ".join(filter(None, (recovery.reason.sentence, move.diagnosis.sentence if move.diagnosis else None)))
 
 
 def moment(seconds: float | None) -> datetime | None:

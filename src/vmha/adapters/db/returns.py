@@ -178,6 +178,7 @@ def _past(connection: Connection, row: RowMapping) -> Past:
         ordered=by_word and any(move.attempts for move in recovery_views.moves_of(connection, uuid)),
         reserved=() if Code.RETURNED_AS_RESERVED.name in returns else records.spent_reserves(state),
         given_back=_given_back(connection, uuid) if was_proven_off else frozenset(),
+        joins=records.joined(state),
         is_returned=bool(returns),
     )
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 
-from vmha.adapters.db import budgets, disarming, nearby, returns, schema
+from vmha.adapters.db import brake, budgets, disarming, nearby, returns, schema
 from vmha.adapters.db.changes import is_valid, store_change
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.hosts import lock_by_name
@@ -28,8 +28,7 @@ from vmha.core.effects import (
     StartInstance,
     StopInstance,
 )
-from vmha.core.incidents import InstancePhase, ProcessPhase
-from vmha.core.kinds import KINDS
+from vmha.core.kinds import KINDS, ORDERED_IN
 from vmha.core.model import Move, Phase, Recovery, Rung, Surroundings
 from vmha.core.plain import event_from_plain, from_plain
 from vmha.errors import LeaseLost, NoLongerWanted, NotYet, ProofRefused
@@ -157,10 +156,11 @@ class SqlStore:
                 return replace(around, segment_name=_segment_name(connection, recovery))
             neighbours = _neighbours(connection, recovery)
             power_offs, host_failures = budgets.standing(connection, recovery, quarantine_window_seconds)
+            failures, is_braked = brake.standing(connection, recovery, brake_window_seconds)
             return Surroundings(
                 segment_hosts=1 + len(neighbours),
-                segment_failures=_count_failures(connection, recovery, brake_window_seconds),
-                segment_braked=_is_braked(connection, recovery),
+                segment_failures=failures,
+                segment_braked=is_braked,
                 power_offs=power_offs,
                 host_failures=host_failures,
                 segment_name=_segment_name(connection, recovery),
@@ -205,13 +205,6 @@ class SqlStore:
 
 HOST = "host"
 NEED_PROOF = (Evacuate, ForceDown, EnableReserved)
-ORDERED_IN = {
-    StopInstance: InstancePhase.STOPPING,
-    StartInstance: InstancePhase.STARTING,
-    DisableService: ProcessPhase.CHANGING,
-    EnableService: ProcessPhase.CHANGING,
-}
-"""Orders that do not leave while their host itself is being recovered, and the phase in which their incident stands by them."""
 
 
 def _needs(effect: Effect, lease: Lease) -> tuple[ColumnElement[bool], ...]:
@@ -310,45 +303,10 @@ def _neighbours(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
     return tuple(name for name in connection.execute(mine.order_by(hosts.c.name)).scalars() if name != recovery.host)
 
 
-def _count_failures(connection: Connection, recovery: Recovery, window_seconds: float) -> int:
-    """Count the segment's failures: recoveries opened within the window or undecided since, or slots for a power-off still held."""
-    since = func.database_now() - window_seconds
-    mine = and_(recoveries.c.segment_uuid == recovery.segment, recoveries.c.kind == HOST)
-    opened = select(func.count()).where(
-        mine,
-        recoveries.c.opened_at > since,
-        or_(recoveries.c.outcome.is_(None), recoveries.c.outcome.not_in(("rejected", "false_alarm"))),
-    )
-    undecided = select(func.count()).where(
-        mine,
-        recoveries.c.opened_at <= since,
-        recoveries.c.open_key.is_not(None),
-        recoveries.c.phase.in_([phase.value for phase in Phase if phase.is_undecided]),
-    )
-    slots = select(func.count()).where(
-        schema.claims.c.claim_key.like(f"power-off:{recovery.segment}:%"),
-        schema.claims.c.expires_at > func.database_now(),
-        schema.claims.c.recovery_uuid != recovery.uuid,
-    )
-    failed = sum(int(connection.execute(query).scalar_one()) for query in (opened, undecided))
-    return max(failed, 1 + int(connection.execute(slots).scalar_one()))
-
-
 def _segment_name(connection: Connection, recovery: Incident) -> str:
     table = schema.failover_segments
     name = select(table.c.name).where(table.c.uuid == recovery.segment, table.c.deleted == 0)
     return connection.execute(name).scalar() or ""
-
-
-def _is_braked(connection: Connection, recovery: Recovery) -> bool:
-    braked = select(func.count()).where(
-        recoveries.c.open_key.is_not(None),
-        recoveries.c.segment_uuid == recovery.segment,
-        recoveries.c.kind == HOST,
-        recoveries.c.phase == Phase.BRAKED.value,
-        recoveries.c.uuid != recovery.uuid,
-    )
-    return bool(connection.execute(braked).scalar_one())
 
 
 def _free_reserves(connection: Connection, recovery: Recovery) -> tuple[str, ...]:
