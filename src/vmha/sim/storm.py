@@ -10,6 +10,7 @@ ended as recovered must have lost no instance.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import multiprocessing
 import sys
@@ -46,6 +47,9 @@ HOSTS = ("c1", "c2", "c3")
 INSTANCES = 30
 CALM_SECONDS = 100.0
 FAULT_SECONDS = 300.0
+SEEDS_PER_CHUNK = 20
+CHUNKS_PER_PROCESS = 20
+"""A process lives for so many chunks of seeds, since it keeps its garbage: a third of a megabyte of each seed."""
 
 
 class Storm:
@@ -314,12 +318,17 @@ def run_seed(seed: int) -> Result:
 def run_seeds(seeds: range, *, processes: int) -> Result:
     """Run many seeds on all cores, with a line of progress."""
     total = Result()
-    with multiprocessing.Pool(processes) as pool:
-        for result in pool.imap_unordered(run_seed, seeds, chunksize=20):
+    with multiprocessing.Pool(processes, initializer=_collect_no_garbage, maxtasksperchild=CHUNKS_PER_PROCESS) as pool:
+        for result in pool.imap_unordered(run_seed, seeds, chunksize=SEEDS_PER_CHUNK):
             total.add(result)
             if total.runs % 250 == 0:
                 print(f"  {total.runs} of {len(seeds)} runs, {len(total.violations)} violations", flush=True)
     return total
+
+
+def _collect_no_garbage() -> None:
+    """Leave cycles lie until the process ends: looking for them was a tenth of all that a seed took."""
+    gc.disable()
 
 
 def missing(result: Result) -> list[str]:

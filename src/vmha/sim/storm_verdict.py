@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmha.sim.violations import Violation
     from vmha.sim.world import World
 
-END_SECONDS = 760.0
+END_SECONDS = 700.0
 STUCK_SECONDS = 150.0
 """Longer than the longest pause between two steps of a recovery that goes on: a move's time is 120 s here."""
 
