@@ -27,7 +27,7 @@ demo: $(READY) ## a host dies in a simulated cloud and its instances run again e
 test: $(READY) ## every test, with minutes per suite (SUITES="unit sql" runs only these)
 	@$(RUN) -m tests.run $(SUITES)
 
-check: $(READY) ## format, lint, types, imports, unit tests and scenarios: under a minute
+check: $(READY) ## format, lint, types, imports, unit tests and scenarios: some two minutes
 	@$(RUN) -m tests.run --quick
 
 soak: $(READY) ## the long forms of tests, which take longer than `make test` has time for (SUITES=name)

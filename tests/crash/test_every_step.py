@@ -30,7 +30,7 @@ def halves(mariadb: Server) -> Iterator[dict[bool, Future[tuple[int, int]]]]:
         yield {after: pool.submit(crash_everywhere, url, after) for after, url in urls.items()}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_crash_at_any_step(halves: dict[bool, Future[tuple[int, int]]], after: bool) -> None:
     """Wherever the engine dies, another one ends the recovery with one evacuation per instance, and no promise is broken."""

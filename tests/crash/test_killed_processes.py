@@ -23,7 +23,7 @@ STEPS = (
     "commit ended:1:before",
 )
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

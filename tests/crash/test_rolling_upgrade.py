@@ -25,7 +25,7 @@ BEFORE_FIRST, THIS_FIRST = "before-then-this", "this-then-before"
 CASES = tuple(
     (order, step) for order in (BEFORE_FIRST, THIS_FIRST) for step in ("commit fencing:1:after", "evacuate:2:after")
 )
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

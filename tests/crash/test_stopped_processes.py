@@ -21,7 +21,7 @@ from vmha.sim.checker import check
 from vmha.sim.record import Fact
 
 STEPS = ("commit fencing:1:after", "admit PowerOff:1:after", "admit ForceDown:1:before", "admit Evacuate:2:after")
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

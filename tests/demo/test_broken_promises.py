@@ -13,7 +13,7 @@ import pytest
 from tests.demo.plays import Play, Plays
 from unit_tests.mutations.table import Edit, edit
 
-pytestmark = pytest.mark.timeout(235)
+pytestmark = pytest.mark.timeout(600)
 
 # The second reading
 

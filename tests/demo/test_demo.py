@@ -14,7 +14,7 @@ import pytest
 from tests.demo.plays import SOURCE, Play, Plays, demo_environment, left_behind
 from vmha.sim.demo import CASES, TWELVE
 
-pytestmark = pytest.mark.timeout(235)
+pytestmark = pytest.mark.timeout(600)
 
 MINUTE = 60.0
 ENGINE_KILLED = "engine-killed"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.differential.exchange import Answer, Request
     from tests.differential.servers import Servers
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tests.juju.release import Database
 from tests.juju.standin.juju import Juju
 from tests.juju.standin.model import Relation
 
-pytestmark = [needs_boxes, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [needs_boxes, pytest.mark.slow, pytest.mark.timeout(600)]
 UNITS = ("masakari/0", "masakari/1", "masakari/2")
 SERVICES = ("masakari-api", "masakari-engine")
 READY = "Unit is ready (no fencing-inventory: no host can be fenced)"

@@ -22,7 +22,7 @@ from tests.juju.standin.tools import Answer
 from unit_tests.cli.rig import Cloud, Installed
 from vmha.core.events import Confirmed
 
-pytestmark = [needs_boxes, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [needs_boxes, pytest.mark.slow, pytest.mark.timeout(600)]
 PEERS = ("masakari-mysql-router", "keystone", "rabbitmq-server", "vault", "masakari-hacluster")
 SEED = 7
 SERVICES = ("masakari-api", "masakari-engine")

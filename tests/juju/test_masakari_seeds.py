@@ -22,7 +22,7 @@ from tests.juju.standin.context import Context
 from tests.juju.standin.juju import Juju
 from tests.juju.standin.model import Unit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SEEDS = range(4)
 UNITS = ("masakari/0", "masakari/1", "masakari/2")
 BROKERS = 2

@@ -16,7 +16,7 @@ import requests
 
 from unit_tests.cli.rig import Installed
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 SECONDS = 60.0
 """Longest wait for a server: it imports the service once for each worker."""
 BIN = Path(sys.executable).parent

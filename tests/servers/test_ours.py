@@ -18,7 +18,7 @@ import requests
 from unit_tests.charm.pairs import locked_key, pair
 from unit_tests.cli.rig import Installed, Running
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")]
 SECONDS = 30.0
 BODY = b'{"segment": {"name": "s", "recovery_method": "auto", "service_type": "COMPUTE"}}'
 

@@ -15,7 +15,7 @@ import requests
 from tests.servers.test_ours import BODY, SECONDS, begun, lives, pids, url, wait_for_workers
 from unit_tests.cli.rig import Installed
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 WORKERS = 2
 SERVER = {"masakari_api_workers": WORKERS, "masakari_api_threads": 4, "graceful_shutdown_timeout": 5}
 

@@ -14,7 +14,7 @@ import requests
 
 from tests.service.stories import Told, told
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 LIMIT = 114_688

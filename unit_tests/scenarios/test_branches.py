@@ -13,7 +13,8 @@ from unit_tests.scenarios.branches import Branch, Played, all_branches, forks_in
 from unit_tests.scenarios.unplayed import ALIKE, CANNOT, Named
 
 FILES = sorted(Path(__file__).parent.glob("*.scenario"))
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# One worker for all of them, since to play every scenario is most of it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("branches")]
 
 
 @pytest.fixture(scope="module")
