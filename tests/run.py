@@ -74,7 +74,7 @@ NOT_UNIT = tuple(f"--ignore=unit_tests/{name}" for name in SUITES_OF_THEIR_OWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """Commands that run in order, together within `minutes`; `packages` is what Debian calls their needs.
+    """Commands that run in order; together they should take less than `minutes`; `packages` is what Debian calls their needs.
 
     Where `beside` names an earlier suite, this one starts with that.
     """
