@@ -99,7 +99,18 @@ def _services(cloud: Cloud, folder: Path) -> Iterator[Callable[..., Service]]:
             yield make
         finally:
             for each in made:
-                each.stop()
+                try:
+                    _tell(each)
+                finally:
+                    each.stop()
+
+
+def _tell(service: Service) -> None:
+    """Print what the service says of its recoveries: pytest shows it where a test failed."""
+    for recovery in service.recoveries():
+        print(f"recovery of {recovery['host']}:")
+        for line in service.timeline(recovery["uuid"]):
+            print(f"  {line['at']} {line['sentence']}")
 
 
 def _drop_tables(url: str) -> None:

@@ -259,6 +259,11 @@ class Service:
         shown: dict[str, Any] = self._get(f"/recoveries/{youngest['uuid']}")["recovery"]
         return shown
 
+    def recoveries(self) -> list[dict[str, Any]]:
+        """List every recovery."""
+        listed: list[dict[str, Any]] = self._get("/recoveries")["recoveries"]
+        return listed
+
     def timeline(self, recovery: str) -> list[dict[str, Any]]:
         """Show what happened in a recovery."""
         lines: list[dict[str, Any]] = self._get(f"/recoveries/{recovery}/timeline")["timeline"]
