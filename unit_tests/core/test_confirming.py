@@ -67,8 +67,8 @@ def test_that_an_order_was_asked_for_is_remembered() -> None:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_which_phases_ask_for_an_order(phase: Phase) -> None:
-    """Those before the first power-off in which a confirm begins a round; a dispute refuses every confirm."""
-    asking = (Phase.UNWITNESSED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
+    """Those before the first power-off in which a confirm begins a round, in a dispute once Nova no longer hears the host."""
+    asking = (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
     assert phase.asks_to_order is (phase in asking)
 
 

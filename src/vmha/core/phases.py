@@ -46,11 +46,11 @@ class Phase(Enum):
         return self in _TAKES_CONFIRM
 
 
-_ASKED_BEFORE = (Phase.UNWITNESSED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
+_ASKED_BEFORE = (Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING)
 """Waits before the first power-off in which a human's confirm begins a round of fencing."""
 
-_UNDECIDED = (Phase.WITNESSING, Phase.DISPUTED, Phase.FENCING, *_ASKED_BEFORE)
-_TAKES_CONFIRM = (Phase.DISPUTED, Phase.UNPROVEN, Phase.HELD, *_ASKED_BEFORE)
+_UNDECIDED = (Phase.WITNESSING, Phase.FENCING, *_ASKED_BEFORE)
+_TAKES_CONFIRM = (Phase.UNPROVEN, Phase.HELD, *_ASKED_BEFORE)
 _WAITS = (*_TAKES_CONFIRM, Phase.HALTED, Phase.STOPPED)
 
 
