@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from vmha.core import halting, instance_recovery, invariants, process_recovery, recovery
+from vmha.core import events, halting, instance_recovery, invariants, process_recovery, recovery
 from vmha.core.effects import DisableService, EnableService, StartInstance, StopInstance
 from vmha.core.explain import Code, because
 from vmha.core.incidents import InstancePhase, InstanceRecovery, ProcessPhase, ProcessRecovery
 from vmha.core.model import Outcome, Phase, Recovery
 
 if TYPE_CHECKING:
-    from vmha.core import events
     from vmha.core.draft import Decision
     from vmha.core.explain import Reason
     from vmha.core.incidents import AnyPhase, Incident
@@ -94,6 +93,17 @@ def decide(
 def has_ended(state: Incident) -> bool:
     """Tell whether nothing more is done about it."""
     return state.phase in ENDED
+
+
+def turn(event: events.Event) -> int:
+    """Return the turn at which an event is heard among those in hand.
+
+    First that what is known is another engine's and has to be read anew, then what joined notifications say, so that no answer ends an
+    incident before they are heard.
+    """
+    if isinstance(event, events.TakenOver):
+        return 0
+    return 1 if isinstance(event, events.Notified | events.ProcessReported) else 2
 
 
 def is_stopped(state: Incident) -> bool:

@@ -39,10 +39,6 @@ REDECIDE_TIMES = 3
 """How often a step is decided anew after the database refused it, before the recovery is dropped and read from scratch."""
 
 
-REPORTS = (events.Notified, events.ProcessReported)
-"""What joined notifications say."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer that came back for an order of a recovery."""
@@ -259,7 +255,7 @@ class Engine:
         self._drop(held.state.uuid, "the database refused the step again and again")
 
     def _think(self, held: Held) -> Change[Any]:
-        """Decide on each fact in turn, and check the promises after each; reports come first, so that no answer ends it before they are heard."""
+        """Decide on each fact in turn, and check the promises after each."""
         now = self.store.now()
         around = self.store.surroundings(
             held.state,
@@ -267,7 +263,7 @@ class Engine:
             quarantine_window_seconds=self.policy.quarantine_window_seconds,
         )
         state, orders, reasons, revoked = held.state, list[Order](), list["Reason"](), list[tuple["Proof", str]]()
-        for event in sorted((event for event, _, _ in held.pending), key=lambda event: not isinstance(event, REPORTS)):
+        for event in sorted((event for event, _, _ in held.pending), key=kinds.turn):
             decision = kinds.decide(state, event, now, self.policy, around, new_uuid=self.new_uuid())
             orders += [Order(id=self.new_uuid(), recovery=state.uuid, effect=effect) for effect in decision.effects]
             reasons += decision.reasons
