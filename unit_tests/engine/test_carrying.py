@@ -12,7 +12,7 @@ from unit_tests.engine.loop_rig import TERMS, HandClock
 from vmha.core import effects, events
 from vmha.core.model import PowerTrouble, ServicePrior
 from vmha.engine.carrying import Tools, carry_out
-from vmha.engine.executor import ThreadExecutor
+from vmha.engine.executor import READ_THREADS, ThreadExecutor
 from vmha.errors import LeaseLost, NoLongerWanted, ProofRefused, StoreUnavailable
 from vmha.image_ports import Images
 from vmha.ports import Alerts, Clock, Deadline, Lease, Nova, Order, PowerDevices, Store
@@ -185,3 +185,18 @@ def test_orders_age_in_the_queue() -> None:
     assert isinstance(answers["1"], events.OrderNotSent)
     assert isinstance(answers["2"], events.PowerUnreadable)
     assert "off" not in world.asked
+
+
+def test_causes_hold_up_no_heartbeats() -> None:
+    """However many instances that failed are asked about, and however slowly Nova answers: what fails now is looked at."""
+    hangs, answered, world = threading.Event(), threading.Semaphore(0), World()
+    world.examine = lambda *_, **__: hangs.wait(10.0)  # type: ignore[attr-defined]
+    executor = ThreadExecutor(tools(Door(), world), power_calls=1, evacuate_threads=1, on_reply=answered.release)
+    for number in range(2 * READ_THREADS):
+        effect = effects.ExamineInstance(instance=f"vm{number}", source="c1", target=None, status="failed")
+        executor.submit(Order(id=f"cause-{number}", recovery="r", effect=effect), LEASE)
+    executor.submit(Order(id="heartbeats", recovery="new", effect=effects.ReadHeartbeats()), LEASE)
+    assert answered.acquire(timeout=10.0)
+    assert [reply.order for reply in executor.drain()] == ["heartbeats"]
+    hangs.set()
+    assert executor.stop(timeout_seconds=10.0)

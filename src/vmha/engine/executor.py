@@ -1,6 +1,7 @@
-"""Carries orders out in threads with bounds: one pool for BMCs, one for orders to Nova, one for readings.
+"""Carries orders out in threads with bounds: one pool for BMCs, one for orders to Nova, one for readings, one for causes.
 
-Three pools, so that hanging BMCs cannot hold up evacuations, nor slow lists the readings of power.
+Four pools, so that hanging BMCs cannot hold up evacuations, nor slow lists the readings of power, nor the causes of what failed
+already the heartbeats of a host that fails now.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 READ_THREADS = 8
 """Readings of Nova at the same time; each recovery has at most three under way."""
 
+CAUSE_THREADS = 2
+"""Instances that Nova is asked about at the same time, of all recoveries: each costs some nine questions, and none of them is urgent."""
+
 
 class ThreadExecutor:
     """The executor of a real engine. `on_reply` is called from a worker's thread when an answer lies ready."""
@@ -41,6 +45,7 @@ class ThreadExecutor:
         self._power = ThreadPoolExecutor(power_calls, thread_name_prefix="power")
         self._orders = ThreadPoolExecutor(evacuate_threads, thread_name_prefix="orders")
         self._reads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="reads")
+        self._causes = ThreadPoolExecutor(CAUSE_THREADS, thread_name_prefix="causes")
 
     def submit(self, order: Order, lease: Lease) -> None:
         """Queue an order for its pool. It ages from here on, not from when a thread is free."""
@@ -61,7 +66,7 @@ class ThreadExecutor:
 
     def stop(self, *, timeout_seconds: float) -> bool:
         """Send nothing more; wait for what is under way. Tell whether all of it ended in time."""
-        for pool in (self._power, self._orders, self._reads):
+        for pool in (self._power, self._orders, self._reads, self._causes):
             pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             left = set(self._under_way)
@@ -70,6 +75,8 @@ class ThreadExecutor:
     def _pool(self, effect: effects.Effect) -> ThreadPoolExecutor:
         if isinstance(effect, effects.ReadPower | effects.PowerOff):
             return self._power
+        if isinstance(effect, effects.ExamineInstance):
+            return self._causes
         return self._orders if effect.is_order else self._reads
 
     def _carry(self, order: Order, lease: Lease, submitted_at: float) -> None:
