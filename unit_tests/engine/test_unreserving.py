@@ -92,6 +92,14 @@ def test_what_came_after_an_answer_that_was_lost_has_it_enabled_again(world: Wor
         assert world.nova.services["c2"].disabled is not is_enabled
 
 
+def test_what_came_between_the_looks_after_such_an_answer_has_it_enabled_again(world: World) -> None:
+    """The order found it disabled by the one before, and empty at first."""
+    world.nova.change_service("c2", "engine-1", disabled=True, reason=RESERVE_REASON)
+    nova = Meddling(world, lambda: world.placement.allocate("late", "c2", 1))
+    assert isinstance(back(world, nova, order=ReturnReserved("c2", 2)), ReservedKept)
+    assert not world.nova.services["c2"].disabled
+
+
 def test_what_somebody_changed_meanwhile_is_theirs(world: World) -> None:
     """A Nova that refuses is no success."""
     world.placement.forget_provider("c2")

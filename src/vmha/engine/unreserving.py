@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 def give_back(effect: ReturnReserved, nova: Nova, *, deadline: Deadline) -> ReservedReturned | ReservedKept:
-    """Disable it where nothing is on it. Raises `OrderExpired`, where nothing was changed."""
+    """Disable it where nothing is on it, and enable it again where something was. Raises `OrderExpired`, where nothing was changed."""
     host, is_disabled = effect.host, False
     try:
         service = nova.service(host, deadline=deadline)
         if service is None:
             return _kept(effect, "Nova has no compute service on it")
-        before = flags_of(service)
+        before = in_service = flags_of(service)
+        if effect.number > 1 and before.disabled and before.disabled_reason == RESERVE_REASON:
+            # An order before this one disabled it, and its answer got lost.
+            in_service = replace(before, disabled=False, disabled_reason=None)
         if (why := _why_kept(host, nova, deadline)) is not None:
-            if effect.number > 1 and service.disabled and service.disabled_reason == RESERVE_REASON:
-                # An order before this one disabled it, and its answer got lost.
-                nova.set_flags(
-                    host, replace(before, disabled=False, disabled_reason=None), seen=before, deadline=deadline
-                )
+            if in_service != before:
+                nova.set_flags(host, in_service, seen=before, deadline=deadline)
             return _kept(effect, why)
         after = reserve_flags(before)
         nova.set_flags(host, after, seen=before, deadline=deadline)
         is_disabled = True
         # What the scheduler sent here until then shows by now.
         if (why := _why_kept(host, nova, deadline)) is not None:
-            nova.set_flags(host, before, seen=after, deadline=deadline)
+            nova.set_flags(host, in_service, seen=after, deadline=deadline)
             return _kept(effect, why)
     except OrderExpired:
         if not is_disabled:
