@@ -218,7 +218,7 @@ def prove_by_power(draft: Draft) -> None:
     """Write the proof that the readings give."""
     state, fence = draft.state, draft.state.fence
     first, last = fence.readings[0], fence.readings[-1]
-    was_ordered = fence.orders > 0
+    was_ordered = fence.sent > 0
     draft.say(
         Code.FENCED if was_ordered else Code.FOUND_OFF,
         host=state.host,

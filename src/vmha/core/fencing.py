@@ -337,6 +337,6 @@ def _why_unproven(draft: Draft) -> Reason:
         return because(Code.CONTRADICTED, host=host, address=fence.address)
     if evidence.proven_by(fence, draft.policy):
         return because(Code.OFF_UNWITNESSED, host=host, address=fence.address)
-    if fence.last is Power.ON and fence.orders:
-        return because(Code.STAYS_ON, host=host, address=fence.address, orders=fence.orders)
+    if fence.last is Power.ON and fence.sent:
+        return because(Code.STAYS_ON, host=host, address=fence.address, orders=fence.sent)
     return because(Code.FENCE_TIMEOUT, host=host, seconds=draft.policy.fence_seconds)

@@ -68,7 +68,7 @@ def not_sent(draft: Draft, event: OrderNotSent) -> None:
     if move is not None and move.status is MoveStatus.ORDERED:
         draft.say(Code.NOT_SENT, name=move.name, instance=move.instance, detail=event.detail)
         retry_at = draft.now + draft.policy.power_read_spacing_seconds
-        draft.put(replace(move, status=MoveStatus.PENDING, retry_at=retry_at))
+        draft.put(replace(move, status=MoveStatus.PENDING, unsent=move.unsent + 1, retry_at=retry_at))
         draft.change(power_due=draft.now)
 
 

@@ -74,8 +74,8 @@ def rejected(draft: Draft, event: Rejected) -> None:
 def why_rejected(state: Recovery, by: str, why: str, proven_off: frozenset[str]) -> Reason:
     """Say what a human's no leaves behind."""
     facts = {"by": by, "why": why, "host": state.host}
-    if state.prior is None and state.fence.orders:
-        return because(Code.REJECTED_POWERED_OFF, **facts, orders=state.fence.orders, power=_power(state))
+    if state.prior is None and state.fence.sent:
+        return because(Code.REJECTED_POWERED_OFF, **facts, orders=state.fence.sent, power=_power(state))
     if state.prior is None:
         return because(Code.REJECTED, **facts)
     total, left = len(state.moves), sum(not move.status.is_final for move in state.moves)
@@ -111,8 +111,8 @@ def cancelling(draft: Draft) -> None:
 
 def _why_cancelled(draft: Draft, word: HumanWord) -> Reason:
     state, facts = draft.state, {"by": word.by, "why": word.why, "host": draft.state.host}
-    if state.prior is None and state.fence.orders:
-        return because(Code.CANCELLED_POWERED_OFF, **facts, orders=state.fence.orders, power=_power(state))
+    if state.prior is None and state.fence.sent:
+        return because(Code.CANCELLED_POWERED_OFF, **facts, orders=state.fence.sent, power=_power(state))
     if state.prior is None:
         return because(Code.CANCELLED_EARLY, **facts)
     moved, total = sum(move.status is MoveStatus.MOVED for move in state.moves), len(state.moves)

@@ -143,6 +143,8 @@ class Witness:
 class Fence:
     """The power-off orders of this recovery and what the BMC answered since.
 
+    Of `orders` as many as `unsent` certainly never left.
+
     `readings` are the unbroken run of equal readings since the last order, the oldest and the youngest of it; a reading counts from
     `asked_at`, when it was asked for, since the BMC looked no earlier than that. `was_off` says that any reading was OFF, `proofs` counts how
     often the host was proven off. `known` is the last reading at all: silence does not undo it. `asked_again` says that since it was ON a
@@ -150,6 +152,7 @@ class Fence:
     """
 
     orders: int = 0
+    unsent: int = 0
     rounds: int = 0
     round_orders: int = 0
     round_started_at: float | None = None
@@ -165,6 +168,11 @@ class Fence:
     asked_order: bool = False
     proofs: int = 0
     contradictions: int = 0
+
+    @property
+    def sent(self) -> int:
+        """Count the orders that left, or may have."""
+        return self.orders - self.unsent
 
     @property
     def last(self) -> Power | None:
@@ -247,8 +255,9 @@ class Move:
     only host where the instance may still be ordered to run, since a guest of it may be there already (P2). `after_migration` is the
     newest migration id of the instance before the order: a newer one is the answer to it. `tried` names the hosts where it found no
     room in this round, ANYWHERE where Nova chose; `needs` is what it holds of each resource class, where that was asked. `attempts`
-    counts orders, `in_vain` those that Nova never took, `no_room` those without room; since `no_room_since` no place is left.
-    `priority` is by what `priority_from` names ("metadata", "flavor", "image", "default"). `is_tagged`: its metadata asks for recovery.
+    counts orders, `unsent` those that never left, `in_vain` those that Nova never took, `no_room` those without room; since
+    `no_room_since` no place is left, and what was halted meanwhile does not count. `priority` is by what `priority_from` names
+    ("metadata", "flavor", "image", "default"). `is_tagged`: its metadata asks for recovery.
     None, and an empty `priority_from`, where an older version did not look. Since `unlisted_since` Nova's list lacks it: a cell that is
     down hides its instances too. `diagnosis` says why it could not be moved.
     """
@@ -263,6 +272,7 @@ class Move:
     after_migration: int = 0
     migration: int | None = None
     attempts: int = 0
+    unsent: int = 0
     in_vain: int = 0
     no_room: int = 0
     no_room_since: float | None = None
@@ -291,7 +301,7 @@ class Move:
     @property
     def failed_attempts(self) -> int:
         """Count the orders that Nova took, or refused, but not those for which there was no room."""
-        return self.attempts - self.in_vain - self.no_room
+        return self.attempts - self.unsent - self.in_vain - self.no_room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,9 +263,8 @@ def _take_back_power_off(draft: Draft) -> None:
     """Count an order that never left as not given, and give it again in a moment."""
     fence, policy = draft.state.fence, draft.policy
     soon = draft.now - policy.fence_retry_seconds + policy.witness_interval_seconds
-    draft.change(
-        fence=replace(fence, round_orders=max(fence.round_orders - 1, 0), ordered_at=soon), power_due=draft.now
-    )
+    taken_back = replace(fence, unsent=fence.unsent + 1, round_orders=max(fence.round_orders - 1, 0), ordered_at=soon)
+    draft.change(fence=taken_back, power_due=draft.now)
 
 
 def _room_read(draft: Draft, event: events.RoomRead) -> None:

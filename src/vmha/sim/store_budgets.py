@@ -55,7 +55,7 @@ def give_back(store: MemoryStore, change: Change[Recovery]) -> None:
     """Give back what a round of fencing that is over leaves: an hourly slot only where it ordered nothing."""
     if change.before.phase is not Phase.FENCING or change.after.phase is Phase.FENCING:
         return
-    hourly = () if change.after.fence.orders else (f"{IN_ALL}:", f"{in_segment(change.after.segment)}:")
+    hourly = () if change.after.fence.sent else (f"{IN_ALL}:", f"{in_segment(change.after.segment)}:")
     for key, (owner, _) in list(store.claims.items()):
         if owner == change.after.uuid and key.startswith((f"{AT_ONCE}:", *hourly)):
             del store.claims[key]

@@ -55,7 +55,7 @@ def store_slots(connection: Connection, change: Change[Recovery]) -> None:
         for budget in change.budgets:
             _take(connection, change, budget)
     if before is Phase.FENCING and after is not Phase.FENCING:
-        spent = [] if change.after.fence.orders else [_slots(IN_ALL), _slots(in_segment(change.after.segment))]
+        spent = [] if change.after.fence.sent else [_slots(IN_ALL), _slots(in_segment(change.after.segment))]
         mine = claims.recovery_uuid == change.after.uuid
         connection.execute(delete(schema.claims).where(mine, or_(_slots(AT_ONCE), *spent)))
 
