@@ -11,6 +11,7 @@ from vmha.core.capacity import Room
 from vmha.core.effects import Alert, AlertKind, EnableReserved, Evacuate, ReadRoom
 from vmha.core.events import (
     EvacuationAccepted,
+    OrderNotSent,
     ProgressRead,
     ReservedEnabled,
     ReservedReturned,
@@ -80,6 +81,27 @@ def test_to_find_no_room_is_no_failed_attempt() -> None:
     assert (now.move().failed_attempts, now.move().attempts) == (1, 3)
     fails(now, status="failed", destination="c2")
     assert (now.move().status, now.move().pinned) == (MoveStatus.PENDING, "c2")
+
+
+def test_an_order_that_never_left_is_no_failed_attempt() -> None:
+    """Nova's scheduler was not asked yet, so that it is its turn still; and nothing was tried of what may be tried three times."""
+    now = hand(RecoveryMethod.AUTO_PRIORITY)
+    assert orders(now) == [None]
+    for attempt in (1, 2, 3):
+        held_back = OrderNotSent(answers=f"evacuate:i1:{attempt}", instance="i1", detail="the database is away")
+        now.hear(held_back, after=1.0)
+        now.hear(Ticked(), after=3.0)
+        assert (now.move().status, now.move().target) == (MoveStatus.ORDERED, None)
+    assert (now.move().attempts, now.move().failed_attempts, now.move().tried) == (4, 1, ())
+
+
+def test_a_reserved_host_that_nova_refused_is_no_place_of_an_instance() -> None:
+    """Nova wrote it down as the destination before it asked its scheduler: it is unused, and goes back."""
+    now = hand(RecoveryMethod.RESERVED_HOST, reserved=SPARES[:1])
+    now.policy = replace(POLICY, no_capacity_seconds=0.0)
+    assert orders(now) == ["c4"]
+    fails(now, destination="c4")
+    assert (now.move().status, now.move().destination) == (MoveStatus.FAILED, None)
 
 
 def test_the_second_attempt_that_succeeds_is_a_success() -> None:

@@ -130,6 +130,8 @@ def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
     move = replace(move, suspects=())
     again = replace(move, pinned=chosen if chosen and chosen not in draft.around.proven_off else move.pinned)
     if chosen is None:
+        # Nova writes down a host that we name before it asks its scheduler: nothing went there.
+        again = replace(again, destination=None)
         again = replace(again, tried=(*move.tried, move.target or ANYWHERE)) if move.pinned is None else again
         if record.status == NO_HOST and again.pinned is None:
             no_room(draft, again, f"{move.target} has no room for it" if move.target else "Nova found no host for it")
