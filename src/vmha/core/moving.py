@@ -162,7 +162,7 @@ def moving(draft: Draft) -> None:
     follow(draft)
     open_moves = [move for move in draft.state.moves if not move.status.is_final]
     if _survey_is_due(draft):
-        draft.ask(SurveyHost(draft.state.host))
+        draft.ask(SurveyHost(draft.state.host, with_images=draft.policy.read_images))
     if not open_moves:
         if draft.state.doubt is not None:
             draft.enter(Phase.HELD, draft.state.doubt)
