@@ -186,6 +186,8 @@ class Service:
         )
 
     def _answers(self) -> bool:
+        # Where another process has the port it would answer in this one's place.
+        assert self._processes["api"].poll() is None, f"the API ended: {(self.folder / 'api.out').read_text()}"
         try:
             return requests.get(f"http://{self.settings.address}:{self.settings.port}/", timeout=2).status_code == 200
         except requests.RequestException:
