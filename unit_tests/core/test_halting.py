@@ -10,11 +10,12 @@ from unit_tests.core.states import AROUND, NOW, PRIOR, WORD, Hand, beat, move, p
 from vmha.core.alerting import Severity, severity
 from vmha.core.causes import Cause
 from vmha.core.diagnosis import diagnosed
-from vmha.core.effects import AlertKind, Evacuate, ExamineInstance
+from vmha.core.effects import Alert, AlertKind, Evacuate, ExamineInstance
 from vmha.core.events import (
     Cancelled,
     Confirmed,
     InstanceExamined,
+    OrderNotSent,
     Paused,
     PowerRead,
     Rejected,
@@ -265,6 +266,48 @@ def test_an_end_after_the_power_off_says_so(word: type[Cancelled | Rejected], co
     assert "likely off" in decision.state.reason.sentence
     assert severity(AlertKind.ENDED, Phase.ENDED, Outcome.REJECTED, code) is Severity.CRITICAL
     assert severity(AlertKind.ENDED, Phase.ENDED, Outcome.REJECTED, Code.REJECTED) is Severity.INFO
+
+
+def test_a_power_off_that_never_left_is_none() -> None:
+    """Nobody may take a host for off because of an order that was held back at the door."""
+    fence = Fence(orders=1, rounds=1, round_orders=1, round_started_at=NOW)
+    hand = Hand(state=recovery(Phase.FENCING, fence=fence, outstanding=frozenset({"power-off:1"})))
+    hand.hear(OrderNotSent(answers="power-off:1", instance=None, detail="the database is away"))
+    assert (hand.state.fence.orders, hand.state.fence.sent) == (1, 0)
+    assert hand.hear(Rejected(by="ann", why="no")).state.reason.code is Code.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (Paused(by="bob", why="wait"), Code.CONFIRM_HALTED),
+        (Ticked(), Code.CONFIRM_HALTED),
+        (Cancelled(by="bob", why="no"), Code.CONFIRM_NOT_ASKED),
+    ],
+    ids=["pause", "disarming", "cancel"],
+)
+def test_a_confirm_that_waits_for_a_look_is_refused_aloud(stop: Paused | Ticked | Cancelled, code: Code) -> None:
+    """Its author has to know that nothing is done by it."""
+    stale = silent_witness(read_at=NOW - 60.0, looked_at=NOW - 60.0)
+    hand = Hand(state=recovery(Phase.UNPROVEN, witness=stale, heartbeat_due=NOW + 60.0))
+    hand.hear(Confirmed(by="ann", why="it is dead", is_off=True))
+    assert hand.state.unweighed is not None
+    if isinstance(stop, Ticked):
+        hand.around = DISARMED
+    decision = hand.hear(stop)
+    refusals = [effect.reason for effect in decision.effects if isinstance(effect, Alert)]
+    assert code in [reason.code for reason in refusals]
+    assert (hand.state.unweighed, hand.state.word) == (None, None)
+
+
+def test_what_waits_for_room_waits_on_after_a_pause() -> None:
+    """The time in which nothing could be ordered is none in which it was tried."""
+    hand = moving(MoveStatus.PENDING)
+    waiting = replace(hand.state.moves[0], no_room_since=NOW - 100.0, retry_at=NOW + 10.0)
+    hand.state = replace(hand.state, moves=(waiting,))
+    hand.hear(Paused(by="ann", why="wait"))
+    hand.hear(Resumed(by="ann", why="done"), after=5000.0)
+    assert hand.move("vm0").no_room_since == NOW + 4900.0
 
 
 def test_a_reject_names_what_nova_works_on() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from vmha.core import evidence
 from vmha.core.evidence import View
 from vmha.core.explain import Code
-from vmha.core.fencing import begin_round
+from vmha.core.fencing import begin_round, proceed
 from vmha.core.model import Phase, Power
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def confirmed(draft: Draft, word: HumanWord) -> None:
     elif word.is_off or _answers_this(draft, word):
         _take(draft, word)
         evidence.prove_by_word(draft, word)
-        draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
+        proceed(draft)
     else:
         draft.refuse(Code.CONFIRM_NOT_OF_POWER, by=word.by, host=state.host)
 

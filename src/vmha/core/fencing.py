@@ -16,6 +16,7 @@ from vmha.core.evidence import View
 from vmha.core.explain import Code, Reason, because
 from vmha.core.guards import brake_is_on, why_braked
 from vmha.core.model import Outcome, Phase, Power, PowerTrouble
+from vmha.core.retrying import wait_on
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -191,13 +192,20 @@ def proven(draft: Draft) -> bool:
         draft.enter(Phase.ASKING, reason)
         return True
     evidence.prove_by_power(draft)
-    draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
+    proceed(draft)
     return True
 
 
 def _believe_detector(draft: Draft) -> None:
     """Go on without a proof."""
     detector.believe(draft)
+    proceed(draft)
+
+
+def proceed(draft: Draft) -> None:
+    """Go on to what a proof allows; the time in which there was none does not count for what waits for room."""
+    if draft.state.phase is Phase.UNPROVEN:
+        wait_on(draft, draft.now - draft.state.phase_since)
     draft.enter(Phase.FORCING_DOWN, draft.reasons[-1])
 
 

@@ -13,6 +13,7 @@ from vmha.core import doubts, moving
 from vmha.core.copying import replace
 from vmha.core.explain import Code, because
 from vmha.core.model import Halt, HumanWord, MoveStatus, Outcome, Phase, Power
+from vmha.core.retrying import wait_on
 
 if TYPE_CHECKING:
     from vmha.core.draft import Draft
@@ -60,7 +61,8 @@ def cancelled(draft: Draft, event: Cancelled) -> None:
     word = HumanWord(event.by, event.why, draft.now)
     reason = because(Code.CANCELLED, by=word.by, host=draft.state.host, why=word.why)
     draft.revoke(reason)
-    draft.change(halt=None, unweighed=None, cancel=draft.state.cancel or word)
+    _let_go_of_confirm(draft, Code.CONFIRM_NOT_ASKED)
+    draft.change(halt=None, cancel=draft.state.cancel or word)
     draft.enter(Phase.CANCELLING, reason)
 
 
@@ -126,8 +128,17 @@ def _halt(draft: Draft, word: HumanWord | None, reason: Reason) -> None:
     """Halt, or go on halting for another reason; where it goes on afterwards stays as it was."""
     state = draft.state
     before = state.halt or Halt(phase=state.phase, reason=state.reason)
-    draft.change(halt=replace(before, word=word), unweighed=None)
+    _let_go_of_confirm(draft, Code.CONFIRM_HALTED)
+    draft.change(halt=replace(before, word=word))
     draft.enter(Phase.HALTED, reason)
+
+
+def _let_go_of_confirm(draft: Draft, code: Code) -> None:
+    """Refuse a confirm that still waits for a look at Nova: nothing is done by it any more."""
+    word = draft.state.unweighed
+    if word is not None:
+        draft.change(unweighed=None)
+        draft.refuse(code, by=word.by)
 
 
 def _why_disarmed(draft: Draft) -> Reason:
@@ -142,6 +153,7 @@ def _go_on(draft: Draft, reason: Reason) -> None:
     halt, fence = draft.state.halt, draft.state.fence
     if halt is None:
         return
+    wait_on(draft, draft.now - draft.state.phase_since)
     draft.change(halt=None, heartbeat_due=draft.now, power_due=draft.now, nova_due=draft.now)
     if halt.phase is not Phase.FENCING:
         draft.enter(halt.phase, halt.reason)

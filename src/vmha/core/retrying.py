@@ -72,6 +72,13 @@ def no_target(draft: Draft, move: Move, code: Code) -> None:
     draft.put(replace(move, no_room_since=since, tried=(), retry_at=draft.now + pause, reason=reason))
 
 
+def wait_on(draft: Draft, seconds: float) -> None:
+    """Leave time in which nothing could be ordered out of what an instance waits for room at the most."""
+    for move in draft.state.moves:
+        if move.no_room_since is not None:
+            draft.put(replace(move, no_room_since=move.no_room_since + seconds))
+
+
 def give_up(draft: Draft, move: Move, reason: Reason) -> None:
     """Fail the move."""
     draft.reasons.append(reason)
