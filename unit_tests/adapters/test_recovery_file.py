@@ -38,7 +38,7 @@ def test_choices_are_read(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "segments:\n", "---\n"])
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "segments:\n", "---\n", "default:\nsegments:\n  rack-1:\n"])
 def test_an_empty_file_chooses_nothing(path: Path, text: str) -> None:
     """Everything is recovered then."""
     path.write_text(text)

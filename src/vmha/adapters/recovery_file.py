@@ -12,7 +12,8 @@ The file, by default /etc/masakari/recovery.yaml:
 
 Rules
 1. A file with a fault is not used at all, and the engine does not start. Every fault is reported, with file, line and what to do.
-2. No file means that everything is recovered. A file that an option names and that does not exist is a fault.
+2. A part that is empty says nothing: what stands under it may be commented out.
+3. No file means that everything is recovered. A file that an option names and that does not exist is a fault.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class _Reader(YamlFile):
         return tuple(choices)
 
     def _choices(self, node: yaml.Node, where: str, segment: str | None) -> list[Choice]:
-        entries = self.keys(node, where, known=FAILURES)
+        entries = {} if is_null(node) else self.keys(node, where, known=FAILURES)
         found = [(Failure(name), self._workflow(node, entries, name, where)) for name in entries]
         return [Choice(segment, failure, workflow) for failure, workflow in found if workflow is not None]
 
