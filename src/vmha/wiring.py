@@ -41,7 +41,6 @@ from vmha.adapters.webhook_settings import load_webhooks
 from vmha.api.app import create_app
 from vmha.api.parts import ApiParts
 from vmha.core.flags import OurReasons
-from vmha.core.workflows import Workflow
 from vmha.engine import returning
 from vmha.engine.alert_threads import AlertThreads
 from vmha.engine.carrying import Tools
@@ -100,8 +99,8 @@ def build_engine(
     """Build the engine that the settings describe. Raises `ConfigurationError` for files beside them that cannot be used."""
     clock, bell, limits = SystemClock(), threading.Event(), settings.engine_settings
     inventory = load_inventory(settings.fencing.inventory)
-    _name_detector_segments(inventory)
-    workflows = _chosen_workflows(settings)
+    check_flows(settings.config)
+    workflows = load_workflows(settings.policy_file)
     bmcs = IpmiPowerDevices(inventory, calls=settings.fencing.power_calls)
     registry = engine_registry(partial(read_standing, database), covers=inventory.covers)
     counted = EngineMetrics(registry)
@@ -156,28 +155,6 @@ def _watches(settings: Settings, database: Database, workflows: Workflows) -> tu
     clock = SystemClock()
     policy = PolicyWatch(database, clock, workflows, settings.policy_file)
     return LeftoverWatch(database, clock).look, DisarmWatch(database, clock).look, policy.look
-
-
-def _name_detector_segments(inventory: Inventory) -> None:
-    """Warn of each start that there are segments in which no proof is asked for."""
-    if inventory.detector_segments:
-        log(
-            logger,
-            "policy-detector",
-            level=logging.WARNING,
-            segments=", ".join(sorted(inventory.detector_segments)),
-            says="hosts of these segments without a fence device are taken for off on their monitor's word, without a proof",
-        )
-
-
-def _chosen_workflows(settings: Settings) -> Workflows:
-    """Read what the operator chose, and name it at each start where it is not to recover. Raises `ConfigurationError`."""
-    check_flows(settings.config)
-    chosen = load_workflows(settings.policy_file)
-    others = [str(choice) for choice in chosen.choices if choice.workflow is not Workflow.RECOVER]
-    if others:
-        log(logger, "workflows", level=logging.WARNING, file=str(settings.policy_file), chosen=", ".join(others))
-    return chosen
 
 
 def _alerts(settings: Settings, database: Database, counted: EngineMetrics) -> AlertThreads:

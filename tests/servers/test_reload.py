@@ -171,6 +171,18 @@ def test_an_engine_begins_anew(program: str, installed: Installed) -> None:
         assert [line for line in process.said if 'policy \\"detectr\\" is none' in line]
         assert not [line for line in process.said if "engine-stopped" in line]
         installed.inventory.write_text("segments: {rack-1: {policy: detector}}\n")
+        policy = installed.inventory.with_name("recovery.yaml")
+        policy.write_text("default: {host: rebot}\n")
+        for changed, words in (
+            ({"recovery": {"policy_file": str(policy)}}, "is no workflow"),
+            ({"taskflow_driver_recovery_flows": {"process_failure_recovery_tasks": "pre:[my_task]"}}, "my_task"),
+            ({"alerts": {"webhooks": "ftp://pager"}}, "[alerts] webhooks"),
+        ):
+            installed.configure(DEFAULT={"host": "another-name"}, **changed)
+            process.send(signal.SIGHUP)
+            process.until(words)
+        assert sum("reload-refused" in line for line in process.said) == 4
+        assert not [line for line in process.said if "engine-stopped" in line]
         for name in ("another-name", "a-third-name"):
             installed.configure(DEFAULT={"host": name})
             process.send(signal.SIGHUP)

@@ -8,14 +8,17 @@ from vmha.threads import choose_threads
 
 choose_threads()
 
-from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402 - oslo comes after the choice of threads
-from vmha.adapters.recovery_file import load_workflows  # noqa: E402
-from vmha.cli.serving import await_database, leave, require_tables, run_engine, settings_or_exit  # noqa: E402
+from vmha.cli.serving import (  # noqa: E402 - oslo comes after the choice of threads
+    await_database,
+    leave,
+    require_tables,
+    run_engine,
+    settings_or_exit,
+)
 from vmha.cli.signals import Signals, begin_anew, ignore_reload  # noqa: E402
 from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.logs import check_log  # noqa: E402
 from vmha.settings import load  # noqa: E402
-from vmha.upstream_flows import check_flows  # noqa: E402
 from vmha.wiring import build_database, build_doorbell, build_engine  # noqa: E402
 
 PROGRAM = "masakari-engine"
@@ -46,11 +49,8 @@ def main() -> int:
 def _check() -> None:
     """Raise `ConfigurationError` for what an engine could not begin with."""
     settings = load(sys.argv[1:], PROGRAM)
-    build_database(settings)
     build_doorbell(settings)
-    load_inventory(settings.fencing.inventory)
-    load_workflows(settings.policy_file)
-    check_flows(settings.config)
+    build_engine(settings, build_database(settings)).close()
     check_log(settings.log, PROGRAM)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmha.adapters.db import migrate
 from vmha.adapters.messaging import DoorbellListener
 from vmha.config_files import paste_files, unread
+from vmha.core.workflows import Workflow
 from vmha.errors import ConfigurationError, StoreUnavailable
 from vmha.logs import log, set_up_logging
 from vmha.settings import load
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine as Database
 
+    from vmha.core.policy import Policy
     from vmha.settings import EngineSettings, Settings
     from vmha.wiring import EngineProcess
 
@@ -121,6 +123,7 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     Raises `ConfigurationError` for a broker that cannot be used.
     """
     listener = None
+    _name_choices(settings, process.engine.policy)
     if settings.transport_url is not None:
         listener = DoorbellListener(settings.config, engine=settings.engine, on_ring=process.bell.set)
         listener.start()
@@ -137,6 +140,21 @@ def run_engine(process: EngineProcess, settings: Settings, stop: threading.Event
     if listener is not None:
         listener.stop()
     return _leave(process, settings)
+
+
+def _name_choices(settings: Settings, policy: Policy) -> None:
+    """Warn of each start of segments in which no proof is asked for, and of what the operator chose not to have recovered."""
+    if policy.detector_segments:
+        log(
+            logger,
+            "policy-detector",
+            level=logging.WARNING,
+            segments=", ".join(sorted(policy.detector_segments)),
+            says="hosts of these segments without a fence device are taken for off on their monitor's word, without a proof",
+        )
+    others = [str(choice) for choice in policy.workflows.choices if choice.workflow is not Workflow.RECOVER]
+    if others:
+        log(logger, "workflows", level=logging.WARNING, file=str(settings.policy_file), chosen=", ".join(others))
 
 
 TAKEOVER_SECONDS = 25.0

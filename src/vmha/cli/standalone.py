@@ -11,7 +11,6 @@ from vmha.threads import choose_threads
 choose_threads()
 
 from vmha.adapters.db import migrate  # noqa: E402 - oslo comes after the choice of threads
-from vmha.adapters.fencing.inventory import load_inventory  # noqa: E402
 from vmha.adapters.messaging import InProcessDoorbell  # noqa: E402
 from vmha.cli.serving import (  # noqa: E402
     await_database,
@@ -25,7 +24,7 @@ from vmha.cli.webserver import AddressTaken, listen, serve, tls_context  # noqa:
 from vmha.errors import ConfigurationError  # noqa: E402
 from vmha.logs import check_log  # noqa: E402
 from vmha.settings import load  # noqa: E402
-from vmha.wiring import build_api, build_database, build_engine  # noqa: E402
+from vmha.wiring import build_api, build_database, build_doorbell, build_engine  # noqa: E402
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
@@ -75,8 +74,10 @@ def main() -> int:
 def _check() -> None:
     """Raise `ConfigurationError` for what API or engine could not begin with."""
     settings = load(sys.argv[1:], PROGRAM)
-    load_inventory(settings.fencing.inventory)
-    build_api(settings, build_database(settings), InProcessDoorbell(lambda: None))
+    database = build_database(settings)
+    build_doorbell(settings)
+    build_engine(settings, database).close()
+    build_api(settings, database, InProcessDoorbell(lambda: None))
     tls_context(settings.server)
     check_log(settings.log, PROGRAM)
 
