@@ -140,6 +140,17 @@ def test_the_brake_counts_the_host_itself(cloud: ServedCloud, manage: Manage) ->
     assert (shown["brake"], shown["without_a_human"]) == ({"failures": 3, "allowed": 2}, False)
 
 
+def test_a_recovery_that_is_open_counts_once_and_is_named(cloud: ServedCloud, manage: Manage) -> None:
+    """A report would join it, and be no other failure."""
+    cloud.register("c1", "c2", "c3")
+    assert as_json(manage("plan", "c1", "--json")[1])["open_recovery"] is None
+    cloud.report("c1")
+    _, out, _ = manage("plan", "c1")
+    assert "brake          1 failures of the segment would count, this one too; 2 may be fenced" in out
+    uuid = as_json(manage("plan", "c1", "--json")[1])["open_recovery"]
+    assert f"  open           its recovery {uuid} is in phase witnessing: a report would join it" in out
+
+
 def test_what_the_operator_chose_is_said(cloud: ServedCloud, manage: Manage, tmp_path: Path) -> None:
     """With power_off nothing would be evacuated, with confirm and report nothing be done by itself: each exits 1."""
     cloud.register("c1", "c2")

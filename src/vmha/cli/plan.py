@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmha.adapters.clock import SystemClock
 from vmha.adapters.db import hosts as stored_hosts
+from vmha.adapters.db import incidents
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.fleet import segments_with_hosts
@@ -55,10 +56,14 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The host, what keeps its report from being acted on, the ground, and the forecast; None where Nova or Placement gave no answer."""
+    """The host, what keeps its report from being acted on, the ground, and the forecast; None where Nova or Placement gave no answer.
+
+    `standing` are uuid and phase of the recovery of the host that is open, None without.
+    """
 
     host: Host
     segment: Segment
+    standing: tuple[str, str] | None
     against: tuple[str, ...]
     ground: Ground
     forecast: Forecast | None
@@ -101,6 +106,7 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
         host = stored_hosts.find_by_name(connection, name)
         segment = None if host is None else stored_segments.find(connection, host.failover_segment_id)
         groups = segments_with_hosts(connection)
+        standing = None if host is None else incidents.open_of_host(connection, host.uuid)
     if host is None or segment is None:
         raise UnknownHost(name)
     (group,) = (group for group in groups if group.name == segment.name)
@@ -111,10 +117,10 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
         host.name, host_uuid=host.uuid, segment=segment.uuid, method=method, now=now, policy=settings.policy
     )
     policy = replace(settings.policy, workflows=load_workflows(settings.policy_file))
+    # As the report would open it: later phases have no use for all the numbers. What is open is this host's own, and counts once.
+    opened = replace(state, phase=Phase.WITNESSING, uuid=standing[0] if standing else state.uuid)
     around = store.surroundings(
-        replace(
-            state, phase=Phase.WITNESSING
-        ),  # as the report would open it: later ones have no use for all the numbers
+        opened,
         brake_window_seconds=policy.brake_window_seconds,
         quarantine_window_seconds=policy.quarantine_window_seconds,
     )
@@ -127,6 +133,7 @@ def _made(name: str, settings: Settings, database: Engine) -> Plan:
     return Plan(
         host=host,
         segment=segment,
+        standing=standing,
         against=(*_against(host, segment, around.disarmed), *_chosen(host.name, around, policy)),
         ground=_ground(host.name, segment.name, settings),
         forecast=seen,
@@ -216,6 +223,8 @@ def _facts(
 
 def _lines(plan: Plan) -> list[str]:
     lines = [f"if {plan.host.name} of segment {plan.segment.name} ({plan.segment.recovery_method}) died now:"]
+    if plan.standing is not None:
+        lines.append("  open           its recovery {} is in phase {}: a report would join it".format(*plan.standing))
     lines += [f"  NOT RECOVERED  {words}" for words in plan.against]
     lines.append(f"  {'fenced' if plan.ground.rung else 'NOT FENCED':<13}  {plan.ground.says}")
     seen = plan.forecast
@@ -268,6 +277,7 @@ def _plain(plan: Plan) -> dict[str, object]:
         "segment": plan.segment.name,
         "method": plan.segment.recovery_method,
         "without_a_human": plan.is_well,
+        "open_recovery": plan.standing[0] if plan.standing else None,
         "against": list(plan.against),
         "rung": plan.ground.rung,
         "power": plan.ground.says,

@@ -53,6 +53,13 @@ def open_or_join(connection: Connection, report: Report) -> str:
         return known
 
 
+def open_of_host(connection: Connection, host_uuid: str) -> tuple[str, str] | None:
+    """Return uuid and phase of the open recovery of a host itself, None where there is none."""
+    one = select(recoveries.c.uuid, recoveries.c.phase).where(_IS_OPEN)
+    row = connection.execute(one, {"key": f"host:{host_uuid}"}).one_or_none()
+    return None if row is None else (row.uuid, row.phase)
+
+
 def say(connection: Connection, recovery_uuid: str, event: Event) -> bool:
     """Put a human's word into the inbox of the recovery, a confirm with the phase that it answers, by the order of locks of `open_or_join`.
 
