@@ -74,6 +74,9 @@ def test_a_policy_for_segments_that_are_not_there(installed: Installed, programs
     result, details = checked(programs)[1]["Recovery Policy Names Segments That Exist"]
     assert result == 1
     assert "for segments that are not there: s11. What" in str(details)
+    policy.write_text("default: {host: rebot}\n")
+    result, details = checked(programs)[1]["Recovery Policy Names Segments That Exist"]
+    assert (result, 'host "rebot" is no workflow' in str(details)) == (2, True)
 
 
 def test_hosts_whose_monitor_is_believed_are_named(installed: Installed, programs: Programs) -> None:

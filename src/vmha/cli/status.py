@@ -94,7 +94,7 @@ def _check_database(settings: Settings) -> Result:
         database = build_database(settings)
         found, theirs = migrate.standing(database), migrate.upstream_version(database)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     if not found.is_behind:
         return Result(Code.SUCCESS, f"Our tables stand at step {found.at}, upstream's at revision {theirs}.")
     return Result(
@@ -117,7 +117,7 @@ def _check_policy(settings: Settings) -> Result:
     try:
         Policy(settings.config)
     except ConfigurationError as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     enforcer.register_defaults(list_rules())
     enforcer.load_rules()
     if not enforcer.check_rules():  # the API would start, and refuse whoever needs that rule
@@ -141,8 +141,10 @@ def _check_policy(settings: Settings) -> Result:
     return Result(Code.SUCCESS)
 
 
-def _first_line(error: Exception) -> str:
-    """Say what went wrong without the statement that SQLAlchemy adds below."""
+def _words(error: Exception) -> str:
+    """Say what went wrong without the statement that SQLAlchemy adds below; every fault of a file."""
+    if isinstance(error, ConfigurationError):
+        return " ".join(line.strip() for line in str(error).splitlines())
     return str(error).partition("\n")[0]
 
 
@@ -165,7 +167,7 @@ def _check_upstream_engine(settings: Settings) -> Result:
     try:
         lives = upstream_engine.answers(settings.config)
     except ConfigurationError as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     except upstream_engine.BrokerSilent as error:
         return Result(
             Code.WARNING,
@@ -200,7 +202,7 @@ def _check_fence_methods(settings: Settings) -> Result:
         with transaction(build_database(settings)) as connection:
             groups = segments_with_hosts(connection)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     bare = [
         (group.name, f"{member.name} ({group.name})")
         for group in groups
@@ -233,7 +235,7 @@ def _check_workflows(settings: Settings) -> Result:
         with transaction(build_database(settings)) as connection:
             unknown = workflows.strangers(group.name for group in segments_with_hosts(connection))
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     if not unknown:
         return Result(Code.SUCCESS)
     return Result(
@@ -249,7 +251,7 @@ def _check_leftovers(settings: Settings) -> Result:
         with transaction(build_database(settings)) as connection:
             left = unfinished(connection, limit=MOST_LEFTOVERS)
     except (ConfigurationError, StoreUnavailable) as error:
-        return Result(Code.FAILURE, _first_line(error))
+        return Result(Code.FAILURE, _words(error))
     if not left:
         return Result(Code.SUCCESS)
     recovered = sorted({leftover.host for leftover in left if leftover.verdict.opens == "host"})
