@@ -50,17 +50,34 @@ def test_what_is_not_disarmed_cannot_be_armed(cloud: Cloud, manage: Manage) -> N
     assert manage("arm", "--all") == (
         1,
         "",
-        "masakari-manage: all hosts is not disarmed; what is disarmed now: nothing\n",
+        "masakari-manage: there is no disarming of all hosts; what is disarmed now: nothing\n",
     )
 
 
-@pytest.mark.parametrize("time", ["0m", "8d", "4", "-1h", "4 h", "forever", ""])
+@pytest.mark.parametrize("time", ["0m", "4", "-1h", "4 h", "forever", ""])
 def test_a_time_is_needed_and_bounded(cloud: Cloud, manage: Manage, time: str) -> None:
     """No disarming without an end; nothing is stored for a time that is none."""
     code, out, err = manage("disarm", "--all", f"--for={time}", *WHY)
     assert (code, out) == (1, "")
     assert "write a number and s, m, h or d, such as 90m or 4h; at most 7d" in err
     assert manage("disarmed")[0] == 0
+
+
+def test_a_longer_time_than_a_week_is_refused(cloud: Cloud, manage: Manage) -> None:
+    """It is a time, so that the answer is another one."""
+    code, _, err = manage("disarm", "--all", "--for", "8d", *WHY)
+    assert (code, "--for 8d is too long: at most 7d" in err) == (1, True)
+    assert manage("disarmed")[0] == 0
+
+
+def test_who_arms_may_say_why(cloud: Cloud, manage: Manage) -> None:
+    """The recovery's timeline has it."""
+    uuid = cloud.report()
+    assert manage("disarm", "--host", "c1", "--for", "4h", *WHY)[0] == 0
+    cloud.run()
+    assert manage("arm", "--host", "c1", "--reason", "the network is back", "--by", "bob")[0] == 0
+    cloud.run()
+    assert f"recovery {uuid} of c1: recovered" in manage("recovery", "show", uuid)[1]
 
 
 def test_a_name_that_nobody_knows_is_refused(cloud: Cloud, manage: Manage) -> None:

@@ -158,7 +158,10 @@ def test_confirm_ends_the_wait(cloud: Cloud, manage: Manage) -> None:
     assert (row["phase"], row["waits_for_human"]) == ("unproven", True)
     code, out, err = manage("recovery", "confirm", uuid, "--reason", "  I pulled the plug  ")
     assert (code, err) == (0, "")
-    assert out == f"confirm recorded for {uuid}; see: masakari-manage recovery show {uuid}\n"
+    assert (
+        out
+        == f"confirm recorded for {uuid}; its engine weighs it, and says so in: masakari-manage recovery show {uuid}\n"
+    )
     cloud.run()
     shown = json.loads(manage("recovery", "show", uuid, "--json")[1])
     assert shown["outcome"] == "recovered"
@@ -253,6 +256,8 @@ def test_a_pause_holds_until_it_is_resumed(cloud: Cloud, manage: Manage) -> None
     code, out, _ = manage("recovery", "list")
     assert (code, out.split()[2]) == (0, "halted")
     assert "ann paused the recovery of c1: the rack is rewired" in out
+    code, _, err = manage("recovery", "confirm", uuid, "--reason", "it is off")
+    assert (code, "it is paused or disarmed, and follows no confirm meanwhile. Resume it" in err) == (1, True)
     assert manage("recovery", "resume", uuid, "--reason", "done", "--by", "bob")[0] == 0
     cloud.run()
     shown = manage("recovery", "show", uuid)[1]
@@ -297,6 +302,16 @@ def test_a_word_is_one_printable_line(said: tuple[str, ...], cloud: Cloud, manag
         assert "printable text on one line" in err
     assert cloud.letters() == []
     assert manage("recovery", "reject", uuid, "--reason", "ends with a line break\n")[0] == 0
+
+
+def test_a_reason_is_refused_rather_than_cut(cloud: Cloud, manage: Manage) -> None:
+    """By the API's bound: what is longer would be shown without its end."""
+    uuid = cloud.waiting()
+    code, out, err = manage("recovery", "reject", uuid, "--reason", "x" * 256)
+    assert (code, out) == (2, "")
+    assert "it has 256 characters, and 255 can be kept: shorten it; nothing was recorded" in err
+    assert cloud.letters() == []
+    assert manage("recovery", "reject", uuid, "--reason", "x" * 255)[0] == 0
 
 
 def test_a_stopped_recovery_takes_a_reject_alone(cloud: Cloud, manage: Manage) -> None:

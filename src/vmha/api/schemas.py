@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vmha.api.validation import validator
-from vmha.core.words import WORDS
+from vmha.core.words import LONGEST_LINE, WORDS
 
 Schema = dict[str, Any]
 
@@ -31,7 +31,13 @@ PAYLOAD: Schema = {
     "patternProperties": {"^[a-zA-Z0-9-_:. ]{1,255}$": {"type": "string", "maxLength": 255}},
     "additionalProperties": False,
 }
-REASON: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S", "format": "printable line"}
+REASON: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_LINE,
+    "pattern": r"\S",
+    "format": "printable line",
+}
 
 _SEGMENT: dict[str, Schema] = {
     "name": NAME,

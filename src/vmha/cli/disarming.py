@@ -43,6 +43,7 @@ def add_commands(categories: argparse._SubParsersAction[argparse.ArgumentParser]
     disarm.set_defaults(command=_disarm, needs_tables=True)
     arm = categories.add_parser("arm", help="take a disarm back before its time is over")
     _scope_options(arm)
+    arm.add_argument("--reason", type=printable, default="", help="why; it is recorded with your name")
     arm.add_argument("--by", type=printable, help="whose word it is, where that is not the user of this system")
     arm.set_defaults(command=_arm, needs_tables=True)
     disarmed = categories.add_parser("disarmed", help="list what is disarmed now; exit 1 if anything is")
@@ -73,9 +74,10 @@ def _disarm(options: argparse.Namespace, _settings: Settings, database: Engine) 
 def _arm(options: argparse.Namespace, _settings: Settings, database: Engine) -> None:
     with transaction(database) as connection:
         scope = _scope(connection, options)
-        if not disarming.arm(connection, scope, because=f"{person(options.by)} armed it"):
+        why = f"{person(options.by)} armed it{f': {options.reason}' if options.reason else ''}"
+        if not disarming.arm(connection, scope, because=why):
             others = ", ".join(order.scope for order in disarming.standing(connection)) or "nothing"
-            raise Unknown(f"{scope.words} is not disarmed; what is disarmed now: {others}")
+            raise Unknown(f"there is no disarming of {scope.words}; what is disarmed now: {others}")
         left = disarming.standing(connection)
     print(f"{scope.words}: armed")
     for order in left:
@@ -103,7 +105,9 @@ def _seconds(text: str) -> float:
     """Read a time such as 90m. Raises `Unknown`."""
     found = re.fullmatch(r"([0-9]+)([smhd])", text.strip())
     seconds = int(found.group(1)) * _UNITS[found.group(2)] if found else 0.0
-    if not 0 < seconds <= LONGEST_SECONDS:
+    if seconds > LONGEST_SECONDS:
+        raise Unknown(f"--for {text} is too long: at most 7d, so that nothing stays disarmed that nobody remembers")
+    if seconds <= 0:
         raise Unknown(f"--for {text} is no time: write a number and s, m, h or d, such as 90m or 4h; at most 7d")
     return seconds
 

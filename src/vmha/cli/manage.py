@@ -259,7 +259,9 @@ def _answer(options: argparse.Namespace, settings: Settings, database: Engine) -
                 raise Refused(f"recovery {uuid} of {row.of} has ended meanwhile; nothing was recorded")
     build_doorbell(settings).ring()
     for uuid in options.uuid:
-        print(f"{options.verb} recorded for {uuid}; see: {PROGRAM} recovery show {uuid}")
+        print(
+            f"{options.verb} recorded for {uuid}; its engine weighs it, and says so in: {PROGRAM} recovery show {uuid}"
+        )
 
 
 def _existing(connection: Connection, uuid: str) -> recovery_views.RecoveryView:

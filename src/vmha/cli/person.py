@@ -6,7 +6,7 @@ import argparse
 import getpass
 import os
 
-from vmha.core.words import is_line
+from vmha.core.words import LONGEST_LINE, is_line
 
 
 def printable(text: str) -> str:
@@ -14,6 +14,10 @@ def printable(text: str) -> str:
     said = text.strip()
     if not is_line(said):
         raise argparse.ArgumentTypeError("it must be printable text on one line; nothing was recorded")
+    if len(said) > LONGEST_LINE:
+        raise argparse.ArgumentTypeError(
+            f"it has {len(said)} characters, and {LONGEST_LINE} can be kept: shorten it; nothing was recorded"
+        )
     return said
 
 

@@ -43,6 +43,10 @@ OF_HOSTS = ("pause", "resume", "cancel")
 """What is said of recoveries of hosts alone. The others order one thing at a time, and are over within minutes."""
 
 
+LONGEST_LINE = 255
+"""Characters of a reason or a name: what is longer would be cut where it is shown."""
+
+
 def is_line(text: str) -> bool:
     """Tell whether a name or a reason can be printed on one line of a timeline or a terminal: no line break, nothing that is not seen."""
     return all(is_printable(each) for each in text)
@@ -67,6 +71,8 @@ def not_taken(verb: str, phase: AnyPhase) -> str | None:
         return f"it is no recovery of a host, and only such a one is {PAST[verb]}. Reject it, or disarm the host for a while"
     if verb in ("confirm", "pause", "cancel") and phase in STOPPED:
         return "it was stopped, since going on would break a promise, and orders nothing. Reject it"
+    if verb == "confirm" and phase.name == "HALTED":
+        return "it is paused or disarmed, and follows no confirm meanwhile. Resume it, or arm it, first"
     if verb == "confirm" and not phase.takes_confirm:
         waits = ", ".join(each.value for each in type(phase) if each.takes_confirm)
         return f"it is in phase {phase.value} and waits for no human. A confirm is taken in the phases {waits}"
