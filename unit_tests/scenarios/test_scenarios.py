@@ -50,6 +50,14 @@ def test_a_line_that_says_nothing_is_refused(line: str, words: str) -> None:
         parse(f"why: to refuse\n{line}\n---\n")
 
 
+def test_a_command_that_cannot_be_done_is_named(tmp_path: Path) -> None:
+    """With its line, and without a traceback of ours: here nothing has failed that could be confirmed."""
+    script = tmp_path / "early.scenario"
+    script.write_text("why: to refuse\ncloud: hosts=3\n\n10  confirm c1 ann it is off\n20  end\n\n---\n")
+    with pytest.raises(ScenarioError, match=r"line 4: .*confirm.* cannot be done"):
+        play_file(script)
+
+
 def test_every_reason_to_exist_is_one_of_its_own() -> None:
     """No two files give the same reason."""
     reasons = [parse(path.read_text()).why for path in FILES]

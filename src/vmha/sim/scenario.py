@@ -303,7 +303,7 @@ class Player:
         """Return the newest recovery of a host, or of an instance by its name."""
         uuid = {name: uuid for uuid, name in self.names.items()}.get(of, of)
         states = (row.state for row in self.store.rows.values())
-        return [state.uuid for state in states if uuid in (subject_of(state) or state.host, subject_of(state))][-1]
+        return {subject_of(state) or state.host: state.uuid for state in states}[uuid]
 
     def engine(self, verb: str, name: str) -> None:
         """Kill, start, pause or wake an engine."""
