@@ -333,6 +333,20 @@ MUTATIONS = (
         shows=VIOLATION,
     ),
     Mutation(
+        name="word-of-a-dispute",
+        promise="P1",
+        why="a yes to a dispute, where the host's network was cut meanwhile, is taken for the proof that it is off",
+        edits=(
+            edit(
+                "core/confirming.py",
+                "    if state.phase.asks_to_order or ",
+                "    if (state.phase.asks_to_order and state.phase is not Phase.DISPUTED) or ",
+            ),
+        ),
+        scenarios=("disputed-then-no-device-confirm",),
+        shows=VIOLATION,
+    ),
+    Mutation(
         name="doubt-lost-with-an-evacuation-by-hand",
         promise="P2",
         why="where somebody else's evacuation is followed, a host of an older record that may run the guest is forgotten",
