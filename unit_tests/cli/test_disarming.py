@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import select
 
 from unit_tests.cli.conftest import Manage
-from unit_tests.cli.rig import Cloud
+from unit_tests.cli.rig import Cloud, Installed
+from vmha.adapters.db import schema
+from vmha.adapters.db.connection import open_database, transaction
 
 WHY = ("--reason", "the network is rebuilt", "--by", "ann")
 
@@ -70,14 +73,13 @@ def test_a_longer_time_than_a_week_is_refused(cloud: Cloud, manage: Manage) -> N
     assert manage("disarmed")[0] == 0
 
 
-def test_who_arms_may_say_why(cloud: Cloud, manage: Manage) -> None:
-    """The recovery's timeline has it."""
-    uuid = cloud.report()
+def test_who_arms_may_say_why(cloud: Cloud, installed: Installed, manage: Manage) -> None:
+    """It is kept with the disarming that it ended."""
     assert manage("disarm", "--host", "c1", "--for", "4h", *WHY)[0] == 0
-    cloud.run()
     assert manage("arm", "--host", "c1", "--reason", "the network is back", "--by", "bob")[0] == 0
-    cloud.run()
-    assert f"recovery {uuid} of c1: recovered" in manage("recovery", "show", uuid)[1]
+    with transaction(open_database(installed.url)) as connection:
+        ended = connection.execute(select(schema.disarms.c.ended_because)).scalar_one()
+    assert ended == "bob armed it: the network is back"
 
 
 def test_a_name_that_nobody_knows_is_refused(cloud: Cloud, manage: Manage) -> None:
