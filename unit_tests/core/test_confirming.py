@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from unit_tests.core.states import NOW, Hand, recovery, silent_witness
-from vmha.core.events import Confirmed
+from vmha.core.events import Confirmed, Ticked
 from vmha.core.explain import Code, because
 from vmha.core.invariants import Broken, check
 from vmha.core.model import Fence, Phase, Power, PowerTrouble
@@ -80,3 +80,16 @@ def test_the_promise_is_checked() -> None:
     mixed = replace(decision.state, fence=replace(decision.state.fence, asked_order=True))
     with pytest.raises(Broken, match="may answer whether to power the host off"):
         check(before, replace(decision, state=mixed), NOW, hand.policy, hand.around)
+
+
+@pytest.mark.parametrize("phase", [Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING])
+def test_a_question_that_an_older_version_did_not_write_down_is_remembered(phase: Phase) -> None:
+    """Also where the first decision leaves the phase; to forget it is a broken promise."""
+    before = recovery(phase, witness=silent_witness())
+    assert not before.fence.asked_order
+    hand = Hand(state=before)
+    decision = hand.hear(Ticked())
+    assert decision.state.fence.asked_order
+    forgotten = replace(decision.state, fence=replace(decision.state.fence, asked_order=False))
+    with pytest.raises(Broken, match="asked for an order"):
+        check(before, replace(decision, state=forgotten), NOW, hand.policy, hand.around)

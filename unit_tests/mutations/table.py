@@ -233,6 +233,13 @@ ANY_WORD = (
         "    return state.phase is Phase.UNPROVEN\n",
     ),
 )
+WORD_OF_A_DISPUTE = (
+    edit(
+        "core/confirming.py",
+        "    if state.phase.asks_to_order or ",
+        "    if (state.phase.asks_to_order and state.phase is not Phase.DISPUTED) or ",
+    ),
+)
 LOCAL_DISK_LOST = (
     edit(
         "core/targets.py",
@@ -336,13 +343,15 @@ MUTATIONS = (
         name="word-of-a-dispute",
         promise="P1",
         why="a yes to a dispute, where the host's network was cut meanwhile, is taken for the proof that it is off",
-        edits=(
-            edit(
-                "core/confirming.py",
-                "    if state.phase.asks_to_order or ",
-                "    if (state.phase.asks_to_order and state.phase is not Phase.DISPUTED) or ",
-            ),
-        ),
+        edits=WORD_OF_A_DISPUTE,
+        scenarios=("disputed-then-no-device-confirm",),
+        shows=STOPPED,
+    ),
+    Mutation(
+        name="word-of-a-dispute-unchecked",
+        promise="P1",
+        why="a yes to a dispute, where the host's network was cut meanwhile, is taken for the proof that it is off",
+        edits=(*WORD_OF_A_DISPUTE, edit("core/invariants.py", "        *_question_is_kept(before, after),\n", "")),
         scenarios=("disputed-then-no-device-confirm",),
         shows=VIOLATION,
     ),

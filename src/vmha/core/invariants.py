@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from vmha.core.policy import Policy
 
 
+ORDER_QUESTIONS = frozenset({Phase.UNWITNESSED, Phase.DISPUTED, Phase.BRAKED, Phase.CAPPED, Phase.ASKING})
+"""Phases whose alert a human may answer with a yes that means an order."""
+
+
 class Broken(AssertionError):
     """A promise does not hold. The recovery stops, nothing of the decision is stored, a human is paged."""
 
@@ -43,6 +47,7 @@ def check(before: Recovery, decision: Decision[Recovery], now: float, policy: Po
     broken = [
         *_two_witnesses(after, decision, now, policy),
         *_proof_before_orders(after, decision, now, policy),
+        *_question_is_kept(before, after),
         *_detectors_word(before, after, policy, around),
         *_one_run(after, decision, around),
         *_proofs_die(after),
@@ -111,6 +116,13 @@ def _proof_before_orders(after: Recovery, decision: Decision[Recovery], now: flo
         if after.checks:
             yield f"P1: {effect.key} before {', '.join(sorted(after.checks))} was read by the new owner"
     yield from _sound_proof(after, policy)
+
+
+def _question_is_kept(before: Recovery, after: Recovery) -> Iterator[str]:
+    """P1: what asked humans whether to power the host off is remembered, since a plain yes may be meant for it from then on."""
+    asked = {before.phase, after.phase} & ORDER_QUESTIONS
+    if asked and not after.fence.asked_order:
+        yield f"P1: it is forgotten that {' and '.join(sorted(phase.value for phase in asked))} asked for an order"
 
 
 def _sound_proof(after: Recovery, policy: Policy) -> Iterator[str]:

@@ -109,6 +109,7 @@ def decide(
     if state.phase in (Phase.ENDED, Phase.STOPPED):
         return Decision(state=state, effects=(), reasons=(), revoked=())
     draft = Draft(state=state, now=now, policy=policy, around=around, new_uuid=new_uuid)
+    confirming.note_question(draft)  # an older version may not have, and this decision may leave the question behind
     _absorb(draft, event)
     if draft.state.unweighed is not None and isinstance(event, events.HeartbeatsRead | events.HeartbeatsUnreadable):
         confirming.confirmed(draft, draft.state.unweighed)
