@@ -134,7 +134,8 @@ def _record_failed(draft: Draft, move: Move, record: Migration) -> None:
         again = replace(again, destination=None)
         again = replace(again, tried=(*move.tried, move.target or ANYWHERE)) if move.pinned is None else again
         if record.status == NO_HOST and again.pinned is None:
-            no_room(draft, again, f"{move.target} has no room for it" if move.target else "Nova found no host for it")
+            named = f"Nova's scheduler did not take {move.target} for it"
+            no_room(draft, again, named if move.target else "Nova found no host for it")
             return
     detail = f"its migration to {chosen or move.target or UNNAMED} ended {record.status}"
     final = because(Code.MOVE_FAILED, name=move.name, instance=move.instance, detail=detail)

@@ -33,7 +33,7 @@ def retry_or_fail(draft: Draft, move: Move, detail: str, final: Reason, *, blame
 
 
 def no_room(draft: Draft, move: Move, detail: str) -> None:
-    """Nova found no host for it, or the one that was named had no room."""
+    """Nova found no host for it, or did not take the one that was named: it is too full, or a filter is against it."""
     move = replace(move, no_room=move.no_room + 1)
     if has_another_place(draft, move):
         _elsewhere(draft, move, detail)
