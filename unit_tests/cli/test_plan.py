@@ -130,7 +130,7 @@ def test_the_brake_counts_the_host_itself(cloud: ServedCloud, manage: Manage) ->
     cloud.register("c1", "c2", "c3")
     for failures, host in ((1, "c2"), (2, "c3")):
         code, out, _ = manage("plan", "c1")
-        assert f"brake          {failures} failures of the segment would count, this one too; 2 may be fenced" in out
+        assert f"brake          failures of the segment that would count, with this one: {failures}; 2 may" in out
         assert (code, "WAITS" in out) == (0, False)
         cloud.report(host)
     code, out, _ = manage("plan", "c1")
@@ -146,7 +146,7 @@ def test_a_recovery_that_is_open_counts_once_and_is_named(cloud: ServedCloud, ma
     assert as_json(manage("plan", "c1", "--json")[1])["open_recovery"] is None
     cloud.report("c1")
     _, out, _ = manage("plan", "c1")
-    assert "brake          1 failures of the segment would count, this one too; 2 may be fenced" in out
+    assert "brake          failures of the segment that would count, with this one: 1; 2 may be fenced" in out
     uuid = as_json(manage("plan", "c1", "--json")[1])["open_recovery"]
     assert f"  open           its recovery {uuid} is in phase witnessing: a report would join it" in out
 

@@ -231,7 +231,7 @@ def _lines(plan: Plan) -> list[str]:
     if seen is None:
         return [*lines, f"  UNKNOWN        {plan.trouble}"]
     lines.append(
-        f"  brake          {seen.failures} failures of the segment would count, this one too; {seen.allowed} may be fenced without a human"
+        f"  brake          failures of the segment that would count, with this one: {seen.failures}; {seen.allowed} may be fenced without a human"
     )
     counted = ", ".join(f"{option} {count} of {allowed}" for option, (count, allowed) in seen.guards.items())
     lines.append(f"  guards         {counted}")

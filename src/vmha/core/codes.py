@@ -42,9 +42,9 @@ class Code(Enum):
     )
 
     GUARDS_PASSED = (
-        "the guards let the power-off of {host} pass: {failures} failures of the segment within {window} s ({allowed} are fenced without a "
+        "the guards let the power-off of {host} pass: failures of the segment within {window} s: {failures} ({allowed} are fenced without a "
         "human), power-offs of other hosts: {now} under way ({at_once} at once), {hour} within the hour ({per_hour}), {segment} of them in the "
-        "segment ({per_segment}); {before} failures of {host} before, within {quarantine_window} s ({quarantine} make a quarantine)"
+        "segment ({per_segment}); earlier failures of {host} within {quarantine_window} s: {before} ({quarantine} make a quarantine)"
     )
     POWER_OFFS_AT_ONCE = (
         "no power-off of {host} yet: {spent} others are under way, and [guards] power_offs_at_once allows {allowed}; it goes on by itself when "
