@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.cloud.ha import Service
+from tests.cloud.ha import Service, wait_for
 from tests.cloud.rig import rest
 from tests.cloud.rig.cloud import Cloud
 from tests.cloud.stage import boot, half_a_host, image, make_aggregate, make_flavor, make_zone, members
@@ -40,16 +41,17 @@ def test_those_of_higher_priority_go_first_and_each_falls_back_by_itself(
     make_aggregate(cloud, RACK, FAILS)
     half, soon = half_a_host(cloud), make_flavor(cloud, "rig.soon", extra_specs={KEY: "800"})
     cloud.overcommit(FAILS, 2.0)  # so that it holds what no reserved host does
-    # What the documentation says of each stands beside it; they are made in another order.
-    ordinary = boot(cloud, FAILS)  # 100, small and not tagged
+    large = boot(cloud, FAILS, flavorRef=half, metadata={KEY: "900"})
+    flavored = boot(cloud, FAILS, imageRef=urgent, flavorRef=soon)  # 800: the flavor is asked before the image
+    imaged = boot(cloud, FAILS, imageRef=urgent)  # 700
+    tagged = boot(cloud, FAILS, metadata={"HA_Enabled": "True", KEY: "soon"})  # no number: 100
+    # Of the same priority. Nova lists the youngest first, so that without an order of ours they would leave in the reverse of this one.
+    larger_flavor = make_flavor(cloud, "rig.larger", ram=128)
+    larger = boot_after(cloud, tagged, flavorRef=larger_flavor)  # 100, not tagged
+    ordinary = boot_after(cloud, larger)  # 100, not tagged and smaller
+    late = boot(cloud, FAILS, flavorRef=soon, metadata={KEY: "50"})  # 50: its owner's word is asked first
     # The last: while it is tried where there is no room for it, those behind it are sent elsewhere.
     zoned = boot(cloud, FAILS, flavorRef=half, availability_zone=ZONE, metadata={KEY: "10"})  # 10, large
-    larger = boot(cloud, FAILS, flavorRef=make_flavor(cloud, "rig.larger", ram=128))  # 100, and larger than the other
-    late = boot(cloud, FAILS, flavorRef=soon, metadata={KEY: "50"})  # 50: its owner's word is asked first
-    tagged = boot(cloud, FAILS, metadata={"HA_Enabled": "True", KEY: "soon"})  # no number: 100
-    imaged = boot(cloud, FAILS, imageRef=urgent)  # 700
-    flavored = boot(cloud, FAILS, imageRef=urgent, flavorRef=soon)  # 800: the flavor is asked before the image
-    large = boot(cloud, FAILS, flavorRef=half, metadata={KEY: "900"})
     expected = [large, flavored, imaged, tagged, larger, ordinary, late, zoned]
     # Nova has chosen for it before the other one has a reserved host enabled.
     remains, fits_nowhere = boot(cloud, NEXT, metadata={KEY: "200"}), boot(cloud, NEXT, flavorRef=half)
@@ -57,6 +59,13 @@ def test_those_of_higher_priority_go_first_and_each_falls_back_by_itself(
 
     unused = falls_back_to_novas_choice(cloud, ha, expected, large, zoned, tagged)
     falls_back_to_a_reserved_host(cloud, ha, remains, fits_nowhere, unused)
+
+
+def boot_after(cloud: Cloud, older: str, **server: Any) -> str:
+    """Boot one more in a later second than another: Nova orders those of one second by their uuids."""
+    made = cloud.server(older)["created"]
+    wait_for("the next second", lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") > made)
+    return boot(cloud, FAILS, **server)
 
 
 def falls_back_to_novas_choice(
