@@ -82,7 +82,7 @@ def test_the_recovery_waits_while_novas_broker_is_away_and_then_ends(
         assert [call for call in cloud.bmc_calls(HOST, began) if call.orders_power_off] == []
         back = now()  # nobody is heard before the broker is started
     ha.wait_for_phase(HOST, "recovered", timeout_seconds=180)
-    ordered = time_of_power_off(cloud, HOST, began)
+    ordered = time_of_power_off(cloud, ha, HOST, began)
     assert ordered - back >= RECONNECT_SECONDS, "others had not been heard for long enough"
     check_stories_agree(cloud, ha, notification, instances)
     check_all_run_elsewhere(cloud, instances)

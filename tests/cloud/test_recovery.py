@@ -37,8 +37,10 @@ def check_stories_agree(
     return recovery
 
 
-def time_of_power_off(cloud: Cloud, host: str, since: float) -> float:
-    """See that one power-off came to the host's controller; return when. IPMI sends a packet again whose answer is late."""
+def time_of_power_off(cloud: Cloud, ha: Service, host: str, since: float) -> float:
+    """See that one power-off was ordered and came to the host's controller; return when. IPMI sends a packet again whose answer is late."""
+    told = [line["code"] for line in ha.timeline(ha.recovery_of(host)["uuid"])]
+    assert told.count("POWER_OFF_ORDERED") == 1
     times = [call.time for call in cloud.bmc_calls(host, since) if call.orders_power_off]
     assert times
     assert times[-1] - times[0] <= float(QUICK["fencing"]["power_call_seconds"])
@@ -84,7 +86,7 @@ def test_three_hosts_die_in_three_ways(cloud: Cloud, service: Callable[..., Serv
     for host in (HOST, MUTE):
         check_stories_agree(cloud, ha, notifications[host], instances[host], host)
         check_all_run_elsewhere(cloud, instances[host], host)
-    was_powered_off(cloud, recovered, killed)
+    was_powered_off(cloud, ha, recovered, killed)
     proof = confirmed["proofs"][0]
     assert proof["rung"] == "human"
     assert proof["word"]["why"] == "I pulled the plug"
@@ -114,11 +116,11 @@ def waits_without_proof(cloud: Cloud, ha: Service, notification: str) -> dict[st
     return waiting
 
 
-def was_powered_off(cloud: Cloud, recovery: dict[str, Any], killed: float) -> None:
+def was_powered_off(cloud: Cloud, ha: Service, recovery: dict[str, Any], killed: float) -> None:
     """Only after Nova's heartbeat fell silent did the engine order the power off, through IPMI."""
     assert not cloud.power(HOST)
     silence = float(QUICK["recovery"]["heartbeat_silence_seconds"])
-    ordered = time_of_power_off(cloud, HOST, killed)
+    ordered = time_of_power_off(cloud, ha, HOST, killed)
     assert ordered - killed >= silence, "the power-off came before Nova's heartbeat could be silent"
     proof = recovery["proofs"][0]
     assert proof["rung"] == "ipmi"
