@@ -65,7 +65,7 @@ class Cloud:
         wait_until((self.folder / "cloud.json").exists, "the simulated cloud", 30)
         for victim in victims:
             body = {"fault": "host_crashes", "host": victim}
-            requests.post(f"{self.description['control_url']}/faults", json=body, timeout=10).raise_for_status()
+            requests.post(f"{self.description['control_url']}/faults", json=body, timeout=60).raise_for_status()
 
     @property
     def description(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Case:
         assert sorted(taken.values()) == [1] * INSTANCES
         migrations = {fact["migration"]: fact["status"] for fact in facts if fact["what"] == "migration"}
         assert sorted(migrations.values()) == ["done"] * INSTANCES
-        state = requests.get(f"{self.cloud.description['control_url']}/state", timeout=10).json()
+        state = requests.get(f"{self.cloud.description['control_url']}/state", timeout=60).json()
         for uuid in taken:
             (host,) = state["instances"][uuid]["runs_on"]
             assert host == state["instances"][uuid]["nova_host"] != self.victim

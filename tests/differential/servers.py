@@ -203,7 +203,7 @@ def _token(keystone: str, user: str) -> str:
     identity = {"user": {"name": user, "password": PASSWORD, "domain": {"name": "Default"}}}
     scope = {"project": {"name": USERS[user].project, "domain": {"name": "Default"}}}
     body = {"auth": {"identity": {"methods": ["password"], "password": identity}, "scope": scope}}
-    answer = requests.post(f"{keystone}/auth/tokens", json=body, timeout=10)
+    answer = requests.post(f"{keystone}/auth/tokens", json=body, timeout=60)
     answer.raise_for_status()
     return answer.headers["X-Subject-Token"]
 

@@ -141,6 +141,6 @@ def _token(keystone: str, user: str) -> str:
     identity = {"user": {"name": user, "password": PASSWORD, "domain": domain}}
     scope = {"project": {"name": USERS[user].project, "domain": domain}}
     body = {"auth": {"identity": {"methods": ["password"], "password": identity}, "scope": scope}}
-    answer = requests.post(f"{keystone}/identity/v3/auth/tokens", json=body, timeout=10)
+    answer = requests.post(f"{keystone}/identity/v3/auth/tokens", json=body, timeout=60)
     answer.raise_for_status()
     return answer.headers["X-Subject-Token"]

@@ -114,7 +114,7 @@ def test_a_stop_has_an_end(installed: Installed) -> None:
             code, seconds = process.stop()
             assert code == 0
             assert not connection.recv(100).startswith(b"HTTP/1.1 2")
-        assert 1 <= seconds < 8
+        assert 1 <= seconds < SECONDS
 
 
 def test_a_parent_that_is_killed_leaves_nobody(api: Running, installed: Installed) -> None:
@@ -183,7 +183,7 @@ def test_tls(installed: Installed, certificates: dict[str, Any]) -> None:
             timeout=SECONDS,
         )
         assert made.status_code == 201
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SECONDS, "five who say nothing, one after the other, would take 50 s"
         for connection in silent:
             connection.close()
         assert process.stop()[0] == 0

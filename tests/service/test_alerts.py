@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -52,7 +53,7 @@ def test_the_other_webhooks_are_told_of_and_left_behind(killed_while_posting: Ou
     assert killed_while_posting.notes["mute"]
     lines = killed_while_posting.log_lines("webhook-failing")
     assert any("certificate that is not trusted" in line for line in lines)
-    assert any("did not answer within 4 s" in line for line in lines)
+    assert any(re.search(r"did not answer within \d s", line) for line in lines)  # what is left of 4 s when it is sent
     assert len(lines) <= 4
 
 

@@ -14,8 +14,8 @@ from vmha.sim.checker import check
 pytestmark = pytest.mark.timeout(200)
 
 Tell = Callable[[str], Outcomes]
-PROMPT_SECONDS = 12.0
-"""The time of an order, and some more for a busy machine; who waited for what hangs or is away would take a minute."""
+PROMPT_SECONDS = 40.0
+"""The time of an order, and much more for a busy machine; who waited for what hangs or is away would take a minute."""
 AWAY = {"nova_away": "Nova", "keystone_away": "Keystone"}
 HAS_LOG_LINES = 200
 """More lines than any of these stories has to tell; a log that is flooded has thousands."""

@@ -183,7 +183,7 @@ def test_a_killed_engine_is_restarted(unit: Environment) -> None:
     before = unit.starts()[ENGINE]
     unit.machine.run("systemctl", "kill", "--signal=KILL", ENGINE)
     again = {"NRestarts": "1", "ActiveState": "active"}
-    until(lambda: unit.show(ENGINE, *again) == again, "systemd's restart", timeout_seconds=30)
+    until(lambda: unit.show(ENGINE, *again) == again, "systemd's restart", timeout_seconds=60)
     assert unit.starts()[ENGINE] != before
     assert (unit.update_status().word, unit.show(ENGINE, "NRestarts")["NRestarts"]) == ("active", "1")
 
@@ -195,7 +195,7 @@ def test_logs_are_rotated(unit: Environment) -> None:
     assert unit.machine.run("stat", "-c", "%U %a %s", log).split() == ["masakari", "640", "0"]
     assert "masakari" in unit.machine.read(f"{log}.1")
     assert unit.knock() == 401
-    until(lambda: "Authorization failed" in unit.machine.read(log), "a line in the new log", timeout_seconds=20)
+    until(lambda: "Authorization failed" in unit.machine.read(log), "a line in the new log", timeout_seconds=60)
 
 
 def test_a_paused_unit_stays_paused(unit: Environment) -> None:
@@ -221,8 +221,8 @@ def test_a_paused_unit_stays_paused(unit: Environment) -> None:
 def test_what_runs_comes_back_with_the_machine(unit: Environment) -> None:
     """After a reboot both services run without any hook, and the API answers."""
     unit.machine.reboot()
-    until(lambda: all(map(unit.is_active, SERVICES)), "both services", timeout_seconds=20)
-    until(unit.answers, "the API", timeout_seconds=30)
+    until(lambda: all(map(unit.is_active, SERVICES)), "both services", timeout_seconds=60)
+    until(unit.answers, "the API", timeout_seconds=60)
     assert unit.update_status().word == "active"
 
 
@@ -243,14 +243,14 @@ def test_another_release_and_back(unit: Environment) -> None:
     assert (outcome.failure, outcome.results.get("release")) == (None, later.name)
     assert (unit.release(), unit.schema(), unit.rows()) == (later.name, later.step, rows)
     assert not [name for name, start in unit.starts().items() if start == before[name]]
-    until(unit.answers, "the API", timeout_seconds=30)
+    until(unit.answers, "the API", timeout_seconds=60)
     unit.make_segment("in between")
 
     unit.juju.refresh("masakari", this.charm)
     unit.settle()
     assert unit.juju.run(UNIT, "openstack-upgrade").failure is None
     assert (unit.release(), unit.schema()) == (this.name, later.step)
-    until(unit.answers, "the API", timeout_seconds=30)
+    until(unit.answers, "the API", timeout_seconds=60)
     assert {segment.name for segment in unit.neighbours.client().segments()} == {"first", "in between"}
     assert unit.machine.run("stat", "-c", "%Y %i", f"/opt/masakari/releases/{this.name}/complete") == made
     unit.make_segment("on the new schema")
@@ -265,9 +265,9 @@ def test_tls(unit: Environment) -> None:
     assert unit.listening(API) == {("127.0.0.1", 15848)}
     assert unit.listening("haproxy") == {("0.0.0.0", 15868)}
     client = unit.neighbours.client(ca=ca)
-    until(lambda: client.get_endpoint().startswith("https://10.64.1.10:15868/"), "the catalog", timeout_seconds=10)
+    until(lambda: client.get_endpoint().startswith("https://10.64.1.10:15868/"), "the catalog", timeout_seconds=60)
     # haproxy may have looked before the API was up again, and looks anew soon.
-    until(lambda: unit.reached(client), "the API behind haproxy", timeout_seconds=30)
+    until(lambda: unit.reached(client), "the API behind haproxy", timeout_seconds=60)
     assert len(list(client.segments())) == 3
     before = unit.starts()
     assert (unit.update_status().word, unit.starts()) == ("active", before)

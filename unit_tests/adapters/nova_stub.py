@@ -56,7 +56,7 @@ def nova(stub: Stub, clock: Clock | None = None, extra: str = "") -> OpenStackNo
     return open_nova(settings(stub, extra), clock=clock or SystemClock())
 
 
-def within(seconds: float = 5.0) -> Deadline:
+def within(seconds: float = 60.0) -> Deadline:
     """Return the moment `seconds` from now."""
     return Deadline(at=SystemClock().monotonic() + seconds)
 

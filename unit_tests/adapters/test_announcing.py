@@ -8,7 +8,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -192,11 +191,9 @@ def test_a_broker_that_is_away_holds_up_nobody(
 
     announcer = BrokerAnnouncer(Notifier(send))
     announcement = Announcement(binary="masakari-api", event_type="x", payload={})
-    began = time.monotonic()
     with caplog.at_level(logging.WARNING, "vmha"):
         for _ in range(20):
-            announcer.announce(announcement)
-    assert time.monotonic() - began < 1
+            announcer.announce(announcement)  # who waited would wait for ever: the gate is shut
     assert [record.getMessage() for record in caplog.records] == ["announcements dropped"]
     gate.set()
     for _ in range(3):

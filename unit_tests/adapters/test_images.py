@@ -36,7 +36,7 @@ def images(served: ServedWorld, tmp_path: Path) -> GlanceImages:
     return open_images(load(["--config-file", str(config)], "masakari-engine"), clock=SystemClock())
 
 
-def within(seconds: float = 10.0) -> Deadline:
+def within(seconds: float = 60.0) -> Deadline:
     """A deadline."""
     return Deadline(at=SystemClock().monotonic() + seconds)
 

@@ -346,7 +346,7 @@ class Slow:
     def read(self) -> Standing:
         """Wait, and answer."""
         self.asked += 1
-        assert self.may_answer.wait(30.0)
+        assert self.may_answer.wait(120.0)
         return STANDING
 
 
@@ -360,14 +360,14 @@ def test_a_scrape_does_not_wait_for_a_database_that_hangs() -> None:
     for _ in range(3):
         began = time.monotonic()
         shown = Shown(registry)
-        assert time.monotonic() - began < 15.0
+        assert time.monotonic() - began < 60.0
         assert shown.get("database_up") == 0
         assert "vmha_recoveries_open" not in shown.values
         assert shown.get("alert_deliveries_total", webhook="receiver", result="delivered") == 1
     assert slow.asked == 1
     slow.may_answer.set()
     # The reading that hung is over in a moment; its answer is worth nothing, and the next scrape asks anew.
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + 120.0
     while Shown(registry).get("database_up") == 0:
         assert time.monotonic() < until
     assert Shown(registry).get("database_up") == 1

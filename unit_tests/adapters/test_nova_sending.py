@@ -131,13 +131,13 @@ def test_an_order_is_not_repeated_after_a_timeout(stub: Stub) -> None:
     """An order that gets no answer ends at its deadline, once."""
     client = nova(stub)
     client.services(deadline=within())
-    stub.answer("POST", ACTION, Answer(delay_seconds=1.0))
+    stub.answer("POST", ACTION, Answer(delay_seconds=60.0))
     began = time.monotonic()
 
     with pytest.raises(NovaUnavailable, match="timed out"):
         client.evacuate("i1", target=None, deadline=within(0.2))
 
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 30
     time.sleep(0.1)
     assert len(stub.sent("POST")) == 1
 
@@ -269,14 +269,14 @@ def test_an_answer_that_trickles_ends_at_the_deadline(stub: Stub) -> None:
     client.services(deadline=within())
     trickle = listed("services", service())
     stub.answer(
-        "GET", SERVICES, Answer(body=trickle.body, byte_seconds=0.05), Answer(body=trickle.body, byte_seconds=0.0005)
+        "GET", SERVICES, Answer(body=trickle.body, byte_seconds=0.25), Answer(body=trickle.body, byte_seconds=0.0005)
     )
     began = time.monotonic()
 
     with pytest.raises(NovaUnavailable, match="timed out"):
         client.services(deadline=within(0.3))
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 30, "the whole answer takes a minute"
     assert [reading.host for reading in client.services(deadline=within())] == ["c1"]
 
 

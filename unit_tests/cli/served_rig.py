@@ -133,7 +133,7 @@ class ServedCloud:
 
     def until(self, is_so: Callable[[World], bool]) -> None:
         """Wait until something is so in the cloud."""
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + 60
         while True:
             with self._served.live.caught_up() as world:
                 if is_so(world):
@@ -185,7 +185,7 @@ def serving(installed: Installed) -> Iterator[ServedCloud]:
     """Serve a cloud until the end of the block."""
     world = quick_world(hosts=3)
     with ServedWorld(world) as served:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not all(world.nova.is_up(service) for service in world.nova.services.values()):
             assert time.monotonic() < until, "no host came up"
         yield ServedCloud(installed, served)

@@ -51,10 +51,10 @@ def connect(served: ServedWorld, username: str = "admin", project_name: str = "a
 
 def inject(served: ServedWorld, fault: str, **arguments: Any) -> requests.Response:
     """Break something from outside."""
-    return requests.post(f"{served.url}/sim/faults", json={"fault": fault, **arguments}, timeout=5)
+    return requests.post(f"{served.url}/sim/faults", json={"fault": fault, **arguments}, timeout=60)
 
 
 def state(served: ServedWorld) -> dict[str, Any]:
     """Look at the truth."""
-    answer: dict[str, Any] = requests.get(f"{served.url}/sim/state", timeout=5).json()
+    answer: dict[str, Any] = requests.get(f"{served.url}/sim/state", timeout=60).json()
     return answer

@@ -82,9 +82,9 @@ def test_a_wrong_password_is_refused(served: ServedWorld) -> None:
 def test_nothing_is_answered_without_a_token(served: ServedWorld) -> None:
     """Lists and orders need a token, versions do not."""
     for path in ("/compute/v2.1/os-services", "/placement/resource_providers", "/compute/v2.1/servers"):
-        assert requests.get(served.url + path, timeout=5).status_code == 401
+        assert requests.get(served.url + path, timeout=60).status_code == 401
     for path in ("/compute/", "/compute/v2.1/", "/placement/", "/identity/v3"):
-        assert requests.get(served.url + path, timeout=5).status_code == 200
+        assert requests.get(served.url + path, timeout=60).status_code == 200
 
 
 def test_services_are_listed(cloud: Connection, served: ServedWorld) -> None:
@@ -269,7 +269,7 @@ def test_microversions_outside_the_range_are_refused(
     """Nova answers 406 above its newest microversion, and 400 to what is none."""
     token = cloud.session.get_token()
     headers = {"X-Auth-Token": token, "OpenStack-API-Version": asked}
-    answer = requests.get(f"{served.url}/compute/v2.1/os-services", headers=headers, timeout=5)
+    answer = requests.get(f"{served.url}/compute/v2.1/os-services", headers=headers, timeout=60)
     assert answer.status_code == status
 
 
@@ -295,9 +295,9 @@ def test_an_outage_is_a_503(cloud: Connection, served: ServedWorld) -> None:
     inject(served, "nova_away", seconds=60.0)
     assert cloud.session.get(f"{served.url}/compute/v2.1/servers", raise_exc=False).status_code == 503
     assert cloud.session.get(f"{served.url}/placement/resource_providers", raise_exc=False).status_code == 503
-    assert requests.get(f"{served.url}/identity/v3", timeout=5).status_code == 200
+    assert requests.get(f"{served.url}/identity/v3", timeout=60).status_code == 200
     inject(served, "keystone_away", seconds=60.0)
-    assert requests.get(f"{served.url}/identity/v3", timeout=5).status_code == 503
+    assert requests.get(f"{served.url}/identity/v3", timeout=60).status_code == 503
 
 
 def test_a_lost_reply_is_a_broken_connection(cloud: Connection, served: ServedWorld) -> None:
@@ -308,7 +308,7 @@ def test_a_lost_reply_is_a_broken_connection(cloud: Connection, served: ServedWo
     inject(served, "nova_reply_lost", call="evacuate")
     url = f"{served.url}/compute/v2.1/servers/{uuid}/action"
     with pytest.raises(requests.ConnectionError):
-        requests.post(url, json={"evacuate": {}}, headers=headers, timeout=5)
+        requests.post(url, json={"evacuate": {}}, headers=headers, timeout=60)
     assert len(list(cloud.compute.migrations())) == 1
 
 
@@ -355,7 +355,7 @@ def test_keystonemiddleware_validates_tokens(cloud: Connection, served: ServedWo
 
 def test_the_control_endpoint_breaks_and_shows(served: ServedWorld) -> None:
     """Faults go in by name, wrong ones are refused in words; state and record show what is true."""
-    listed = requests.get(f"{served.url}/sim/faults", timeout=5).json()["faults"]
+    listed = requests.get(f"{served.url}/sim/faults", timeout=60).json()["faults"]
     assert listed["bmc_silent"] == {"words": "the BMC does not answer", "needs": ["host"], "takes": []}
     assert inject(served, "power_lost", host="c1").json() == {"took_effect": True}
     refused = inject(served, "power_lost", host="c9")
@@ -365,30 +365,30 @@ def test_the_control_endpoint_breaks_and_shows(served: ServedWorld) -> None:
     assert shown["simulated"] is True
     assert (shown["hosts"]["c1"]["powered"], shown["hosts"]["c2"]["powered"]) == (False, True)
     count = len(served.world.record.facts)
-    requests.post(f"{served.url}/sim/words", json={"host": "c1", "by": "alice", "why": "unplugged"}, timeout=5)
-    requests.post(f"{served.url}/sim/claims", json={"host": "c1", "engine": "engine-1"}, timeout=5)
-    facts = requests.get(f"{served.url}/sim/record?after={count}", timeout=5).json()["facts"]
+    requests.post(f"{served.url}/sim/words", json={"host": "c1", "by": "alice", "why": "unplugged"}, timeout=60)
+    requests.post(f"{served.url}/sim/claims", json={"host": "c1", "engine": "engine-1"}, timeout=60)
+    facts = requests.get(f"{served.url}/sim/record?after={count}", timeout=60).json()["facts"]
     assert [fact["what"] for fact in facts] == ["word", "claim"]
-    assert requests.post(f"{served.url}/sim/words", json={"host": "c1"}, timeout=5).status_code == 400
-    assert requests.get(f"{served.url}/sim/record?after=x", timeout=5).status_code == 400
+    assert requests.post(f"{served.url}/sim/words", json={"host": "c1"}, timeout=60).status_code == 400
+    assert requests.get(f"{served.url}/sim/record?after=x", timeout=60).status_code == 400
 
 
 def test_the_catalog_learns_where_our_api_is(cloud: Connection, served: ServedWorld) -> None:
     """The endpoint of instance-ha can be set when our API has found its port."""
-    requests.put(f"{served.url}/sim/instance-ha", json={"url": "http://127.0.0.1:10/v1"}, timeout=5)
+    requests.put(f"{served.url}/sim/instance-ha", json={"url": "http://127.0.0.1:10/v1"}, timeout=60)
     assert cloud.session.get_endpoint(service_type="instance-ha") == "http://127.0.0.1:10/v1"
 
 
 def test_bad_requests_are_refused(cloud: Connection, served: ServedWorld) -> None:
     """Broken JSON, a body that is no object, an unknown path and a wrong method each get their status."""
     url = f"{served.url}/identity/v3/auth/tokens"
-    assert requests.post(url, data="{", timeout=5).status_code == 400
-    assert requests.post(url, data="[]", timeout=5).status_code == 400
-    assert requests.post(url, json={"auth": {}}, timeout=5).status_code == 400
-    assert requests.post(url, data="x" * 1_000_001, timeout=5).status_code == 413
+    assert requests.post(url, data="{", timeout=60).status_code == 400
+    assert requests.post(url, data="[]", timeout=60).status_code == 400
+    assert requests.post(url, json={"auth": {}}, timeout=60).status_code == 400
+    assert requests.post(url, data="x" * 1_000_001, timeout=60).status_code == 413
     assert cloud.compute.get("/os-nothing").status_code == 404
     assert cloud.compute.post("/os-services").status_code == 405
-    assert requests.get(served.url, timeout=5).json()["simulated"] is True
+    assert requests.get(served.url, timeout=60).json()["simulated"] is True
 
 
 def test_callers_are_told_apart(cloud: Connection, served: ServedWorld) -> None:
@@ -396,7 +396,7 @@ def test_callers_are_told_apart(cloud: Connection, served: ServedWorld) -> None:
     headers = {"X-Auth-Token": cloud.session.get_token(), "User-Agent": "vmha/1.0 engine-7", **COMPUTE_294}
     service = served.world.nova.services["c1"].uuid
     url = f"{served.url}/compute/v2.1/os-services/{service}"
-    requests.put(url, json={"forced_down": True}, headers=headers, timeout=5)
+    requests.put(url, json={"forced_down": True}, headers=headers, timeout=60)
     assert served.world.record.of("service", caller="engine-7")
 
 
@@ -406,7 +406,7 @@ def test_the_checker_reads_a_live_record(cloud: Connection, served: ServedWorld)
     put_service(cloud, "c1", forced_down=True)
     act(cloud, uuid, evacuate={})
     wait(lambda: len(state(served)["instances"][uuid]["runs_on"]) == 2)
-    facts = requests.get(f"{served.url}/sim/record", timeout=5).json()["facts"]
+    facts = requests.get(f"{served.url}/sim/record", timeout=60).json()["facts"]
     assert [violation.kind for violation in check(facts)] == [Kind.SOURCE_WAS_ON, Kind.TWO_GUESTS]
 
 

@@ -35,7 +35,7 @@ class Server:
         """Stop listening."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self.path.unlink(missing_ok=True)
 
     def _accept(self) -> None:

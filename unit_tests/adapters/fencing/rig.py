@@ -152,7 +152,7 @@ def hole() -> Iterator[socket.socket]:
         yield taker
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Return as soon as the condition holds; fail when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

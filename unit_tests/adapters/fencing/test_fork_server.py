@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -54,7 +56,15 @@ devices.off("c1", deadline=Deadline(at=at))
 @pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL], ids=["stopped", "dead"])
 def test_the_child_ends_itself_whatever_became_of_the_service(blow: signal.Signals) -> None:
-    """A child runs on when the service is stopped or killed in mid-call, and is gone at its deadline."""
+    """A child runs on when the service is stopped or killed in mid-call, and is gone at its deadline.
+
+    By itself it would call on for 3 s more. Where the machine stands still for so long, that cannot be told apart, and it is tried again.
+    """
+    assert any(seconds_past_deadline(blow) < 1.5 for _ in range(4))
+
+
+def seconds_past_deadline(blow: signal.Signals) -> float:
+    """Stop or kill a service in mid-call; return how long after the deadline its child was there, and see that it was until then."""
     source = str(Path(worker.__file__).parents[3])
     with (
         hole() as silent,
@@ -68,21 +78,30 @@ def test_the_child_ends_itself_whatever_became_of_the_service(blow: signal.Signa
             assert parent.stdout is not None
             end = float(parent.stdout.readline())
             # The first packet is on its way: the child has its request.
-            assert silent.recv(100)
-            (server,), (child,) = servers(parent.pid), workers(parent.pid)
+            eventually(lambda: has_packet(silent) or SystemClock().monotonic() >= end)
+            called = servers(parent.pid), workers(parent.pid)
+            if SystemClock().monotonic() >= end:
+                return math.inf
+            (server,), (child,) = called
             parent.send_signal(blow)
-            assert not has_ended(child)
-            eventually(lambda: has_ended(child), seconds=end - SystemClock().monotonic() + 1.0)
-            assert SystemClock().monotonic() >= end
+            eventually(lambda: has_ended(child))
+            past = SystemClock().monotonic() - end
+            assert past >= 0
             if blow == signal.SIGKILL:
                 eventually(lambda: has_ended(server))
+            return past
         finally:
             parent.kill()
 
 
+def has_packet(silent: socket.socket) -> bool:
+    """Tell whether something has come."""
+    return bool(select.select([silent], [], [], 0)[0])
+
+
 def test_a_child_that_is_stopped_is_killed_at_the_deadline() -> None:
     """A child that cannot end itself is killed, and the call is SILENT."""
-    with hole() as silent, under_way(silent, seconds=1.5) as (call, child, _):
+    with hole() as silent, under_way(silent, seconds=4.0) as (call, child, _):
         os.kill(child, signal.SIGSTOP)
         assert call.result().trouble is PowerTrouble.SILENT
         assert has_ended(child)
