@@ -82,7 +82,7 @@ OPTIONS: tuple[Option, ...] = (
         "DEFAULT",
         "duplicate_notification_detection_interval",
         180,
-        "A notification equal to one generated less than this before it is refused as a duplicate.",
+        "A notification equal to one generated less than this before it is a duplicate, unless that one is over and this is another failure.",
         low=0,
         high=100 * 365 * 86400,
     ),

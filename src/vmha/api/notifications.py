@@ -50,6 +50,7 @@ _ATTEMPTS = 3
 # MariaDB and MySQL keep whole seconds of upstream's times, cut or rounded. Nothing crashes twice in one.
 _RESOLUTION = timedelta(seconds=1)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC).replace(tzinfo=None)
 
 
 class UnknownHost(Fault):
@@ -161,23 +162,21 @@ def _accept(connection: Connection, sent: Mapping[str, Any], *, duplicate_second
     if segment is None:
         raise UnknownHost(host.name)
     generated = times.parse(sent["generated_time"])
+    span = _span(duplicate_seconds, generated)
     earlier = stored.equal_ones(
-        connection,
-        type=sent["type"],
-        host_uuid=host.uuid,
-        payload=sent["payload"],
-        since=generated - _span(duplicate_seconds, generated),
+        connection, type=sent["type"], host_uuid=host.uuid, payload=sent["payload"], since=generated - span
     )
     if host.on_maintenance:
-        if not earlier:
+        # One that a clock ahead of ours stamped for some later day is no other report of the same failure.
+        if not any(each.generated_time - generated <= span for each in earlier):
             _keep_in_sight(connection, sent, host)
         return conflict(
             f"Notification received from host {host.name} of type '{sent['type']}' is ignored as the host is already "
             "under maintenance."
         )
-    if any(_repeats(sent, each) for each in earlier):
-        return conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
     verdict = judge(sent["type"], sent["payload"], segment_enabled=segment.enabled)
+    if _is_repeated(connection, sent, host, earlier, opens=verdict.opens is not None, span=span):
+        return conflict(f"Notification received from host {host.name} of type {sent['type']} is duplicate.")
     row = _stored(connection, sent, host, verdict)
     if verdict.opens is not None:
         _report(connection, row, host, segment, verdict.opens)
@@ -221,7 +220,9 @@ def _span(seconds: float, before: datetime) -> timedelta:
 
 def _keep_in_sight(connection: Connection, sent: Mapping[str, Any], host: Host) -> None:
     """Store a failure that nobody will act on, and tell humans: the client that is refused is a monitor, which nobody watches."""
-    open_already = stored_hosts.open_recovery(connection, segment_uuid=host.failover_segment_id, uuid=host.uuid)
+    open_already = stored_hosts.open_recovery(
+        connection, segment_uuid=host.failover_segment_id, uuid=host.uuid, kind="host"
+    )
     if sent["type"] != "COMPUTE_HOST" or sent["payload"]["event"] != "STOPPED" or open_already is not None:
         return
     row, segment = _stored(connection, sent, host, ON_MAINTENANCE), host.failover_segment_id
@@ -253,18 +254,35 @@ def _stored(connection: Connection, sent: Mapping[str, Any], host: Host, verdict
     )
 
 
-def _repeats(sent: Mapping[str, Any], earlier: Earlier) -> bool:
-    """Tell whether an equal notification makes this one a duplicate.
+def _is_repeated(
+    connection: Connection,
+    sent: Mapping[str, Any],
+    host: Host,
+    earlier: Sequence[Earlier],
+    *,
+    opens: bool,
+    span: timedelta,
+) -> bool:
+    """Tell whether equal notifications make this one a duplicate.
 
-    A failure that was refused while its host was on maintenance was not dealt with. An instance may crash again right after it was
-    restarted, and so may a process. The event is the same one if it was generated at the same time, or if the earlier one is still
-    being dealt with.
+    One does that is being dealt with, or was generated at the same time, so that both tell of one event. After its end a failure is
+    another one: an instance may crash right after it was restarted, and a host may die after a false alarm, after a human rejected its
+    recovery, or after its segment was enabled again. What was refused while its host was on maintenance was not dealt with, and what a
+    process did before it was reported the other way says nothing of now. A failure of a host that is only reported is told once in the
+    interval, however many monitors see it, and so is a report that opens nothing.
     """
-    if earlier.message == ON_MAINTENANCE.message:
-        return False
-    if sent["type"] == "COMPUTE_HOST" or not earlier.is_final:
+    generated = times.parse(sent["generated_time"])
+    counted = [
+        each
+        for each in earlier
+        if each.message != ON_MAINTENANCE.message and (each.overtaken_at is None or generated < each.overtaken_at)
+    ]
+    if any(not each.is_final or abs(each.generated_time - generated) < _RESOLUTION for each in counted):
         return True
-    return abs(earlier.generated_time - times.parse(sent["generated_time"])) < _RESOLUTION
+    if sent["type"] != "COMPUTE_HOST" or not counted:
+        return False
+    until = generated + min(span, _LAST - generated)
+    return not opens or stored.was_only_reported(connection, host_uuid=host.uuid, since=generated - span, until=until)
 
 
 def _report(connection: Connection, row: Notification, host: Host, segment: Segment, kind: str) -> None:

@@ -12,7 +12,9 @@ from uuid import uuid4
 from sqlalchemy import bindparam, select
 
 from vmha.adapters.db import listing
-from vmha.adapters.db.schema import notifications
+from vmha.adapters.db.connection import upstream_sentence
+from vmha.adapters.db.schema import notifications, recoveries, recovery_notifications
+from vmha.core.model import Outcome
 from vmha.logs import log
 
 if TYPE_CHECKING:
@@ -83,18 +85,50 @@ class Earlier:
     generated_time: datetime
     is_final: bool
     message: str | None
+    overtaken_at: datetime | None
+    """From when on its process was reported the other way."""
 
 
 def equal_ones(
     connection: Connection, *, type: str, host_uuid: str, payload: Mapping[str, Any], since: datetime
 ) -> list[Earlier]:
     """Return what notifications of this type and payload the host has that were generated at `since` or later."""
-    found = connection.execute(_EQUAL_ONES, {"host_uuid": host_uuid, "type": type, "since": since})
+    rows = connection.execute(_EQUAL_ONES, {"host_uuid": host_uuid, "type": type, "since": since})
+    found = [(_payload(row.payload), row) for row in rows]
+    otherwise = [row.generated_time for other, row in found if _contradicts(other, payload)]
     return [
-        Earlier(row.generated_time, row.status in _FINAL, row.message)
-        for row in found
-        if _payload(row.payload) == payload
+        Earlier(
+            generated_time=row.generated_time,
+            is_final=row.status in _FINAL,
+            message=row.message,
+            overtaken_at=min((other for other in otherwise if other > row.generated_time), default=None),
+        )
+        for equal, row in found
+        if equal == payload
     ]
+
+
+def _contradicts(other: Payload | None, payload: Mapping[str, Any]) -> bool:
+    """Tell whether two payloads tell of one process, and not the same."""
+    process = payload.get("process_name")
+    return other is not None and process is not None and other.get("process_name") == process and other != payload
+
+
+def was_only_reported(connection: Connection, *, host_uuid: str, since: datetime, until: datetime) -> bool:
+    """Tell whether a failure of the host that was generated in this time ended with being reported, as its workflow asks."""
+    noted = recovery_notifications.c
+    found = (
+        select(recoveries.c.uuid)
+        .join(recovery_notifications, noted.recovery_uuid == recoveries.c.uuid)
+        .join(notifications, notifications.c.notification_uuid == noted.notification_uuid)
+        .where(
+            recoveries.c.kind == "host",
+            recoveries.c.outcome == Outcome.REPORTED.value,
+            notifications.c.source_host_uuid == host_uuid,
+            notifications.c.generated_time.between(since, until),
+        )
+    )
+    return connection.execute(found.limit(1)).first() is not None
 
 
 def insert(
@@ -122,7 +156,7 @@ def insert(
         "payload": json.dumps(payload),
         "status": status,
         "failover_segment_uuid": segment_uuid,
-        "message": message,
+        "message": None if message is None else upstream_sentence(connection, message),
         "created_at": now,
         "updated_at": now,
         "deleted": 0,
