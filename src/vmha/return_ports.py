@@ -59,7 +59,10 @@ class Returns(Protocol):
         """Put reasons on the timeline of a recovery."""
 
     def forget(self, hold: Hold, told: tuple[Reason, ...]) -> None:
-        """Take the host out of its segment, give the right back, and put `told` on the timeline. Raises `ReturnRefused` as `settle`."""
+        """Take the host out of its segment, give the right back, and put `told` on the timeline.
+
+        Raises `ReturnRefused` as `settle`, and while a recovery of the host is open.
+        """
 
 
 class LetBack(Protocol):

@@ -199,6 +199,10 @@ class Cloud:
         """Report c1 and return the uuid of its recovery."""
         return self._sql.report("c1").recovery
 
+    def disband(self) -> None:
+        """Take c1 out of its segment."""
+        self._sql.disband("c1")
+
     def report_process(self) -> str:
         """Report that nova-compute of c1 stopped, and return the uuid of the incident."""
         return self._sql.report_process("c1").recovery

@@ -1128,8 +1128,8 @@ MUTATIONS = (
             ),
             edit(
                 "sim/returns.py",
-                "        for row in rows:\n            if row.state.phase is not Phase.ENDED:\n",
-                "        for row in rows:\n            if row.state.phase is Phase.STOPPED:\n",
+                "        for row in self._rows(host):\n            if row.state.phase is not Phase.ENDED:\n",
+                "        for row in self._rows(host):\n            if row.state.phase is Phase.STOPPED:\n",
             ),
             edit(
                 "sim/returns.py",

@@ -323,6 +323,15 @@ class HoldContract:
         assert rig.returns.look("c1") is None
         assert rig.timeline(owner.state.uuid)[-1] == gone.sentence
 
+    def test_a_host_that_fails_while_it_is_retired_stays(self, rig: ReturnsRig) -> None:
+        """Its failure was reported meanwhile: a host that is added again under its name would get a second recovery beside that one."""
+        right = hold()
+        rig.returns.hold(right, known(rig), ends_maintenance=False)
+        rig.report("c1")
+        with is_refused(rig, Code.RETURN_RECOVERY_OPEN):
+            rig.returns.forget(right, ())
+        assert known(rig).open is not None
+
 
 class DoorContract:
     """What the right keeps from happening."""

@@ -32,7 +32,7 @@ def add_command(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="remove final notifications, ended recoveries and deleted rows that are old, with all that hangs on them",
     )
     parser.add_argument(
-        "--age_in_days", type=int, default=30, help="how old they must be (default %(default)s; recoveries at least 1)"
+        "--age_in_days", type=int, default=30, help="how old they must be (default %(default)s; recoveries at least 30)"
     )
     parser.add_argument("--max_rows", type=int, default=-1, help="stop after this many rows (default: no limit)")
     parser.set_defaults(command=_purge, needs_tables=True)

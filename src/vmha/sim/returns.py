@@ -80,10 +80,7 @@ class MemoryReturns:
         rows = self._rows(known.host)
         if stored is None or stored.uuid != known.uuid:
             raise ReturnRefused(because(Code.RETURN_CHANGED, host=known.host))
-        for row in rows:
-            if row.state.phase is not Phase.ENDED:
-                phase, uuid = row.state.phase.value, row.state.uuid
-                raise ReturnRefused(because(Code.RETURN_RECOVERY_OPEN, host=known.host, recovery=uuid, phase=phase))
+        self._demand_none_open(known.host)
         if [row.state.uuid for row in rows[:1]] != [past.uuid for past in known.past[:1]]:
             raise ReturnRefused(because(Code.RETURN_CHANGED, host=known.host))
         claimed = self._claimed_by(known.host)
@@ -126,8 +123,15 @@ class MemoryReturns:
     def forget(self, hold: Hold, told: tuple[Reason, ...]) -> None:
         """Take the host out of its segment."""
         self._demand_right(hold)
+        self._demand_none_open(hold.host)
         del self._store.holds[hold.host], self._store.hosts[hold.host]
         self._tell(hold.record, self._store.now(), told)
+
+    def _demand_none_open(self, host: str) -> None:
+        for row in self._rows(host):
+            if row.state.phase is not Phase.ENDED:
+                phase, uuid = row.state.phase.value, row.state.uuid
+                raise ReturnRefused(because(Code.RETURN_RECOVERY_OPEN, host=host, recovery=uuid, phase=phase))
 
     def _demand_right(self, hold: Hold) -> None:
         held = self._store.held(hold.host)

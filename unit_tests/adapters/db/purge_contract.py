@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Table, event, func, insert, select, text
+from sqlalchemy import Table, event, func, insert, select, text, update
 from sqlalchemy.engine import Engine
 
 from vmha.adapters.db import migrate, schema
@@ -67,13 +67,13 @@ class Past:
         row = {"uuid": str(uuid4()), "notification_uuid": notification, "instance_uuid": "i", "instance_name": "vm"}
         self.add(schema.vmoves, **row, created_at=moment(at), deleted=0)
 
-    def recovery(self, notification: str, ended_at: float | None) -> str:
-        """Write a recovery with one row of everything that hangs on it."""
+    def recovery(self, notification: str, ended_at: float | None, kind: str = "host", order: str | None = None) -> str:
+        """Write a recovery with one row of everything that hangs on it; `order` is one that left."""
         uuid = str(uuid4())
         mine: dict[str, Any] = {"recovery_uuid": uuid}
         common = {
             "uuid": uuid,
-            "kind": "host",
+            "kind": kind,
             "host_uuid": "h",
             "host_name": "c1",
             "segment_uuid": "s",
@@ -83,8 +83,8 @@ class Past:
         self.add(schema.recoveries, **common, **state, ended_at=ended_at)
         self.add(schema.recovery_notifications, **mine, notification_uuid=notification, is_first=True)
         self.add(schema.inbox, **mine, event="{}", created_at=OLD)
-        order = {"uuid": uuid, "effect_key": "k", "kind": "PowerOff", "payload": "{}", "engine": "e", "epoch": 1}
-        self.add(schema.effects, **mine, **order, intended_at=OLD)
+        effect = {"uuid": uuid, "effect_key": "k", "payload": "{}", "engine": "e", "epoch": 1, "intended_at": OLD}
+        self.add(schema.effects, **mine, **effect, kind=order or "PowerOff", sent_at=OLD if order else None)
         move = {"instance_uuid": "i", "position": 0, "vmove_uuid": "v", "status": "moved", "state": "{}"}
         self.add(schema.moves, **mine, **move)
         self.add(schema.claims, **mine, claim_key=uuid, made_at=OLD)
@@ -120,6 +120,11 @@ class Past:
             for task in "ab":
                 values = {"a": f"{task}-{book}"[:64], "f": f"f-{book}"[:64]}
                 connection.execute(text("INSERT INTO atomdetails VALUES (:a, :f)"), values)
+
+    def change(self, table: Table, **values: Any) -> None:
+        """Change all rows of a table."""
+        with transaction(self.engine) as connection:
+            connection.execute(update(table).values(**values))
 
     def purge(self, age_seconds: float = MONTH, max_rows: int | None = None) -> Counter[str]:
         """Purge."""
@@ -220,6 +225,37 @@ class PurgeContract:
         past.notification(NOW - 3600)
         assert past.purge(age_seconds=0) == {"notifications": 1}
         assert past.rows()["notifications"] == 1
+
+    def test_what_a_host_hangs_on_stays(self, fresh: Callable[[], str]) -> None:
+        """While a host waits to be let back all of its recoveries stay, then the last one; when it is in no segment, none."""
+        past = Past(fresh())
+        past.host("h", None)
+        first, last = (past.recovery(past.notification(OLD), OLD) for _ in range(2))
+        past.change(schema.hosts, on_maintenance=True)
+        assert past.purge() == {}
+        past.change(schema.hosts, on_maintenance=False)
+        assert past.purge()["recoveries"] == 1
+        assert (any(past.of_recovery(first).values()), all(past.of_recovery(last).values())) == (False, True)
+        past.change(schema.hosts, deleted=1)
+        assert past.purge()["recoveries"] == 1
+
+    def test_who_disabled_a_service_stays_known(self, fresh: Callable[[], str]) -> None:
+        """Of the incidents of a host's processes that stays which gave the last order, however many followed without one."""
+        past = Past(fresh())
+        past.host("h", None)
+        orders = ("DisableService", "EnableService", "DisableService", None)
+        uuids = [past.recovery(past.notification(OLD), OLD, "process", order) for order in orders]
+        assert past.purge()["recoveries"] == 3
+        assert [any(past.of_recovery(uuid).values()) for uuid in uuids] == [False, False, True, False]
+
+    def test_proofs_go_first(self, fresh: Callable[[], str]) -> None:
+        """A purge that stops in the middle of a recovery leaves none that has a proof and half of its story."""
+        past = Past(fresh())
+        uuid = past.recovery(past.notification(OLD), OLD)
+        past.purge(max_rows=2)
+        left = past.of_recovery(uuid)
+        assert left.pop("fence_proofs") == 0
+        assert set(left.values()) == {1}
 
     def test_alerts_of_no_recovery_go_by_their_own_age(self, fresh: Callable[[], str]) -> None:
         """An old one goes with its deliveries, a young one stays with them."""

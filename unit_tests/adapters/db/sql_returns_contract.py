@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.adapters.db.sql_store_contract import ROUNDS, patient, race
 from unit_tests.ports.returns_contract import BACK, ReturnsContract, codes, hold, known, recovered
 from vmha.adapters.db import schema
+from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.returns import SqlReturns
 from vmha.core.returning import Known, ReturnRefused
 
@@ -47,6 +48,15 @@ class SqlReturnsContract(ReturnsContract):
         rig.returns.hold(hold("ann" * 200), known(rig), ends_maintenance=True)
         (row,) = rig.read(select(schema.claims.c.claim_key, schema.claims.c.held_by))
         assert row == {"claim_key": "host:uuid-of-c1:return", "held_by": ("ann" * 200)[:255]}
+
+    def test_an_older_recovery_that_is_half_purged_counts_no_more(self, rig: SqlRig) -> None:
+        """What is left of it does not say that the host was let back since, and its spares would be given back twice."""
+        older, last = recovered(rig).state.uuid, recovered(rig).state.uuid
+        assert [past.uuid for past in known(rig).past] == [last, older]
+        with transaction(rig.engine) as connection:
+            connection.execute(delete(schema.fence_proofs))
+        assert [past.uuid for past in known(rig).past] == [last]
+        rig.returns.hold(hold(), known(rig), ends_maintenance=True)
 
     def test_the_program_stands_on_the_timeline(self, rig: SqlRig) -> None:
         """A line of a return names the program where those of a recovery name the engine."""

@@ -4,7 +4,8 @@ Rules:
 1. A notification goes with its moves and its task flow, a recovery with all that hangs on it, children first. Whoever stops a purge in
    the middle, by whatever signal, leaves nothing that the next one does not find.
 2. A recovery that is open is never touched, nor is one that ended within `KEPT_SECONDS`: the engine counts failures that far back.
-   While a recovery is there, so are its notifications.
+   Nor is one by which a host of a segment is let back, or its compute service enabled, whenever that will be. While a recovery is
+   there, so are its notifications.
 3. Moves and task flows whose notification went before, by upstream's purge, go by their own age.
 4. No transaction removes more than `AT_ONCE` rows, of however many tables: an engine on SQLite must get its turn to renew its leases,
    and a cluster applies each transaction as a whole.
@@ -22,6 +23,7 @@ from sqlalchemy import Column, DateTime, MetaData, String, Table, delete, func, 
 from vmha.adapters.db import schema
 from vmha.adapters.db.connection import transaction
 from vmha.adapters.db.upstream_flows import atomdetails, flowdetails
+from vmha.core.effects import DisableService, EnableService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +38,8 @@ AT_ONCE = 1_000
 PARENTS = 200
 """Parents of one transaction, which are looked for in tables of any size."""
 
-KEPT_SECONDS = 86_400.0
-"""The longest window that a segment's brake may be set to."""
+KEPT_SECONDS = 2_592_000.0
+"""The longest window that the brake of a segment, or the quarantine of a host, may be set to."""
 
 FINAL = ("finished", "failed", "ignored")
 
@@ -83,7 +85,7 @@ def _families(before: float, recoveries_before: float, *, has_flows: bool) -> It
     moment = datetime.fromtimestamp(before, UTC).replace(tzinfo=None)
     flows = _flows() if has_flows else ()
     of_recovery = (Children(_d.id, _deliveries_of_recoveries), *(_by(table, "recovery_uuid") for table in _OF_RECOVERY))
-    yield Family(key=_r.uuid, over=(_r.ended_at < recoveries_before,), children=of_recovery)
+    yield Family(key=_r.uuid, over=(_r.ended_at < recoveries_before, ~_is_remembered()), children=of_recovery)
     # Upstream's purge leaves rows that were never changed.
     changed = func.coalesce(_n.updated_at, _n.created_at)
     over = (_n.status.in_(FINAL), changed < moment, ~_has_recovery())
@@ -104,12 +106,13 @@ def _families(before: float, recoveries_before: float, *, has_flows: bool) -> It
     yield Family(key=_a.uuid, over=of_nothing, children=(_by(schema.alert_deliveries, "alert_uuid"),))
 
 
+# Proofs first: a recovery without is half gone, and counts no more where a host is let back.
 _OF_RECOVERY = (
+    schema.fence_proofs,
     schema.inbox,
     schema.effects,
     schema.moves,
     schema.claims,
-    schema.fence_proofs,
     schema.timeline,
     schema.recovery_notifications,
     schema.alerts,
@@ -136,6 +139,30 @@ def _flows() -> tuple[Children, ...]:
         Children(flowdetails.c.uuid, flowdetails.c.parent_uuid.in_),
         Children(logbooks.c.uuid, logbooks.c.uuid.in_),
     )
+
+
+def _is_remembered() -> ColumnElement[bool]:
+    """Tell whether a host of a segment hangs on the recovery.
+
+    Those of a host on maintenance say who proved it off and which reserves stand in for it; the last one of any host, how its services
+    stood before. The last incident of a process with an order tells whether we are who disabled its service.
+    """
+    hosts, younger = schema.hosts.c, schema.recoveries.alias("younger").c
+    mine = (hosts.uuid == _r.host_uuid, hosts.deleted == 0)
+    is_live = select(hosts.id).where(*mine).exists()
+    waits = select(hosts.id).where(*mine, hosts.on_maintenance.is_(True)).exists()
+    later = select(younger.id).where(younger.host_uuid == _r.host_uuid, younger.kind == _r.kind, younger.id > _r.id)
+    of_host = (_r.kind == "host") & or_(waits, ~later.exists())
+    of_process = (_r.kind == "process") & _has_orders(_r.uuid) & ~later.where(_has_orders(younger.uuid)).exists()
+    return is_live & or_(of_host, of_process)
+
+
+def _has_orders(recovery: ColumnElement[str]) -> ColumnElement[bool]:
+    """Tell whether an order about a compute service left us."""
+    effects = schema.effects.alias().c
+    kinds = (DisableService.__name__, EnableService.__name__)
+    mine = (effects.recovery_uuid == recovery, effects.kind.in_(kinds), effects.sent_at.is_not(None))
+    return select(effects.id).where(*mine).exists()
 
 
 def _has_recovery() -> ColumnElement[bool]:

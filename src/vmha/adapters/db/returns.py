@@ -23,7 +23,7 @@ from vmha.core.plain import from_plain
 from vmha.core.returning import WORDS, Known, Past, ReturnRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine, RowMapping
@@ -80,7 +80,7 @@ class SqlReturns:
                 on_maintenance=row.on_maintenance,
                 open=None if still is None else (still["uuid"], still["phase"]),
                 claimed_by=_claimed_by(connection, row.name),
-                past=tuple(_past(connection, each) for each in found if each["phase"] == Phase.ENDED.value),
+                past=_all_past(connection, [each for each in found if each["phase"] == Phase.ENDED.value]),
             )
 
     def hold(self, hold: Hold, known: Known, *, ends_maintenance: bool, told: tuple[Reason, ...] = ()) -> None:
@@ -126,6 +126,7 @@ class SqlReturns:
         """Mark the host's row as deleted."""
         with transaction(self._engine) as connection:
             row = _demand_right(connection, hold)
+            _demand_none_open(connection, row)
             connection.execute(delete(claims).where(claims.c.recovery_uuid == hold.token))
             now = _now(connection)
             hosts.delete(connection, row.uuid, now=_stamp(now))
@@ -157,8 +158,19 @@ class SqlReturns:
             connection.execute(insert(schema.timeline), lines)
 
 
+def _all_past(connection: Connection, rows: Sequence[RowMapping]) -> tuple[Past, ...]:
+    """Read recoveries that have ended, youngest first. Raises `ReturnRefused` where only a newer version can.
+
+    Older ones that a purge has begun with are left out. It takes proofs first, and what is left tells half: not whether the proof was a
+    word, nor that the host was let back since.
+    """
+    read = (_past(connection, row) for row in rows)
+    return tuple(
+        past for n, past in enumerate(read) if n == 0 or not past.was_proven_off or _rungs(connection, past.uuid)
+    )
+
+
 def _past(connection: Connection, row: RowMapping) -> Past:
-    """Read a recovery that has ended. Raises `ReturnRefused` where only a newer version can."""
     uuid = row["uuid"]
     try:
         state = from_plain(Recovery, json.loads(row["state"]) | {"moves": []})
@@ -184,9 +196,15 @@ def _past(connection: Connection, row: RowMapping) -> Past:
 
 
 def _is_by_word(connection: Connection, uuid: str) -> bool:
+    rungs = _rungs(connection, uuid)
+    return bool(rungs) and rungs <= WORDS
+
+
+def _rungs(connection: Connection, uuid: str) -> frozenset[Rung]:
+    """Return what proved the host off."""
     table = schema.fence_proofs
-    rungs = connection.scalars(select(table.c.rung).where(table.c.recovery_uuid == uuid).distinct()).all()
-    return bool(rungs) and {Rung(rung) for rung in rungs} <= WORDS
+    rungs = connection.scalars(select(table.c.rung).where(table.c.recovery_uuid == uuid).distinct())
+    return frozenset(Rung(rung) for rung in rungs)
 
 
 def _returns(connection: Connection, uuid: str) -> frozenset[str]:
@@ -212,14 +230,19 @@ def _locked(connection: Connection, known: Known) -> Host:
 
 def _demand_no_recovery(connection: Connection, row: Host, known: Known) -> None:
     """Raise `ReturnRefused` for a recovery that is open, or that was not known."""
-    still = _open(connection, row)
-    if still is not None:
-        recovery, phase = still
-        raise ReturnRefused(because(Code.RETURN_RECOVERY_OPEN, host=row.name, recovery=recovery, phase=phase))
+    _demand_none_open(connection, row)
     of_it = select(recoveries.c.uuid).where(*_of_host(row)).order_by(recoveries.c.id.desc())
     youngest = connection.scalars(of_it.limit(1)).first()
     if youngest != (known.past[0].uuid if known.past else None):
         raise ReturnRefused(because(Code.RETURN_CHANGED, host=row.name))
+
+
+def _demand_none_open(connection: Connection, row: Host) -> None:
+    """Raise `ReturnRefused` for a recovery that is open."""
+    still = _open(connection, row)
+    if still is not None:
+        recovery, phase = still
+        raise ReturnRefused(because(Code.RETURN_RECOVERY_OPEN, host=row.name, recovery=recovery, phase=phase))
 
 
 def _demand_no_claim(connection: Connection, row: Host, known: Known) -> None:
