@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_utils import strutils, uuidutils
 
 from vmha.adapters.announcing import host_payload
+from vmha.adapters.db import disarming
 from vmha.adapters.db import hosts as stored
 from vmha.adapters.db import segments as stored_segments
 from vmha.adapters.db.connection import reading, transaction
@@ -98,11 +99,12 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Take a host out of its segment, unless a notification is being processed for it or its recovery waits."""
+    """Take a host out of its segment, unless a notification is being processed for it, its recovery waits, or it is disarmed."""
     uuid, segment_uuid = call.path["host"], call.path["segment"]
     with telling(call, "host.delete") as about, transaction(call.parts.engine) as connection:
         row, segment = _changeable(connection, uuid, segment_uuid, "deleted")
         _demand_no_recovery(connection, uuid, segment_uuid, "deleted")
+        segments.demand_armed(disarming.standing_on(connection, host=uuid), f"Host {uuid}")
         about.show = partial(host_payload, asdict(row), asdict(segment))
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)

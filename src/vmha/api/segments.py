@@ -11,6 +11,7 @@ from oslo_utils import strutils
 from sqlalchemy import false
 
 from vmha.adapters.announcing import segment_payload
+from vmha.adapters.db import disarming
 from vmha.adapters.db import hosts as stored_hosts
 from vmha.adapters.db import segments as stored
 from vmha.adapters.db.connection import reading, transaction
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from vmha.adapters.db.segments import Segment
     from vmha.api.call import Call
+    from vmha.core.model import Disarm
 
 
 def index(call: Call) -> Answer:
@@ -78,7 +80,7 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """Delete a segment and its hosts, unless a notification is being processed for it or a recovery waits."""
+    """Delete a segment and its hosts, unless a notification is being processed for it, a recovery waits, or any of it is disarmed."""
     uuid = call.path["segment"]
     with telling(call, "segment.delete") as about, transaction(call.parts.engine) as connection:
         row = existing(connection, uuid)
@@ -91,9 +93,19 @@ def delete(call: Call) -> Answer:
                 f"Failover segment ({uuid}) can't be deleted as recovery {recovery} of one of its hosts is open, in phase "
                 f"{phase}; confirm or reject it, and try again when it has ended."
             )
+        demand_armed(disarming.standing_on(connection, segment=uuid), f"Failover segment ({uuid})")
         about.show = partial(segment_payload, asdict(row))
         stored.delete(connection, uuid, now=times.now())
     return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def demand_armed(order: Disarm | None, what: str) -> None:
+    """Raise `Fault` where an order to do nothing would go with what it is about: added again, that would be another one, and armed."""
+    if order is not None:
+        raise conflict(
+            f"{what} can't be deleted as {order.scope} is disarmed until {order.until_text} by {order.by} ({order.why}), and would "
+            "be armed when it is added again; end that with masakari-manage arm, and try again."
+        )
 
 
 def existing(connection: Connection, uuid: str) -> Segment:

@@ -23,6 +23,14 @@ def over(rig: SqlRig) -> list[Disarm]:
         return disarming.end_what_is_over(connection)
 
 
+def losing(rig: SqlRig) -> list[str | None]:
+    """What would be lost with c1, with c2 and with their segment."""
+    with transaction(rig.engine) as connection:
+        found = [disarming.standing_on(connection, host=f"uuid-of-{name}") for name in ("c1", "c2")]
+        segment = connection.scalars(select(schema.failover_segments.c.uuid)).one()
+        return [order and order.scope for order in (*found, disarming.standing_on(connection, segment=segment))]
+
+
 class DisarmContract:
     """The contract; the fixture `rig` gives hosts in a segment."""
 
@@ -58,6 +66,19 @@ class DisarmContract:
             assert not disarming.arm(connection, disarming.ALL, because="bob armed it")
         assert standing(rig) == []
         assert over(rig) == []
+
+    def test_what_a_deletion_would_lose_is_found(self, rig: SqlRig) -> None:
+        """What stands for a host alone goes with it, and with its segment; what stands for all goes with neither."""
+        rig.disarm("all", "", seconds=600.0)
+        assert losing(rig) == [None, None, None]
+        rig.disarm("host", "c1", seconds=600.0)
+        assert losing(rig) == ["host c1", None, "host c1"]
+        rig.disband("c1")
+        assert losing(rig) == ["host c1", None, None]
+        rig.disarm("segment", "segment", seconds=10.0)
+        assert losing(rig) == ["host c1", None, "segment segment"]
+        rig.pass_time(10.0)
+        assert losing(rig) == ["host c1", None, None]
 
     def test_of_several_the_one_that_ends_last_is_named(self, rig: SqlRig) -> None:
         """So that nobody who reads it waits for the wrong one."""

@@ -116,6 +116,17 @@ def standing(connection: Connection) -> list[Disarm]:
     return [_order(row) for row in rows]
 
 
+def standing_on(connection: Connection, *, segment: str | None = None, host: str | None = None) -> Disarm | None:
+    """Return an order that stands for this host alone, or for this segment or one of its hosts."""
+    hosts = schema.hosts.c
+    of_segment = select(literal("host:").concat(hosts.uuid)).where(
+        hosts.failover_segment_id == segment, hosts.deleted == 0
+    )
+    mine = or_(_d.open_key.in_((f"host:{host}", f"segment:{segment}")), _d.open_key.in_(of_segment))
+    row = connection.execute(select(schema.disarms).where(mine, *_stands()).order_by(_d.id).limit(1)).first()
+    return None if row is None else _order(row)
+
+
 def end_what_is_over(connection: Connection) -> list[Disarm]:
     """Close what has run out, with an alert of it, and return it: of several engines one gets each."""
     over = connection.execute(
