@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from vmha.core.events import Event
 
-SECONDS = 30.0
+SECONDS = 120.0
 """Longest wait for a process: it needs one or two, on a machine that has nothing else to do."""
 
 

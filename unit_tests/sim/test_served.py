@@ -37,7 +37,7 @@ def cloud(served: ServedWorld) -> Iterator[Connection]:
     connection.close()
 
 
-def wait(check: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait(check: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait in real time until something holds."""
     end = time.monotonic() + seconds
     while not check():
