@@ -366,12 +366,10 @@ def test_a_scrape_does_not_wait_for_a_database_that_hangs() -> None:
         assert shown.get("alert_deliveries_total", webhook="receiver", result="delivered") == 1
     assert slow.asked == 1
     slow.may_answer.set()
-    # The reading that hung is over in a moment; its answer is worth nothing, and the next scrape asks anew.
+    # The reading that hung is over in a moment, and may still be the answer to one scrape; a later one asks anew.
     until = time.monotonic() + 120.0
-    while Shown(registry).get("database_up") == 0:
+    while Shown(registry).get("database_up") == 0 or slow.asked == 1:
         assert time.monotonic() < until
-    assert Shown(registry).get("database_up") == 1
-    assert slow.asked > 1
 
 
 @pytest.mark.parametrize("trouble", [StoreUnavailable("away"), KeyError("a defect")], ids=repr)

@@ -70,12 +70,19 @@ def plan(server: Server, *requests: bytes) -> Plan:
 
 
 def test_each_answer_counts_once() -> None:
-    """What the server was asked, warming up and winding down included, is what was answered in all."""
-    with serving(GOOD) as server:
-        outcome = send_here(plan(server))
-    assert outcome.answered_in_all == len(server.asked)
-    assert 0 < len(outcome.latencies_seconds) <= outcome.answered_in_all
-    assert all(0 < latency < 60 for latency in outcome.latencies_seconds)
+    """What the server was asked, warming up and winding down included, is what was answered in all.
+
+    Where the machine stands still for the whole window, no answer is of the window, and it is tried again.
+    """
+    for _ in range(4):
+        with serving(GOOD) as server:
+            outcome = send_here(plan(server))
+        assert outcome.answered_in_all == len(server.asked)
+        assert len(outcome.latencies_seconds) <= outcome.answered_in_all
+        assert all(0 < latency < 60 for latency in outcome.latencies_seconds)
+        if outcome.latencies_seconds:
+            return
+    pytest.fail("no window had an answer")
 
 
 def test_answers_per_second_are_those_of_the_window() -> None:
