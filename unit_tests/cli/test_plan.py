@@ -33,7 +33,7 @@ def test_what_would_be_moved_is_named_with_its_room(cloud: ServedCloud, manage: 
         "  guards         power_offs_at_once 0 of 8, power_offs_per_hour 0 of 60, segment_power_offs_per_hour 0 of 30, quarantine_failures 0 of 3"
     )
     assert len([line for line in lines[4:] if "moved; room is on c" in line]) == 2
-    assert cloud.asked() == [("c1", "read")]
+    assert set(cloud.asked()) == {("c1", "read")}
     assert cloud.flags("c1") == (False, False, None)
     assert manage("recovery", "list", "--all")[1] == "there has been no recovery\n"
 

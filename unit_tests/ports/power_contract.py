@@ -50,7 +50,7 @@ class PowerRig(Protocol):
         """Tell whether the machine really runs."""
 
     def orders(self, host: str) -> int:
-        """How many orders to switch power have reached the BMC."""
+        """How many orders to switch power have reached the BMC. A packet that IPMI sent again is no other order."""
 
     def inflict(self, host: str, fault: Fault) -> None:
         """Let a fault befall the BMC."""

@@ -6,9 +6,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from unit_tests.ports.power_contract import Fault
@@ -19,8 +21,10 @@ from vmha.adapters.fencing.ipmi import IpmiPowerDevices
 from vmha.ports import Deadline
 from vmha.sim.bmc import MachineError, NoFaults, SimulatedBmc
 
+Fact = TypeVar("Fact")
 SOURCE = "/etc/masakari/fencing.yaml"
 PASSWORD = "secret"
+CHASSIS_CONTROL = (0x00, 0x02)
 NOT_IN_THIS_STATE = 0xD5
 NO_PRIVILEGE = 0xD4
 # No test waits so long, unless it fails.
@@ -34,7 +38,6 @@ class Chassis:
         self.guid: UUID | None = uuid4()
         self.is_on = True
         self.faults: set[Fault] = set()
-        self.orders = 0
         self.refusal = NOT_IN_THIS_STATE
         self.begun = threading.Event()
         self.gate = threading.Event()
@@ -54,7 +57,6 @@ class Chassis:
 
     def power_off(self) -> None:
         """Take the order."""
-        self.orders += 1
         if Fault.FAILING in self.faults:
             raise MachineError(self.refusal)
         if Fault.STALE in self.faults:
@@ -64,8 +66,21 @@ class Chassis:
 
     def power_on(self) -> None:
         """Take the order."""
-        self.orders += 1
         self.is_on = True
+
+
+class CountingBmc(SimulatedBmc):
+    """Counts the orders to switch power by caller and number, which a packet that IPMI sends again has from the first."""
+
+    def __init__(self, machine: Chassis, faults: NoFaults) -> None:
+        super().__init__(machine, password=PASSWORD, faults=faults)
+        self.orders: set[tuple[object, int]] = set()
+
+    def handle_raw_request(self, request: dict[str, Any], session: Any) -> None:
+        """Note it before it is answered."""
+        if (request["netfn"], request["command"]) == CHASSIS_CONTROL:
+            self.orders.add((session.sockaddr, session.seqlun))
+        super().handle_raw_request(request, session)
 
 
 class SimulatedRig:
@@ -74,9 +89,9 @@ class SimulatedRig:
     def __init__(self, hosts: tuple[str, ...] = ("c1", "c2"), *, calls: int = 32) -> None:
         self.chassis = {host: Chassis() for host in hosts}
         self.wire = {host: NoFaults() for host in hosts}
-        self.bmcs = {
-            host: SimulatedBmc(self.chassis[host], password=PASSWORD, faults=self.wire[host]).start() for host in hosts
-        }
+        self.bmcs = {host: CountingBmc(self.chassis[host], self.wire[host]) for host in hosts}
+        for bmc in self.bmcs.values():
+            bmc.start()
         self.devices = IpmiPowerDevices(
             inventory(*(device(host, bmc.port, self.chassis[host].guid) for host, bmc in self.bmcs.items())),
             calls=calls,
@@ -108,7 +123,7 @@ class SimulatedRig:
 
     def orders(self, host: str) -> int:
         """How many orders have reached the BMC."""
-        return self.chassis[host].orders
+        return len(self.bmcs[host].orders)
 
     def inflict(self, host: str, fault: Fault) -> None:
         """Let a fault befall the BMC."""
@@ -150,6 +165,11 @@ def hole() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taker:
         taker.bind(("127.0.0.1", 0))
         yield taker
+
+
+def told_once(facts: Iterable[Fact]) -> list[Fact]:
+    """Take the same fact in a row as one: IPMI sends a packet again whose answer is late, and a BMC notes both."""
+    return [fact for fact, _ in groupby(facts)]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
