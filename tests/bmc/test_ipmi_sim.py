@@ -17,7 +17,7 @@ from vmha.core.model import Power, PowerTrouble
 from vmha.ports import PowerError
 
 # Twenty processes that start at once on a machine with other work.
-BUSY = 40.0
+BUSY = 120.0
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.bmc.rig import Ipmitool
-from unit_tests.adapters.fencing.rig import SimulatedRig
+from tests.bmc.rig import NONE, Ipmitool
+from unit_tests.adapters.fencing.rig import SimulatedRig, told_once
 from unit_tests.ports.power_contract import Fault
 
 
@@ -34,7 +34,7 @@ def test_power(rig: SimulatedRig, tool: Ipmitool) -> None:
     assert tool("power", "status").stdout == "Chassis Power is off\n"
     assert tool("power", "on").returncode == 0
     assert rig.is_on("c1")
-    assert [received.command for received in rig.bmcs["c1"].received] == ["read", "off", "read", "on"]
+    assert told_once(received.command for received in rig.bmcs["c1"].received) == ["read", "off", "read", "on"]
 
 
 def test_what_is_no_fence_is_refused(rig: SimulatedRig, tool: Ipmitool) -> None:
@@ -66,5 +66,5 @@ def test_refusals(rig: SimulatedRig, tool: Ipmitool) -> None:
 def test_silence(rig: SimulatedRig) -> None:
     """A silent BMC lets ipmitool wait until it gives up."""
     rig.inflict("c1", Fault.SILENT)
-    assert Ipmitool(rig.bmcs["c1"].port)("power", "status").returncode != 0
+    assert Ipmitool(rig.bmcs["c1"].port, patience=NONE)("power", "status").returncode != 0
     assert not rig.bmcs["c1"].received
