@@ -16,6 +16,7 @@ from vmha.ports import Deadline, PowerDevices, PowerError
 
 ENOUGH = 20.0
 SHORT = 1.0
+TRIES = 4
 
 
 class Fault(Enum):
@@ -126,14 +127,15 @@ class PowerDevicesContract:
     def test_a_silent_bmc_is_silent(self, rig: PowerRig) -> None:
         """No answer by the deadline is SILENT, for readings and orders, and says where to look."""
         rig.inflict("c1", Fault.SILENT)
-        error = self.failing_read(rig, "c1", SHORT)
+        error = silence(lambda: rig.devices.read("c1", deadline=rig.deadline(SHORT)))
         assert error.trouble is PowerTrouble.SILENT
         assert error.address == rig.address("c1")
         assert error.detail == (
             f"cannot read power of c1: its BMC {rig.address('c1')} did not answer in 1 s;"
             " check power and network of the BMC"
         )
-        assert self.failing_off(rig, "c1", SHORT).trouble is PowerTrouble.SILENT
+        error = silence(lambda: rig.devices.off("c1", deadline=rig.deadline(SHORT)))
+        assert error.trouble is PowerTrouble.SILENT
         assert rig.is_on("c1")
 
     def test_a_wrong_password_is_named(self, rig: PowerRig) -> None:
@@ -188,3 +190,15 @@ def failure(call: Callable[[], object]) -> PowerError:
     with pytest.raises(PowerError) as caught:
         call()
     return caught.value
+
+
+def silence(call: Callable[[], object]) -> PowerError:
+    """Return the error of a call to a silent BMC.
+
+    ERROR is right where this machine was too slow to begin the call before a short deadline; then it is made again.
+    """
+    for _ in range(TRIES):
+        error = failure(call)
+        if error.trouble is not PowerTrouble.ERROR:
+            break
+    return error

@@ -24,7 +24,7 @@ from unit_tests.adapters.fencing.rig import (
     speaking_to,
     workers,
 )
-from unit_tests.ports.power_contract import ENOUGH, SHORT, Fault, PowerDevicesContract, PowerRig, failure
+from unit_tests.ports.power_contract import ENOUGH, SHORT, Fault, PowerDevicesContract, PowerRig, failure, silence
 from vmha.adapters.fencing.inventory import IpmiDevice
 from vmha.core.model import Power, PowerTrouble
 
@@ -130,7 +130,7 @@ def test_a_slow_bmc_is_waited_for(rig: SimulatedRig) -> None:
 def test_a_reading_after_the_deadline_does_not_count(rig: SimulatedRig) -> None:
     """An answer that comes after the deadline is none."""
     rig.wire["c1"].delay_seconds = 1.5
-    error = failure(lambda: rig.devices.read("c1", deadline=deadline(SHORT)))
+    error = silence(lambda: rig.devices.read("c1", deadline=deadline(SHORT)))
     assert error.trouble is PowerTrouble.SILENT
 
 
@@ -216,7 +216,7 @@ def test_calls_leave_nothing_behind(rig: SimulatedRig) -> None:
     before = threading.active_count(), open_files()
     rig.devices.read("c1", deadline=deadline(ENOUGH))
     rig.inflict("c1", Fault.SILENT)
-    failure(lambda: rig.devices.read("c1", deadline=deadline(0.2)))
+    silence(lambda: rig.devices.read("c1", deadline=deadline(SHORT)))
     assert (threading.active_count(), open_files()) == before
     assert not workers()
 
