@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from tests.crash.rig import Cloud, Stopped, played
+from tests.crash.rig import QUICK, Cloud, Stopped, played
 from tests.sql.servers import Server
 from unit_tests.adapters.db.rig import SqlRig
 from unit_tests.engine.crash_rig import FIRST, SECOND
@@ -21,6 +21,13 @@ from vmha.sim.checker import check
 from vmha.sim.record import Fact
 
 STEPS = ("commit fencing:1:after", "admit PowerOff:1:after", "admit ForceDown:1:before", "admit Evacuate:2:after")
+PACKET_SECONDS = 2 * float(QUICK["fencing"]["power_call_seconds"])
+"""A power-off reaches the BMC while the call lasts, or a little later where the machine stood still, and more than once where IPMI had
+to send it again. What the first engine would send when it wakes comes before: the other one looks before it orders."""
+
+CLOCK_SECONDS = 1.0
+"""How far the clocks of the cloud's record and of the database may be apart: one goes on from its start, the other one may be set."""
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -43,9 +50,9 @@ def test_who_wakes_sends_nothing(cases: dict[str, Stopped], step: str) -> None:
     case.see_it_recovered()
     since = [fact for fact in case.cloud.facts()[len(case.before) :] if _is_about(case, fact)]
     assert {fact["caller"] for fact in since if fact["what"] in ("evacuation", "service")} == {SECOND}
-    query = select(schema.effects.c.engine, schema.effects.c.kind).where(schema.effects.c.sent_at.is_not(None))
-    offs = [row for row in case.rig.read(query) if row["kind"] == "PowerOff" and row["engine"] == SECOND]
-    assert len([fact for fact in since if fact["what"] == "bmc" and fact["order"] == "off"]) == len(offs)
+    offs = [order["sent_at"] for order in case.orders_of(SECOND) if order["kind"] == "PowerOff" and order["sent_at"]]
+    taken = [fact["at"] for fact in since if fact["what"] == "bmc" and fact["order"] == "off"]
+    assert [at for at in taken if not any(-CLOCK_SECONDS <= at - sent <= PACKET_SECONDS for sent in offs)] == []
 
 
 def _is_about(case: Stopped, fact: Fact) -> bool:
@@ -58,8 +65,8 @@ def test_who_wakes_changes_nothing(cases: dict[str, Stopped], step: str) -> None
     case = cases[step]
     (recovery,) = case.rig.read(select(schema.recoveries))
     assert (recovery["owner"], recovery["epoch"]) == (SECOND, 2)
-    assert case.given
-    assert case.orders_of_first() == case.given
+    assert case.given or step.startswith("commit"), "it was to stand still after its first order"
+    assert case.orders_of(FIRST) == case.given
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -67,7 +74,7 @@ def test_who_wakes_is_well(cases: dict[str, Stopped], step: str) -> None:
     """It goes on as an engine that owns nothing, and ends in good order."""
     engine = cases[step].engines[FIRST]
     engine.terminate()
-    assert engine.wait(30) == 0, cases[step].last_words()
+    assert engine.wait(60) == 0, cases[step].last_words()
 
 
 def test_no_promise_was_broken(cases: dict[str, Stopped]) -> None:
