@@ -51,18 +51,27 @@ def lives(pid: int) -> bool:
 
 
 def begun(installed: Installed) -> socket.socket:
-    """Begin a request whose body is not all there yet."""
+    """Begin a request whose body is not all there yet; return when a worker has said that it waits for the body."""
     connection = socket.create_connection(("127.0.0.1", installed.port), timeout=SECONDS)
-    head = f"POST /v1/segments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    connection.sendall(head.encode() + BODY[:10])
-    time.sleep(0.5)
+    head = (
+        "POST /v1/segments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(BODY)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    connection.sendall(head.encode())
+    said = b""
+    while not said.endswith(b"\r\n\r\n"):
+        part = connection.recv(100)
+        assert part, said
+        said += part
+    assert said.startswith(b"HTTP/1.1 100 ")
+    connection.sendall(BODY[:10])
     return connection
 
 
 @pytest.fixture
 def api(installed: Installed) -> Iterator[Running]:
     """Run masakari-api with three workers."""
-    installed.configure(DEFAULT={"masakari_api_workers": 3, "masakari_api_threads": 4, "graceful_shutdown_timeout": 5})
+    installed.configure(DEFAULT={"masakari_api_workers": 3, "masakari_api_threads": 4, "graceful_shutdown_timeout": 60})
     with installed.running("api") as process:
         wait_for_workers(process, 3)
         yield process
