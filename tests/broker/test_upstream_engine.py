@@ -85,7 +85,7 @@ def upstreams_engine(configuration: Path) -> Iterator[None]:
     finally:
         engine.terminate()
         try:
-            engine.wait(15)
+            engine.wait(60)
         finally:
             engine.kill()
             engine.wait()
