@@ -23,13 +23,12 @@ from sqlalchemy.engine import Engine
 
 from tests.sql.servers import MariaDb, MissingServer
 from unit_tests.adapters.receiver import hangs, receiving, server_context, takes
-from unit_tests.cli.rig import free_port
 from vmha.adapters.db import recovery_views, schema
 from vmha.adapters.db.connection import open_database, transaction
 from vmha.adapters.db.listing import Order, Page
 from vmha.core.model import Outcome
 from vmha.sim.record import Fact, read_lines
-from vmha.sim.stage import Option, Stage
+from vmha.sim.stage import Option, Stage, free_port
 
 VICTIM = "c1"
 INSTANCES = 6

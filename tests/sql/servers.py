@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from unit_tests.adapters.db.rig import prepare_clock
 from vmha.adapters.db import migrate
 from vmha.adapters.db.connection import open_database
+from vmha.sim.stage import free_port as free_port  # also for those who use these servers
 
 ADDRESS = "127.0.0.1"
 START_SECONDS = 60
@@ -282,13 +282,6 @@ def make_database(server: Server, name: str, options: str = "") -> str:
     prepare_clock(engine)
     engine.dispose()
     return url
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from vmha.core.model import Phase
 from vmha.core.plain import event_from_plain
 from vmha.sim.faults import inject
 from vmha.sim.rig import Rig
+from vmha.sim.stage import free_port
 from vmha.sim.world import Timing, World
 
 if TYPE_CHECKING:
@@ -245,13 +245,6 @@ class Cloud:
     def close(self) -> None:
         """Close the database."""
         self._sql.close()
-
-
-def free_port() -> int:
-    """Find a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def user() -> str:

@@ -90,7 +90,7 @@ class Stage:
         self.woken_at: dict[str, int] = {}
         self._options = tuple(options)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._port = _free_port()
+        self._port = free_port()
         self._client: Connection | None = None
         self._stopping = threading.Event()
 
@@ -373,7 +373,7 @@ def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose a port below those that the system gives out by itself: the simulated cloud, of this demo or another, asks for such ones."""
     ports = random.sample(range(20_000, 30_000), 100)
     return next(port for port in ports if _is_free(port))
