@@ -14,7 +14,7 @@ from tests.service.stories import ALERT_SECRET, Outcomes
 from unit_tests.adapters.receiver import Posted
 from unit_tests.alert_schema import check_incident
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.usefixtures("killed_while_posting")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("killed_while_posting")]
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def test_the_other_webhooks_are_told_of_and_left_behind(killed_while_posting: Ou
     assert killed_while_posting.notes["mute"]
     lines = killed_while_posting.log_lines("webhook-failing")
     assert any("certificate that is not trusted" in line for line in lines)
-    assert any(re.search(r"did not answer within \d s", line) for line in lines)  # what is left of 4 s when it is sent
+    assert any(
+        re.search(r"did not answer within \d+ s", line) for line in lines
+    )  # what is left of 15 s when it is sent
     assert len(lines) <= 4
 
 

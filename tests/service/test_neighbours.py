@@ -11,7 +11,7 @@ from tests.service.stories import ALERT_SECRET, INSTANCES, STORIES, VICTIM, Outc
 from vmha.core.model import Outcome
 from vmha.sim.checker import check
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(600)
 
 Tell = Callable[[str], Outcomes]
 PROMPT_SECONDS = 40.0

@@ -34,10 +34,10 @@ Found = TypeVar("Found")
 START_SECONDS = 90.0
 """Longest wait for a process to be ready, on a machine that is busy with other things."""
 
-EVENT_SECONDS = 40.0
+EVENT_SECONDS = 120.0
 """Longest wait for something that a demo is about to happen."""
 
-LEAVE_SECONDS = 15.0
+LEAVE_SECONDS = 60.0
 """Longest wait for a process to end after SIGTERM: an engine lets the orders that are under way end first."""
 
 Option = tuple[str, str, str]
