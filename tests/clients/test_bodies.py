@@ -8,7 +8,7 @@ import requests
 
 from tests.clients.rig import Rig
 
-SECONDS = 10
+SECONDS = 60
 SEGMENT = b'{"segment": {"name": "s1", "recovery_method": "auto", "service_type": "compute"}}'
 
 

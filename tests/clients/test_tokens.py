@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.clients.rig import Rig, Stage
 
-SECONDS = 10
+SECONDS = 60
 
 
 def ask(rig: Rig, path: str, token: str) -> requests.Response:

@@ -125,11 +125,14 @@ def test_an_interrupted_demo_cleans_up(number: signal.Signals, tmp_path: Path) -
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 40
-    while len(list(tmp_path.rglob("*.log"))) == 0 and time.monotonic() < until:
+    until = time.monotonic() + 120
+    while len(list(tmp_path.rglob("*.log"))) == 0:
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            pytest.fail(f"it started no program: {process.communicate()}")
         time.sleep(0.1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors == ""
     assert left_behind(tmp_path) == ()

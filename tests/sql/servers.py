@@ -24,7 +24,7 @@ from vmha.sim.stage import free_port as free_port  # also for those who use thes
 
 ADDRESS = "127.0.0.1"
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 PROGRAMS = ("/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
 
 

@@ -159,7 +159,7 @@ def test_an_engine_that_starts_before_its_database(weak: Weak, rig: SqlRig) -> N
 
 def test_a_server_that_hangs(mariadb: Server, mariadb_url: str) -> None:
     """A server that takes a statement and never answers counts as away after a bounded time, and the next call finds it again."""
-    store = SqlStore(open_database(mariadb_url, answer_seconds=1))
+    store = SqlStore(open_database(mariadb_url, answer_seconds=5))
     store.now()
     mariadb.freeze()
     try:
