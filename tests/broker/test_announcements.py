@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 # RabbitMQ needs 15 s on a machine that has nothing else to do, and the first test of a machine installs upstream.
 PATIENCE_SECONDS = 90.0
 AT_ONCE_SECONDS = 30.0
-"""Less than a broker that hangs is waited for (60 s without a heartbeat), and much more than a busy machine needs."""
-"""More than twenty answers and a recovery in virtual time take; who waited for the broker once would wait for longer."""
+"""More than twenty answers and a recovery in virtual time take on a busy machine; who waited for the broker once would wait for longer."""
 
 pytestmark = pytest.mark.timeout(400)
 RELEASE = "22.0.0"
