@@ -266,10 +266,12 @@ def _is_repeated(
     """Tell whether equal notifications make this one a duplicate.
 
     One does that is being dealt with, or was generated at the same time, so that both tell of one event. After its end a failure is
-    another one: an instance may crash right after it was restarted, and a host may die after a false alarm, after a human rejected its
-    recovery, or after its segment was enabled again. What was refused while its host was on maintenance was not dealt with, and what a
-    process did before it was reported the other way says nothing of now. A failure of a host that is only reported is told once in the
-    interval, however many monitors see it, and so is a report that opens nothing.
+    another one: an instance may crash right after it was restarted, and a host may die after a false alarm, or after its segment was
+    enabled again. What was refused while its host was on maintenance was not dealt with, and what was reported before the host or the
+    process was reported the other way says nothing of now.
+
+    The monitors of all other hosts report one failure, within a minute or so. What was only reported, or rejected by a human, is not
+    begun anew by those that come late, and reports that open nothing are told once in the interval.
     """
     generated = times.parse(sent["generated_time"])
     counted = [
@@ -282,7 +284,7 @@ def _is_repeated(
     if sent["type"] != "COMPUTE_HOST" or not counted:
         return False
     until = generated + min(span, _LAST - generated)
-    return not opens or stored.was_only_reported(connection, host_uuid=host.uuid, since=generated - span, until=until)
+    return not opens or stored.was_left(connection, host_uuid=host.uuid, since=generated - span, until=until)
 
 
 def _report(connection: Connection, row: Notification, host: Host, segment: Segment, kind: str) -> None:

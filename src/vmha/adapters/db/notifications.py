@@ -86,7 +86,7 @@ class Earlier:
     is_final: bool
     message: str | None
     overtaken_at: datetime | None
-    """From when on its process was reported the other way."""
+    """From when on its host or its process was reported the other way."""
 
 
 def equal_ones(
@@ -109,13 +109,14 @@ def equal_ones(
 
 
 def _contradicts(other: Payload | None, payload: Mapping[str, Any]) -> bool:
-    """Tell whether two payloads tell of one process, and not the same."""
-    process = payload.get("process_name")
-    return other is not None and process is not None and other.get("process_name") == process and other != payload
+    """Tell whether two payloads of one type tell of one host or process, one that it stopped and the other that it started."""
+    if other is None or other.get("process_name") != payload.get("process_name"):
+        return False
+    return {other.get("event"), payload.get("event")} == {"STOPPED", "STARTED"}
 
 
-def was_only_reported(connection: Connection, *, host_uuid: str, since: datetime, until: datetime) -> bool:
-    """Tell whether a failure of the host that was generated in this time ended with being reported, as its workflow asks."""
+def was_left(connection: Connection, *, host_uuid: str, since: datetime, until: datetime) -> bool:
+    """Tell whether a failure of the host that was generated in this time was only reported, as its workflow asks, or rejected."""
     noted = recovery_notifications.c
     found = (
         select(recoveries.c.uuid)
@@ -123,7 +124,7 @@ def was_only_reported(connection: Connection, *, host_uuid: str, since: datetime
         .join(notifications, notifications.c.notification_uuid == noted.notification_uuid)
         .where(
             recoveries.c.kind == "host",
-            recoveries.c.outcome == Outcome.REPORTED.value,
+            recoveries.c.outcome.in_((Outcome.REPORTED.value, Outcome.REJECTED.value)),
             notifications.c.source_host_uuid == host_uuid,
             notifications.c.generated_time.between(since, until),
         )
