@@ -483,6 +483,18 @@ class TestRetire:
         assert retired.done is not None
         assert "cleared away: the place in the segment" in retired.done.sentence
 
+    def test_one_that_fails_meanwhile_keeps_its_place(self, cloud: Cloud) -> None:
+        """What was cleared away is said, nobody is kept waiting, and once the recovery is over the rest is done."""
+        steps = retire("c1", Wish(by="ann", why="burnt"), cloud.hands, cleans=True)
+        while "c1" in cloud.world.nova.services:
+            cloud.run(next(steps))
+        cloud.report("c1")
+        with pytest.raises(ReturnRefused) as error:
+            next(steps)
+        assert [reason.code for reason in error.value.reasons] == [Code.RETURN_RECOVERY_OPEN, Code.RETIRE_STOPPED]
+        assert "it has lost 2 allocations and the compute service by now" in str(error.value)
+        assert cloud.rig.memory.held("c1") is None
+
     def test_room_that_somebody_holds_keeps_the_provider(self, cloud: Cloud) -> None:
         """Nova deletes no provider of which room is held, and says nothing of it: then a human learns of it."""
         cloud.world.placement.allocate("a stranger", "c1", 1)

@@ -120,9 +120,9 @@ def _scope(connection: Connection, options: argparse.Namespace) -> Scope:
     table = schema.failover_segments if kind == "segment" else schema.hosts
     named = options.segment if kind == "segment" else options.host
     row = connection.execute(
-        select(table.c.uuid, table.c.name).where(
-            or_(table.c.name == named, table.c.uuid == named), table.c.deleted == 0
-        )
+        select(table.c.uuid, table.c.name)
+        .where(or_(table.c.name == named, table.c.uuid == named), table.c.deleted == 0)
+        .with_for_update()  # who deletes it meanwhile sees the order, or we see that it is gone
     ).first()
     if row is None:
         names = ", ".join(

@@ -7,6 +7,7 @@ this can be done again. Rules of what may be cleared away stand in `core/retirin
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,18 @@ def _clean(known: Known, found: Leftovers, wish: Wish, hands: Hands) -> Steps[Re
     parts += ["the compute service"] if found.has_service else []
     done = ", ".join([*parts, "the place in the segment"])
     said = because(Code.RETIRED, by=wish.by, host=known.host, why=wish.why, done=done)
-    hands.returns.forget(held.hold, (said,))
+    try:
+        hands.returns.forget(held.hold, (said,))
+    except ReturnRefused as refused:
+        with suppress(ReturnRefused):  # the right may be what is gone
+            held.settle()
+        so_far = (
+            f"it has lost {' and '.join(parts)} by now, and keeps its place in the segment"
+            if parts
+            else "nothing was done"
+        )
+        stopped = because(Code.RETIRE_STOPPED, host=known.host, detail=so_far)
+        raise ReturnRefused(*refused.reasons, stopped) from refused
     log(logger, "retired", host=known.host, by=wish.by, says=said.sentence)
     return said
 

@@ -58,6 +58,20 @@ class SqlReturnsContract(ReturnsContract):
         assert [past.uuid for past in known(rig).past] == [last]
         rig.returns.hold(hold(), known(rig), ends_maintenance=True)
 
+    def test_a_host_that_is_retired_is_disarmed_no_more(self, rig: SqlRig) -> None:
+        """What is disarmed under its name would be nobody, and could not be armed; the order for all stands."""
+        rig.disarm("host", "c1", seconds=600.0)
+        rig.disarm("all", "", seconds=600.0)
+        right = hold()
+        rig.returns.hold(right, known(rig), ends_maintenance=False)
+        rig.returns.forget(right, ())
+        table = schema.disarms.c
+        ended = rig.read(select(table.scope, table.ended_because, table.open_key).order_by(table.id))
+        assert [tuple(row.values()) for row in ended] == [
+            ("host c1", "ann retired the host", None),
+            ("all hosts", None, "all"),
+        ]
+
     def test_the_program_stands_on_the_timeline(self, rig: SqlRig) -> None:
         """A line of a return names the program where those of a recovery name the engine."""
         owner = recovered(rig)

@@ -15,7 +15,7 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from vmha.adapters.db import hosts, records, recovery_views, schema
+from vmha.adapters.db import disarming, hosts, records, recovery_views, schema
 from vmha.adapters.db.connection import sentence, transaction
 from vmha.core.explain import Code, because
 from vmha.core.model import CLOCK_TOLERANCE_SECONDS, Phase, Recovery, Rung
@@ -129,6 +129,8 @@ class SqlReturns:
             _demand_none_open(connection, row)
             connection.execute(delete(claims).where(claims.c.recovery_uuid == hold.token))
             now = _now(connection)
+            # It would stand for nobody: a host that is added again under the name is another one.
+            disarming.arm(connection, disarming.host(row.uuid, row.name), because=f"{hold.by} retired the host")
             hosts.delete(connection, row.uuid, now=_stamp(now))
             self._tell(connection, hold.record, now, told)
         self._on_host(row, "delete")
