@@ -218,11 +218,12 @@ class PurgeContract:
         assert past.purge() == {}
         assert past.rows() == before
 
-    def test_a_recovery_of_today_stays_whatever_is_asked(self, fresh: Callable[[], str]) -> None:
-        """With an age of 0 a recovery that ended an hour ago stays with its notification: the brake counts it."""
+    def test_what_guards_count_stays_whatever_is_asked(self, fresh: Callable[[], str]) -> None:
+        """With an age of 0 a recovery that ended four weeks ago stays with its notification: a quarantine may count it."""
         past = Past(fresh())
-        past.recovery(past.notification(NOW - 3600, moves=1), NOW - 3600)
-        past.notification(NOW - 3600)
+        weeks_ago = NOW - 28 * 86_400
+        past.recovery(past.notification(weeks_ago, moves=1), weeks_ago)
+        past.notification(weeks_ago)
         assert past.purge(age_seconds=0) == {"notifications": 1}
         assert past.rows()["notifications"] == 1
 
