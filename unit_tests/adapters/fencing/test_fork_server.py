@@ -167,6 +167,17 @@ def test_a_server_that_died_is_replaced(rig: SimulatedRig) -> None:
     assert len(servers()) == 1
 
 
+def test_a_server_that_is_dying_is_replaced(rig: SimulatedRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is being killed takes nothing any more, and is not known to be dead yet: the call gets a new one all the same."""
+    assert read(rig) is Power.ON
+    (server,) = servers()
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: has_ended(server))
+    monkeypatch.setattr(rig.devices._workers._server, "poll", lambda: None)
+    assert read(rig) is Power.ON
+    assert servers() != [server]
+
+
 def test_a_call_outlives_the_server(rig: SimulatedRig) -> None:
     """A call that is under way when the server dies gets its answer."""
     rig.chassis["c1"].gate.clear()

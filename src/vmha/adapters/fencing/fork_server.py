@@ -72,6 +72,8 @@ class ForkServer:
             unless_kept.enter_context(ours)
             with theirs:
                 server = self._hand_over(theirs, deadline)
+            if server is None:
+                return None
             handed_over = time.monotonic()
             try:
                 handle = _handle(ours, deadline)
@@ -89,8 +91,8 @@ class ForkServer:
         """End the server. Calls under way come to their end."""
         self._discard(self._server)
 
-    def _hand_over(self, call: socket.socket, deadline: Deadline) -> subprocess.Popen[bytes]:
-        """Give the server its end of the call; return the server."""
+    def _hand_over(self, call: socket.socket, deadline: Deadline) -> subprocess.Popen[bytes] | None:
+        """Give the server its end of the call; return the server, None where it was just dying and took nothing."""
         if not self._lock.acquire(timeout=_seconds_left(deadline)):
             raise NoWorker("could not be asked for in time")
         try:
@@ -102,6 +104,9 @@ class ForkServer:
             control.settimeout(max(_seconds_left(deadline), _LEAST_SECONDS))
             socket.send_fds(control, [repr(deadline.at).encode()], [call.fileno()])
             return server
+        except ConnectionError:
+            self._bury()
+            return None
         except OSError as error:
             self._bury()
             raise NoWorker(f"did not start ({error.strerror or 'the server of such processes hangs'})") from error
